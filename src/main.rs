@@ -1,1 +1,3 @@
+//! The binary `estampa`: hands the command line to [`estampa::cli`] and exits with its code.
+
 fn main() {}
