@@ -2,3 +2,10 @@
 //! The only folder that knows Avro and FITS; it knows no stage, no cache and no network.
 
 pub mod alert;
+pub mod container;
+pub mod cutout;
+pub mod fits;
+pub mod inflate;
+pub mod packet;
+pub mod quality;
+pub mod schemas;
