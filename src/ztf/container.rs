@@ -6,6 +6,7 @@
 use super::inflate::{self, Inflater};
 use super::quality::{Fault, Reason};
 use std::io::{BufRead, ErrorKind, Seek, SeekFrom};
+use std::sync::Arc;
 
 /// First bytes of every container.
 pub const MAGIC: &[u8; 4] = b"Obj\x01";
@@ -92,7 +93,7 @@ pub struct Block {
 /// Streams the blocks of a container; after damage it goes on behind the next sync marker.
 pub struct Container<R> {
     reader: R,
-    header: Header,
+    header: Arc<Header>,
     at: u64,
     len: u64,
     records: u64,
@@ -106,20 +107,21 @@ impl<R: BufRead + Seek> Container<R> {
     /// [`Reason::UnsupportedCodec`], [`Reason::Unreadable`].
     pub fn open(mut reader: R) -> Result<Self, Fault> {
         let len = reader.seek(SeekFrom::End(0)).and_then(|len| reader.rewind().map(|()| len)).map_err(unreadable)?;
-        let header = Header { schema: Vec::new(), codec: Codec::Null, sync: [0; SYNC] };
-        let mut container = Self { reader, header, at: 0, len, records: 0 };
+        let mut header = Header { schema: Vec::new(), codec: Codec::Null, sync: [0; SYNC] };
+        let mut container = Self { reader, header: Arc::new(header.clone()), at: 0, len, records: 0 };
         container.check_magic()?;
-        container.read_metadata()?;
-        if container.header.schema.is_empty() {
+        container.read_metadata(&mut header)?;
+        if header.schema.is_empty() {
             return Err(Fault::new(Reason::BadHeader, "no avro.schema in the header"));
         }
-        container.header.sync = container.read_array()?;
+        header.sync = container.read_array()?;
+        container.header = Arc::new(header);
         Ok(container)
     }
 
     /// What the container says of itself.
     #[must_use]
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &Arc<Header> {
         &self.header
     }
 
@@ -140,22 +142,22 @@ impl<R: BufRead + Seek> Container<R> {
         self.seek(MAGIC.len() as u64)
     }
 
-    fn read_metadata(&mut self) -> Result<(), Fault> {
+    fn read_metadata(&mut self, header: &mut Header) -> Result<(), Fault> {
         let mut entries = 0;
         loop {
             let count = self.read_long()?;
             if count < 0 {
                 self.read_long()?;
             }
-            entries += count.unsigned_abs();
+            entries = u64::saturating_add(entries, count.unsigned_abs());
             if entries > METADATA_ENTRIES {
                 return Err(Fault::new(Reason::BadHeader, format!("{entries} metadata entries")));
             }
             for _ in 0..count.unsigned_abs() {
                 let (key, value) = (self.read_metadata_bytes()?, self.read_metadata_bytes()?);
                 match &key[..] {
-                    b"avro.schema" => self.header.schema = value,
-                    b"avro.codec" => self.header.codec = Codec::parse(&value)?,
+                    b"avro.schema" => header.schema = value,
+                    b"avro.codec" => header.codec = Codec::parse(&value)?,
                     _ => {}
                 }
             }
@@ -205,7 +207,7 @@ impl<R: BufRead + Seek> Container<R> {
     }
 
     fn read_block_data(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
-        if size > BLOCK_LIMIT as u64 && size <= self.len - self.at {
+        if size > BLOCK_LIMIT as u64 && size <= self.len.saturating_sub(self.at) {
             return Err(Fault::new(Reason::TooLarge, format!("a block of {size} bytes, the limit is {BLOCK_LIMIT}")));
         }
         let data = self.read_bytes(size)?;
@@ -247,7 +249,7 @@ impl<R: BufRead + Seek> Container<R> {
 
     /// Exactly `len` bytes, which are known to be there before room is made for them.
     fn read_bytes(&mut self, len: u64) -> Result<Vec<u8>, Fault> {
-        let left = self.len - self.at;
+        let left = self.len.saturating_sub(self.at);
         if len > left {
             return Err(Fault::new(Reason::Truncated, format!("{len} bytes claimed at byte {}, {left} left", self.at)));
         }

@@ -42,12 +42,15 @@ impl CutoutReader {
 pub fn oddities(stamp: &Stamp) -> Vec<Fault> {
     let count = |odd: fn(f32) -> bool| stamp.pixels.iter().filter(|x| odd(**x)).count();
     let (nan, huge) = (count(f32::is_nan), count(|x| x.abs() > HUGE));
-    let shape = (stamp.rows, stamp.columns) != (SIDE, SIDE);
+    let oversized = stamp.rows > SIDE || stamp.columns > SIDE;
+    let cut = !oversized && (stamp.rows, stamp.columns) != (SIDE, SIDE);
+    let shape = format!("{} x {} pixels", stamp.rows, stamp.columns);
     let all_nan = nan == stamp.pixels.len();
     let of = |n: usize| format!("{n} of {} pixels", stamp.pixels.len());
     [
         (all_nan, Reason::AllNan, of(nan)),
-        (shape, Reason::NotSquare, format!("{} x {} pixels", stamp.rows, stamp.columns)),
+        (oversized, Reason::Oversized, shape.clone()),
+        (cut, Reason::NotSquare, shape),
         (nan > 0 && !all_nan, Reason::NanPixels, of(nan)),
         (huge > 0, Reason::HugePixels, of(huge)),
     ]

@@ -2,10 +2,14 @@
 //! The only folder that knows Avro and FITS; it knows no stage, no cache and no network.
 
 pub mod alert;
+pub mod archive;
 pub mod container;
 pub mod cutout;
+pub mod decode;
+pub mod feed;
 pub mod fits;
 pub mod inflate;
 pub mod packet;
 pub mod quality;
 pub mod schemas;
+pub mod tarball;

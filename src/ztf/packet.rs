@@ -54,7 +54,27 @@ impl<'a> Packet<'a> {
         let mut state = DeserializerState::with_config(SliceRead::new(bytes), config);
         Record(self).deserialize(state.deserializer()).map_err(|e| fault(e.to_string()))?;
         let left = state.fill_buf().map_err(|e| fault(e.to_string()))?.len();
-        Ok(bytes.len() - left)
+        match bytes.len() - left {
+            0 => Err(fault("a record of no bytes".to_owned())),
+            taken => Ok(taken),
+        }
+    }
+
+    /// What is missing or odd in the record itself, its cutouts aside.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let jd = field("jd").is_none_or(|jd| self.values[jd].is_nan());
+        let odd = self.odd_isdiffpos.clone();
+        [
+            (self.candid.is_none(), Reason::MissingCandid, String::new()),
+            (self.object_id.is_none(), Reason::MissingObject, String::new()),
+            (jd, Reason::MissingJd, String::new()),
+            (odd.is_some(), Reason::OddIsdiffpos, odd.unwrap_or_default()),
+        ]
+        .into_iter()
+        .filter(|(found, ..)| *found)
+        .map(|(_, reason, detail)| Fault::new(reason, detail))
+        .collect()
     }
 
     fn set_value(&mut self, index: usize, scalar: &Scalar) {

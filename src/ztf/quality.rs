@@ -2,6 +2,7 @@
 //! Knows no file format; the readers say which reason applies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is done with an alert for which a reason was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +75,7 @@ reasons! {
     BadHeader "bad_header" Skip "The container's header is damaged or has no schema.",
     UnsupportedCodec "unsupported_codec" Skip "The container's codec is not null, deflate, snappy or zstandard.",
     BadSchema "bad_schema" Skip "The container's embedded schema cannot be parsed.",
-    Truncated "truncated" Skip "The file ends inside a block, or a block claims more bytes than follow.",
+    Truncated "truncated" Skip "The file ends inside its header or a block, or claims more bytes than follow.",
     BadSync "bad_sync" Skip "The sync marker after a block is wrong: bytes were lost or changed.",
     BadBlock "bad_block" Skip "A compressed block cannot be inflated or its checksum is wrong.",
     BadRecord "bad_record" Skip "A record cannot be decoded with the embedded schema; records after it in its block are lost.",
@@ -86,7 +87,8 @@ reasons! {
     BadFits "bad_fits" Skip "A cutout's FITS header is not that of one two-dimensional 32-bit float image.",
     TruncatedFits "truncated_fits" Skip "A cutout has fewer pixels than its FITS header says.",
     AllNan "all_nan" Skip "A cutout has no finite pixel.",
-    ShapesDiffer "shapes_differ" Keep "The three cutouts differ in shape.",
+    ShapesDiffer "shapes_differ" Skip "The three cutouts differ in shape.",
+    Oversized "oversized" Skip "A cutout has more than 63 pixels on a side.",
     NotSquare "not_square" Keep "A cutout is not 63 x 63 pixels: cut at the edge of the detector.",
     NanPixels "nan_pixels" Keep "A cutout has NaN pixels: no data or masked.",
     HugePixels "huge_pixels" Keep "A cutout has pixels above 1e10 in size, such as -3.4e38: no fluxes.",
@@ -123,6 +125,25 @@ impl Fault {
     }
 }
 
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, relative to the folder or pattern that was asked for; `night.tar.gz:123.avro` inside a tarball.
+    pub file: Arc<str>,
+    /// Number of the record in its file, from 0; none for the file itself.
+    pub record: Option<u64>,
+    /// Offset of the record's block in its file, bytes.
+    pub offset: u64,
+}
+
+impl Place {
+    /// The whole of `file`.
+    #[must_use]
+    pub fn file(file: &Arc<str>) -> Self {
+        Self { file: Arc::clone(file), record: None, offset: 0 }
+    }
+}
+
 /// One reason found in one place: a row of `quality.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
@@ -130,12 +151,8 @@ pub struct Occurrence {
     pub reason: Reason,
     /// What was done about it.
     pub policy: Policy,
-    /// The file, relative to the folder or pattern that was asked for; `night.tar.gz:123.avro` inside a tarball.
-    pub file: String,
-    /// Number of the record in its file, from 0; none when the fault is the file's.
-    pub record: Option<u64>,
-    /// Offset of the block in its file, bytes.
-    pub offset: u64,
+    /// Where.
+    pub place: Place,
     /// The alert, when known.
     pub candid: Option<i64>,
     /// Its object, when known.
@@ -144,11 +161,20 @@ pub struct Occurrence {
     pub detail: String,
 }
 
+impl Occurrence {
+    /// A fault in its place, of an alert that is not known.
+    #[must_use]
+    pub fn new(fault: Fault, place: &Place, policies: &Policies) -> Self {
+        let (reason, policy) = (fault.reason, policies.of(fault.reason));
+        Self { reason, policy, place: place.clone(), candid: None, object_id: None, detail: fault.detail }
+    }
+}
+
 impl std::fmt::Display for Occurrence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.file)?;
-        if let Some(record) = self.record {
-            write!(f, ", record {record} at byte {}", self.offset)?;
+        write!(f, "{}", self.place.file)?;
+        if let Some(record) = self.place.record {
+            write!(f, ", record {record} at byte {}", self.place.offset)?;
         }
         if let Some(candid) = self.candid {
             write!(f, ", candid {candid}")?;
@@ -156,17 +182,19 @@ impl std::fmt::Display for Occurrence {
         if let Some(object) = &self.object_id {
             write!(f, " of {object}")?;
         }
-        write!(f, ": {} ({})", self.reason.name(), self.detail)
+        write!(f, ": {}", self.reason.name())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
     }
 }
 
-/// The policy of every reason: the defaults, and what the user changed.
+/// The policy of every reason: the defaults, and what the user made stricter.
 #[derive(Clone, Debug, Default)]
 pub struct Policies(BTreeMap<Reason, Policy>);
 
 impl Policies {
-    /// Changes the policy of one reason.
-    pub fn set(&mut self, reason: Reason, policy: Policy) {
+    /// Makes the policy of one reason stricter; what is skipped by default is never kept, for nothing usable is left.
+    pub fn tighten(&mut self, reason: Reason, policy: Policy) {
+        let policy = policy.max(self.of(reason));
         self.0.insert(reason, policy);
     }
 
@@ -214,10 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_policy_wins_over_the_default() {
+    fn policies_only_get_stricter() {
         let mut policies = Policies::default();
         assert_eq!(policies.of(Reason::NotSquare), Policy::Keep);
-        policies.set(Reason::NotSquare, Policy::Skip);
+        policies.tighten(Reason::NotSquare, Policy::Skip);
         assert_eq!(policies.of(Reason::NotSquare), Policy::Skip);
+        policies.tighten(Reason::BadGzip, Policy::Keep);
+        assert_eq!(policies.of(Reason::BadGzip), Policy::Skip);
     }
 }
