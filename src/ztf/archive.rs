@@ -8,13 +8,13 @@ use super::schemas::Schemas;
 use rayon::prelude::*;
 use std::collections::{HashSet, VecDeque};
 
-/// Most pieces decoded at once.
-const CHUNK_PIECES: usize = 256;
+/// Most pieces decoded at once, for each thread.
+const PIECES_PER_THREAD: usize = 32;
 /// Packed bytes after which no more pieces are taken into a chunk.
 const CHUNK_BYTES: usize = 16 << 20;
 
-/// The alerts of some files. The same readings in the same order with any number of threads: pieces are cut by size
-/// alone and put together in order. Memory holds two chunks of pieces, and eight bytes for each alert seen, to know
+/// The alerts of some files. The same readings in the same order with any number of threads: a piece is decoded
+/// apart from all others, and pieces are put together in order. Memory holds two chunks of pieces, and eight bytes for each alert seen, to know
 /// duplicates.
 pub struct Archive {
     feed: Feed,
@@ -80,8 +80,9 @@ impl Iterator for Archive {
 }
 
 fn take_chunk(feed: &mut Feed) -> Vec<Piece> {
+    let most = PIECES_PER_THREAD * rayon::current_num_threads();
     let (mut chunk, mut bytes) = (Vec::new(), 0);
-    while chunk.len() < CHUNK_PIECES && bytes < CHUNK_BYTES
+    while chunk.len() < most && bytes < CHUNK_BYTES
         && let Some(piece) = feed.next()
     {
         bytes += piece.len();

@@ -49,20 +49,28 @@ impl Codec {
         Self::NAMES[self as usize].1
     }
 
-    /// The plain bytes of a block, in `buffer` unless they are plain already.
+    /// The plain bytes of a block, in `unpacker` unless they are plain already.
     ///
     /// # Errors
     /// [`Reason::BadBlock`]: damaged, wrong checksum, or beyond [`BLOCK_LIMIT`].
-    pub fn unpack<'a>(self, data: &'a [u8], inflater: &mut Inflater, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Fault> {
+    pub fn unpack<'a>(self, data: &'a [u8], unpacker: &'a mut Unpacker) -> Result<&'a [u8], Fault> {
+        let Unpacker { inflater, buffer } = unpacker;
         let unpacked = match self {
-            Self::Null => return Ok(data),
+            Self::Null => Ok(data),
             // fastavro leaves three bytes of a zlib trailer behind the stream, so what is left over is not looked at
-            Self::Deflate => inflater.deflate(data, buffer, BLOCK_LIMIT).map(drop),
-            Self::Snappy => inflate::snappy(data, buffer, BLOCK_LIMIT),
-            Self::Zstandard => inflate::zstandard(data, buffer, BLOCK_LIMIT),
+            Self::Deflate => inflater.deflate(data, BLOCK_LIMIT),
+            Self::Snappy => inflate::snappy(data, buffer, BLOCK_LIMIT).map(|()| &buffer[..]),
+            Self::Zstandard => inflate::zstandard(data, buffer, BLOCK_LIMIT).map(|()| &buffer[..]),
         };
-        unpacked.map(|()| &buffer[..]).map_err(|detail| Fault::new(Reason::BadBlock, detail))
+        unpacked.map_err(|detail| Fault::new(Reason::BadBlock, detail))
     }
+}
+
+/// Buffers for unpacking one block after the other.
+#[derive(Default)]
+pub struct Unpacker {
+    inflater: Inflater,
+    buffer: Vec<u8>,
 }
 
 /// What the container says of itself.

@@ -14,7 +14,6 @@ const HUGE: f32 = 1e10;
 #[derive(Default)]
 pub struct CutoutReader {
     inflater: Inflater,
-    plain: Vec<u8>,
 }
 
 impl CutoutReader {
@@ -26,9 +25,8 @@ impl CutoutReader {
         match bytes {
             [] => Err(Fault::new(Reason::MissingCutout, "no bytes")),
             [0x1f, 0x8b, ..] => {
-                let inflated = self.inflater.gzip(bytes, &mut self.plain, LIMIT);
-                inflated.map_err(|detail| Fault::new(Reason::BadGzip, detail))?;
-                fits::read(&self.plain)
+                let plain = self.inflater.gzip(bytes, LIMIT);
+                fits::read(plain.map_err(|detail| Fault::new(Reason::BadGzip, detail))?)
             }
             [b'S', b'I', b'M', b'P', b'L', b'E', ..] => fits::read(bytes),
             [0xff, 0xd8, ..] => Err(Fault::new(Reason::NotFits, format!("a JPEG of {} bytes", bytes.len()))),

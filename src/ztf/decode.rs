@@ -2,9 +2,8 @@
 //! Knows bytes in memory, not where they came from.
 
 use super::alert::{Alert, CUTOUTS, Stamp};
-use super::container::{Block, Container, Header};
+use super::container::{Block, Container, Header, Unpacker};
 use super::cutout::{self, CutoutReader};
-use super::inflate::Inflater;
 use super::packet::Packet;
 use super::feed::Piece;
 use super::quality::{Fault, Occurrence, Place, Policies, Policy, Reason};
@@ -45,10 +44,14 @@ fn occurrence(fault: Fault, place: &Place, packet: Option<&Packet>, policies: &P
 
 /// Decodes one file or block after the other; one for each thread, schemas and policies shared.
 pub struct Decoder<'a> {
+    unpacker: Unpacker,
+    records: RecordDecoder<'a>,
+}
+
+/// Decodes unpacked records.
+struct RecordDecoder<'a> {
     schemas: &'a Schemas,
     policies: &'a Policies,
-    inflater: Inflater,
-    unpacked: Vec<u8>,
     cutouts: CutoutReader,
 }
 
@@ -56,8 +59,8 @@ impl<'a> Decoder<'a> {
     /// A decoder with empty buffers.
     #[must_use]
     pub fn new(schemas: &'a Schemas, policies: &'a Policies) -> Self {
-        let (inflater, cutouts) = (Inflater::default(), CutoutReader::default());
-        Self { schemas, policies, inflater, unpacked: Vec::new(), cutouts }
+        let records = RecordDecoder { schemas, policies, cutouts: CutoutReader::default() };
+        Self { unpacker: Unpacker::default(), records }
     }
 
     /// Every record of a piece.
@@ -65,7 +68,7 @@ impl<'a> Decoder<'a> {
         match piece {
             Piece::Container { file, bytes } => self.container(&file, &bytes),
             Piece::Block { file, header, block } => self.block(&file, &header, &block),
-            Piece::Fault { file, fault } => vec![Reading::failed(Place::file(&file), None, fault, self.policies)],
+            Piece::Fault { file, fault } => vec![Reading::failed(Place::file(&file), None, fault, self.records.policies)],
         }
     }
 
@@ -73,7 +76,7 @@ impl<'a> Decoder<'a> {
     pub fn container(&mut self, file: &Arc<str>, bytes: &[u8]) -> Vec<Reading> {
         let container = match Container::open(Cursor::new(bytes)) {
             Ok(container) => container,
-            Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, self.policies)],
+            Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, self.records.policies)],
         };
         let header = Arc::clone(container.header());
         container.flat_map(|block| self.block(file, &header, &block)).collect()
@@ -81,19 +84,19 @@ impl<'a> Decoder<'a> {
 
     /// Every record of one block.
     pub fn block(&mut self, file: &Arc<str>, header: &Header, block: &Block) -> Vec<Reading> {
-        let mut unpacked = std::mem::take(&mut self.unpacked);
-        let plain = header.codec.unpack(&block.data, &mut self.inflater, &mut unpacked);
-        let readings = plain.and_then(|plain| self.records(file, &header.schema, block, plain));
-        self.unpacked = unpacked;
+        let plain = header.codec.unpack(&block.data, &mut self.unpacker);
+        let readings = plain.and_then(|plain| self.records.block(file, &header.schema, block, plain));
         readings.unwrap_or_else(|fault| {
             let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records.saturating_sub(1));
             let place = Place { file: Arc::clone(file), record: Some(block.first), offset: block.offset };
-            vec![Reading::failed(place, None, fault, self.policies)]
+            vec![Reading::failed(place, None, fault, self.records.policies)]
         })
     }
+}
 
+impl RecordDecoder<'_> {
     /// The records of the unpacked block; one that cannot be decoded is the last, for the next has no known place.
-    fn records(
+    fn block(
         &mut self,
         file: &Arc<str>,
         schema: &[u8],

@@ -1,64 +1,62 @@
 //! Decompression with a limit on what may come out: raw deflate, gzip, snappy, zstandard.
 //! Knows nothing of containers or images; buffers grow with what is really there, never by a claimed size.
+//!
+//! Inflating is three quarters of reading a packet. `libdeflate` takes 55 us for a cutout where `zlib-rs` takes 69 and
+//! `zune-inflate` 84 (900 real cutouts, one thread).
 
-use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::{DecompressionError, Decompressor};
 
-/// First guess of an inflated size, bytes: a 63 x 63 FITS cutout has 20,160.
-const FIRST_GUESS: usize = 24 * 1024;
+/// First room for inflated bytes: a 63 x 63 FITS cutout has 20,160.
+const FIRST_ROOM: usize = 24 * 1024;
 
-/// A reusable deflate decoder: its tables cost more to set up than a cutout takes to inflate.
+/// A reusable decoder of deflate and gzip with the buffer it inflates into.
 pub struct Inflater {
-    decoder: Decompress,
+    decoder: Decompressor,
+    room: Vec<u8>,
 }
 
 impl Default for Inflater {
     fn default() -> Self {
-        Self { decoder: Decompress::new(false) }
+        Self { decoder: Decompressor::new(), room: vec![0; FIRST_ROOM] }
     }
 }
 
 impl Inflater {
-    /// Inflates a raw deflate stream at the start of `input` into `output` (cleared first), at most `limit` bytes.
-    /// Returns how many bytes of `input` the stream took.
+    /// Inflates a raw deflate stream at the start of `input`, to at most `limit` bytes. What follows it is not looked at.
     ///
     /// # Errors
     /// A lower-case fragment: the stream is damaged, ends early, or inflates beyond `limit`.
-    pub fn deflate(&mut self, input: &[u8], output: &mut Vec<u8>, limit: usize) -> Result<usize, String> {
-        self.decoder.reset(false);
-        output.clear();
-        output.reserve(FIRST_GUESS.min(limit));
-        loop {
-            let taken = self.decoder.total_in() as usize;
-            let status = self.decoder.decompress_vec(&input[taken..], output, FlushDecompress::Finish);
-            let status = status.map_err(|e| format!("deflate data damaged after {} bytes: {e}", output.len()))?;
-            if output.len() > limit {
-                return Err(format!("inflates to more than the limit of {limit} bytes"));
-            }
-            let full = output.len() == output.capacity();
-            match status {
-                Status::StreamEnd => return Ok(self.decoder.total_in() as usize),
-                _ if full => output.reserve(output.len().max(FIRST_GUESS)),
-                _ => return Err(format!("deflate data ends after {} inflated bytes", output.len())),
-            }
-        }
+    pub fn deflate(&mut self, input: &[u8], limit: usize) -> Result<&[u8], String> {
+        self.inflate(limit, |decoder, room| decoder.deflate_decompress(input, room))
+            .map_err(|e| e.unwrap_or_else(|| "deflate data damaged or incomplete".to_owned()))
     }
 
-    /// Inflates one gzip member (RFC 1952) into `output` (cleared first), checking its checksum and length.
+    /// Inflates one gzip member (RFC 1952), to at most `limit` bytes, checking its checksum and length.
     ///
     /// # Errors
     /// A lower-case fragment, as [`Inflater::deflate`].
-    pub fn gzip(&mut self, input: &[u8], output: &mut Vec<u8>, limit: usize) -> Result<(), String> {
-        let start = gzip_header_len(input).ok_or("gzip header damaged")?;
-        let end = start + self.deflate(&input[start..], output, limit)?;
-        let trailer = input.get(end..end + 8).ok_or("gzip trailer missing")?;
-        let (crc, len) = (little_u32(&trailer[..4]), little_u32(&trailer[4..]));
-        if crc != crc32fast::hash(output) {
-            return Err(format!("gzip checksum wrong over {} bytes", output.len()));
+    pub fn gzip(&mut self, input: &[u8], limit: usize) -> Result<&[u8], String> {
+        self.inflate(limit, |decoder, room| decoder.gzip_decompress(input, room))
+            .map_err(|e| e.unwrap_or_else(|| "gzip header, data, length or checksum wrong".to_owned()))
+    }
+
+    /// Tries with the room that there is and doubles it while it is too small; without a text: bad data.
+    fn inflate(
+        &mut self,
+        limit: usize,
+        decode: impl Fn(&mut Decompressor, &mut [u8]) -> Result<usize, DecompressionError>,
+    ) -> Result<&[u8], Option<String>> {
+        loop {
+            let room = self.room.len().min(limit);
+            match decode(&mut self.decoder, &mut self.room[..room]) {
+                Ok(len) => return Ok(&self.room[..len]),
+                Err(DecompressionError::BadData) => return Err(None),
+                Err(DecompressionError::InsufficientSpace) if room == limit => {
+                    return Err(Some(format!("inflates to more than the limit of {limit} bytes")));
+                }
+                Err(DecompressionError::InsufficientSpace) => self.room.resize(2 * room, 0),
+            }
         }
-        if len != output.len() as u32 {
-            return Err(format!("gzip trailer says {len} bytes, {} came out", output.len()));
-        }
-        Ok(())
     }
 }
 
@@ -100,33 +98,6 @@ pub fn zstandard(input: &[u8], output: &mut Vec<u8>, limit: usize) -> Result<(),
     Ok(())
 }
 
-/// Length of the gzip header at the start of `input`; none when it is damaged.
-fn gzip_header_len(input: &[u8]) -> Option<usize> {
-    const HEADER_CRC: u8 = 2;
-    const EXTRA: u8 = 4;
-    const NAME: u8 = 8;
-    const COMMENT: u8 = 16;
-    let [0x1f, 0x8b, 8, flags, ..] = *input else { return None };
-    let mut at = 10;
-    if flags & EXTRA != 0 {
-        let size = input.get(at..at + 2)?;
-        at += 2 + usize::from(u16::from_le_bytes([size[0], size[1]]));
-    }
-    for text in [NAME, COMMENT] {
-        if flags & text != 0 {
-            at += 1 + input.get(at..)?.iter().position(|byte| *byte == 0)?;
-        }
-    }
-    if flags & HEADER_CRC != 0 {
-        at += 2;
-    }
-    (at <= input.len()).then_some(at)
-}
-
-fn little_u32(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,36 +113,34 @@ mod tests {
     #[test]
     fn gzip_round_trips_with_every_header_field() {
         let plain: Vec<u8> = (0..100_000_u32).flat_map(|i| (i * i).to_le_bytes()).collect();
-        let mut output = Vec::new();
         let mut inflater = Inflater::default();
         for _ in 0..2 {
-            inflater.gzip(&gzipped(&plain), &mut output, plain.len()).unwrap();
-            assert_eq!(output, plain);
+            assert_eq!(inflater.gzip(&gzipped(&plain), plain.len()).unwrap(), plain);
         }
     }
 
     #[test]
     fn a_bomb_stops_at_the_limit() {
         let bomb = gzipped(&vec![0; 4 << 20]);
-        let mut output = Vec::new();
-        let error = Inflater::default().gzip(&bomb, &mut output, 1 << 16).unwrap_err();
+        let mut inflater = Inflater::default();
+        let error = inflater.gzip(&bomb, 1 << 16).unwrap_err();
         assert!(error.contains("65536"), "{error}");
-        assert!(output.capacity() < 1 << 19);
+        assert!(inflater.room.len() < 1 << 17);
         let bomb = zstd::encode_all(&vec![0; 4 << 20][..], 1).unwrap();
-        assert!(zstandard(&bomb, &mut output, 1 << 16).is_err());
+        assert!(zstandard(&bomb, &mut Vec::new(), 1 << 16).is_err());
     }
 
     #[test]
     fn damage_is_an_error_never_a_panic() {
         let good = gzipped(b"stamp");
-        let mut output = Vec::new();
+        let mut inflater = Inflater::default();
         for cut in 0..good.len() {
-            assert!(Inflater::default().gzip(&good[..cut], &mut output, 1000).is_err(), "cut at {cut}");
+            assert!(inflater.gzip(&good[..cut], 1000).is_err(), "cut at {cut}");
         }
         let mut wrong = good.clone();
         let last = wrong.len() - 6;
         wrong[last] ^= 1;
-        assert!(Inflater::default().gzip(&wrong, &mut output, 1000).unwrap_err().contains("checksum"));
+        assert!(inflater.gzip(&wrong, 1000).unwrap_err().contains("checksum"));
     }
 
     #[test]
@@ -183,14 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn deflate_tells_what_it_took() {
+    fn bytes_behind_a_deflate_stream_do_no_harm() {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(b"stamp").unwrap();
         let mut bytes = encoder.finish().unwrap();
-        let len = bytes.len();
         bytes.extend([1, 2, 3]);
-        let mut output = Vec::new();
-        assert_eq!(Inflater::default().deflate(&bytes, &mut output, 100), Ok(len));
-        assert_eq!(output, b"stamp");
+        assert_eq!(Inflater::default().deflate(&bytes, 100).unwrap(), b"stamp");
     }
 }
