@@ -10,6 +10,8 @@ pub mod feed;
 pub mod fits;
 pub mod inflate;
 pub mod packet;
+pub mod packet_schema;
 pub mod quality;
 pub mod schemas;
 pub mod tarball;
+pub mod writer;
