@@ -65,6 +65,7 @@ macro_rules! reasons {
 }
 
 reasons! {
+    OtherFile "other_file" Keep "A file of the folder is not called .avro, .tar, .tar.gz or .tgz and is not read.",
     Unreadable "unreadable" Skip "The file cannot be opened or read.",
     EmptyFile "empty_file" Skip "The file has no bytes.",
     NotAvro "not_avro" Skip "The file is no Avro object container (its first bytes are not `Obj\\x01`).",
@@ -95,7 +96,7 @@ reasons! {
     OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0.",
     MissingJd "missing_jd" Keep "The record has no date `jd`.",
     Duplicate "duplicate" Skip "The same `candid` came before; the first one is used.",
-    Unlabelled "unlabelled" Keep "The label table has no label for the alert.",
+    Unlabelled "unlabelled" Skip "The label table has no label for the alert, and only labelled ones are wanted.",
     LabelConflict "label_conflict" Keep "Alerts of one object have different labels.",
     LabelUnmatched "label_unmatched" Keep "The label table names a candid or object of which no alert was read.",
 }
@@ -210,9 +211,9 @@ impl Policies {
 pub struct Totals(BTreeMap<Reason, u64>);
 
 impl Totals {
-    /// Counts one occurrence.
-    pub fn add(&mut self, reason: Reason) {
-        *self.0.entry(reason).or_default() += 1;
+    /// Counts `more` occurrences.
+    pub fn add(&mut self, reason: Reason, more: u64) {
+        *self.0.entry(reason).or_default() += more;
     }
 
     /// The count of `reason`.

@@ -213,7 +213,7 @@ fn io_error(path: &Path, source: io::Error) -> WriteError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::ztf::alert::{FIELDS, SIDE};
     use crate::ztf::archive::Archive;
