@@ -1,11 +1,15 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
 pub mod command;
+pub mod load;
 
 use crate::stage::StageKind;
 
 /// Every stage kind, in the order in which data flow.
-pub static KINDS: &[&dyn StageKind] = &[&command::UserCommand];
+pub static KINDS: &[&dyn StageKind] = &[
+    &load::Load,
+    &command::UserCommand,
+];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static dyn StageKind> {
