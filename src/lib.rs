@@ -1,4 +1,12 @@
 //! estampa: declarative, cached experiments on astronomical alert stamps. `ARCHITECTURE.md` is the map of these folders.
 
+pub mod artifacts;
+pub mod execute;
+pub mod graph;
 pub mod nn;
+pub mod plan;
+pub mod spec;
+pub mod stage;
+pub mod stages;
+pub mod store;
 pub mod ztf;
