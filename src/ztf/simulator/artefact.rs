@@ -87,7 +87,9 @@ fn add_track(image: &mut Image, x: f64, y: f64, counts: f64, length: f64, angle:
     for i in 0..steps as i32 {
         let along = length * ((f64::from(i) + 0.5) / steps - 0.5);
         // a little charge diffuses to the neighbours, as resampling spreads it
-        for (dx, dy, share) in [(0.0, 0.0, 0.64), (1.0, 0.0, 0.09), (-1.0, 0.0, 0.09), (0.0, 1.0, 0.09), (0.0, -1.0, 0.09)] {
+        for (dx, dy, share) in
+            [(0.0, 0.0, 0.64), (1.0, 0.0, 0.09), (-1.0, 0.0, 0.09), (0.0, 1.0, 0.09), (0.0, -1.0, 0.09)]
+        {
             drop_at(image, x + along * cos + dx, y + along * sin + dy, share * counts / steps);
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct Window {
 pub(super) fn draw_position(rng: &mut Stream, near_edge: bool) -> (f64, f64) {
     let (mut x, mut y) = (uniform(rng, 10.0, CHIP.0 - 10.0), uniform(rng, 10.0, CHIP.1 - 10.0));
     if near_edge {
-        let depth = uniform(rng, 10.0, SIDE as f64 / 2.0);
+        let depth = uniform(rng, 10.0, (SIDE / 2) as f64);
         match uniform(rng, 0.0, 4.0) as u32 {
             0 => x = depth,
             1 => x = CHIP.0 - depth,

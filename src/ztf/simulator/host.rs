@@ -73,7 +73,13 @@ impl Galaxy {
                 let dx = column as f64 - centre - self.x;
                 let square = dx * dx + dy * dy;
                 if square < reach * reach {
-                    let n = if square < 6.25 { 9 } else if square < 36.0 { 3 } else { 1 };
+                    let n = if square < 6.25 {
+                        9
+                    } else if square < 36.0 {
+                        3
+                    } else {
+                        1
+                    };
                     image.pixels[row * image.side + column] += (flux * self.average(dx, dy, n)) as f32;
                 }
             }

@@ -60,7 +60,8 @@ impl LightCurve {
     pub(super) fn changes(&self, visits: &[(f64, Band)], rng: &mut Stream) -> Vec<f64> {
         if let Self::RandomWalk { mean, colour, sigma, tau, reference } = *self {
             let walk = damped_random_walk(&visits.iter().map(|v| v.0).collect::<Vec<_>>(), sigma, tau, rng);
-            let m = |band: Band, x: f64| flux(band.magnitude(mean, colour) + if band == Band::G { 1.15 * x } else { x });
+            let m =
+                |band: Band, x: f64| flux(band.magnitude(mean, colour) + if band == Band::G { 1.15 * x } else { x });
             return visits.iter().zip(walk).map(|((_, b), x)| m(*b, x) - m(*b, reference)).collect();
         }
         visits.iter().map(|(jd, band)| self.change(*jd, *band)).collect()
@@ -72,7 +73,8 @@ impl LightCurve {
             Self::RandomWalk { mean, colour, reference, .. } => flux(band.magnitude(mean, colour) + reference),
             Self::Periodic { mean, colour, amplitude, shape, .. } => {
                 let depth = amplitude_in(band, amplitude);
-                let average = (0..32).map(|i| flux(depth * shape.value((f64::from(i) + 0.5) / 32.0))).sum::<f64>() / 32.0;
+                let average =
+                    (0..32).map(|i| flux(depth * shape.value((f64::from(i) + 0.5) / 32.0))).sum::<f64>() / 32.0;
                 flux(band.magnitude(mean, colour)) * average
             }
             Self::Outburst { mean, colour, .. } => flux(band.magnitude(mean, colour)),
@@ -165,12 +167,19 @@ pub(super) fn variable_star(rng: &mut Stream, mean: f64) -> LightCurve {
     match uniform(rng, 0.0, 1.0) {
         p if p < 0.24 => periodic(0.25, uniform(rng, 0.4, 1.0), uniform(rng, 0.45, 0.75), Shape::SawTooth),
         p if p < 0.32 => periodic(0.2, uniform(rng, 0.25, 0.45), uniform(rng, 0.25, 0.4), Shape::Sine),
-        p if p < 0.62 => periodic(normal(rng, 0.6, 0.25), uniform(rng, 0.2, 0.9), log_normal(rng, 0.6, 0.8), Shape::Eclipses),
-        p if p < 0.76 => periodic(normal(rng, 0.9, 0.3), log_normal(rng, 0.12, 0.4), log_normal(rng, 3.0, 1.0), Shape::Sine),
-        p if p < 0.92 => periodic(normal(rng, 1.4, 0.4), log_normal(rng, 0.7, 0.7), log_normal(rng, 170.0, 0.5), Shape::Sine),
+        p if p < 0.62 => {
+            periodic(normal(rng, 0.6, 0.25), uniform(rng, 0.2, 0.9), log_normal(rng, 0.6, 0.8), Shape::Eclipses)
+        }
+        p if p < 0.76 => {
+            periodic(normal(rng, 0.9, 0.3), log_normal(rng, 0.12, 0.4), log_normal(rng, 3.0, 1.0), Shape::Sine)
+        }
+        p if p < 0.92 => {
+            periodic(normal(rng, 1.4, 0.4), log_normal(rng, 0.7, 0.7), log_normal(rng, 170.0, 0.5), Shape::Sine)
+        }
         _ => {
             let (flare, amplitude) = (chance(rng, 0.2), uniform(rng, 1.0, 4.0));
-            let (every, decay) = if flare { (4.0, 0.15) } else { (log_normal(rng, 60.0, 0.5), log_normal(rng, 5.0, 0.4)) };
+            let (every, decay) =
+                if flare { (4.0, 0.15) } else { (log_normal(rng, 60.0, 0.5), log_normal(rng, 5.0, 0.4)) };
             let colour = if flare { 1.4 } else { 0.3 };
             LightCurve::Outburst { mean: mean + 2.0, colour, amplitude, every, decay, phase }
         }

@@ -105,7 +105,10 @@ impl Observation<'_> {
         self.history_and_scores(&mut row, rng);
         // the packet stores most fields in single precision
         for (name, value) in FIELDS.iter().zip(&mut row.0) {
-            if !matches!(*name, "jd" | "ra" | "dec" | "ranr" | "decnr" | "jdstarthist" | "jdendhist" | "jdstartref" | "jdendref") {
+            if !matches!(
+                *name,
+                "jd" | "ra" | "dec" | "ranr" | "decnr" | "jdstarthist" | "jdendhist" | "jdstartref" | "jdendref"
+            ) {
                 *value = f64::from(*value as f32);
             }
         }
@@ -139,7 +142,8 @@ impl Observation<'_> {
         let sigma = self.exposure.variance(0.0).sqrt();
         let error = |flux: f64, area: f64| (1.0857 * sigma * area.sqrt() / flux.max(1.0)).min(2.0).hypot(0.001);
         // apertures lose what lies outside; the pipeline corrects on average
-        let [small, big] = [1.06 * p.apertures[0], 1.02 * p.apertures[1]].map(|f| f.max(0.5 * p.flux).min(2.0 * p.flux));
+        let [small, big] =
+            [1.06 * p.apertures[0], 1.02 * p.apertures[1]].map(|f| f.max(0.5 * p.flux).min(2.0 * p.flux));
         row.set_all(&[
             ("magpsf", magpsf),
             ("sigmapsf", self.magnitude_error()),
@@ -170,8 +174,10 @@ impl Observation<'_> {
         let width = (1.02 * self.exposure.psf.fwhm).hypot(0.9 * self.trail) * self.width;
         let fwhm = (width * log_normal(rng, 1.0, blur) + 0.2 * exponential(rng, blur * 6.0)).clamp(1.03, 10.0);
         let a = (0.36 * width.powf(0.75) * log_normal(rng, 1.12, 0.6 * blur + 0.05)).clamp(0.33, 3.0);
-        let elong = 1.0 + 0.12 * self.trail.min(4.0) + exponential(rng, 0.085 + 0.5 * (self.width - 1.0).abs().min(0.5));
-        let star_like = quantile(rng, &[(0.0, 0.42), (0.05, 0.66), (0.25, 0.93), (0.5, 0.98), (0.95, 0.999), (1.0, 1.0)]);
+        let elong =
+            1.0 + 0.12 * self.trail.min(4.0) + exponential(rng, 0.085 + 0.5 * (self.width - 1.0).abs().min(0.5));
+        let star_like =
+            quantile(rng, &[(0.0, 0.42), (0.05, 0.66), (0.25, 0.93), (0.5, 0.98), (0.95, 0.999), (1.0, 1.0)]);
         row.set_all(&[
             ("fwhm", fwhm),
             ("seeratio", (seeing / fwhm).min(2.0)),
@@ -200,7 +206,10 @@ impl Observation<'_> {
             let size = (20.5 - m).clamp(0.0, 4.0);
             (log_normal(rng, 0.9 + 0.9 * size, 0.6), normal(rng, 0.12 + 0.07 * size, 0.14))
         } else {
-            (log_normal(rng, 0.68, 0.42), normal(rng, -0.018 - 0.05 * (m - 20.5).max(0.0), 0.022 + 0.09 * (m - 20.0).max(0.0)))
+            (
+                log_normal(rng, 0.68, 0.42),
+                normal(rng, -0.018 - 0.05 * (m - 20.5).max(0.0), 0.022 + 0.09 * (m - 20.0).max(0.0)),
+            )
         };
         let degrees = |pixels: f64| pixels * PIXEL / 3600.0;
         row.set_all(&[
@@ -238,14 +247,16 @@ impl Observation<'_> {
     fn gaia(&self, row: &mut Row, rng: &mut Stream) {
         let nearest = |rng: &mut Stream, limit: f64, density: f64| {
             let known = self.entries.iter().find(|e| !e.extended && e.r + 0.1 < limit);
-            known.map_or_else(
-                || (Place::nearest_beyond(rng, density, 36.0), limit - exponential(rng, 1.6)),
-                |e| ((e.distance * PIXEL).hypot(normal(rng, 0.0, 0.08)), e.r + 0.1),
-            )
+            match known {
+                Some(e) => ((e.distance * PIXEL).hypot(normal(rng, 0.0, 0.08)), e.r + 0.1),
+                None => (Place::nearest_beyond(rng, density, 36.0), limit - exponential(rng, 1.6)),
+            }
         };
         let (any, any_m) = nearest(rng, 20.6, 0.35 * self.place.stars);
         let (bright, bright_m) = nearest(rng, 14.0, 0.02 * self.place.stars);
-        for (distance, m, names) in [(any, any_m, ["neargaia", "maggaia"]), (bright, bright_m, ["neargaiabright", "maggaiabright"])] {
+        for (distance, m, names) in
+            [(any, any_m, ["neargaia", "maggaia"]), (bright, bright_m, ["neargaiabright", "maggaiabright"])]
+        {
             let found = distance < 90.0;
             row.set(names[0], if found { distance } else { MISSING });
             row.set(names[1], if found { m } else { MISSING });
@@ -280,10 +291,16 @@ impl Observation<'_> {
         let snr = self.significance();
         let good = (snr / 12.0).min(1.0);
         let (rb, drb) = if self.class == Class::Bogus {
-            (quantile(rng, &[(0.0, 0.02), (0.5, 0.42), (0.95, 0.8), (1.0, 0.92)]), quantile(rng, &[(0.0, 0.0), (0.5, 0.004), (0.9, 0.09), (1.0, 0.98)]))
+            (
+                quantile(rng, &[(0.0, 0.02), (0.5, 0.42), (0.95, 0.8), (1.0, 0.92)]),
+                quantile(rng, &[(0.0, 0.0), (0.5, 0.004), (0.9, 0.09), (1.0, 0.98)]),
+            )
         } else {
             let deep = quantile(rng, &[(0.0, 0.02), (0.05, 0.88), (0.25, 0.99), (0.5, 0.9995), (1.0, 1.0)]);
-            (quantile(rng, &[(0.0, 0.3), (0.1, 0.55), (0.5, 0.8), (0.9, 0.95), (1.0, 0.98)]), 1.0 - (1.0 - deep) * (1.6 - good))
+            (
+                quantile(rng, &[(0.0, 0.3), (0.1, 0.55), (0.5, 0.8), (0.9, 0.95), (1.0, 0.98)]),
+                1.0 - (1.0 - deep) * (1.6 - good),
+            )
         };
         let orbit = quantile(rng, &[(0.0, 0.0), (0.8, 0.0), (0.95, 1.0), (1.0, 5.0)]).round();
         let predicted = self.magnitude(self.photometry.flux) + normal(rng, -0.1, 0.3);

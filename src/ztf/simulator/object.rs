@@ -119,7 +119,13 @@ impl Campaign {
         let mut out: Vec<SimulatedAlert> = Vec::new();
         let mut last = f64::NEG_INFINITY;
         // a moving object is here on one night, an accident happens once or a few times
-        let tries = if self.class == Class::Asteroid { 1 } else if self.target.bogus { 3 + 4 * wanted } else { VISITS };
+        let tries = if self.class == Class::Asteroid {
+            1
+        } else if self.target.bogus {
+            3 + 4 * wanted
+        } else {
+            VISITS
+        };
         for (&(jd, band), &change) in self.visits.iter().zip(&changes).take(tries) {
             let cloudy = chance::chance(rng, if self.target.bogus { 0.4 } else { 0.015 });
             let exposure = Exposure::draw(rng, jd, band, cloudy, &self.references[slot(band)]);
@@ -151,7 +157,8 @@ impl Campaign {
     fn earlier(&self, changes: &[f64], rng: &mut Stream) -> History {
         let elapsed = self.start - FIRST_NIGHT;
         // both bands every three to four nights for two thirds of the year, overlapping fields now and then
-        let visits = chance::poisson(rng, elapsed * uniform(rng, 0.15, 0.75)) as f64;
+        let rate = uniform(rng, 0.15, 0.75);
+        let visits = chance::poisson(rng, elapsed * rate) as f64;
         if self.target.new {
             return History { detections: 0.0, visits, first: f64::INFINITY };
         }

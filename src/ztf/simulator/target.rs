@@ -51,7 +51,8 @@ impl Target {
     /// An explosion in the disc of a host, which one time in eight is too faint to see.
     fn become_supernova(&mut self, rng: &mut Stream, start: f64) {
         let peak = number_counts(rng, 0.42, 14.0, 20.0);
-        self.light = supernova(rng, peak, start + uniform(rng, -25.0, 18.0));
+        let t0 = start + uniform(rng, -25.0, 18.0);
+        self.light = supernova(rng, peak, t0);
         self.new = true;
         let fainter = if chance(rng, 0.12) { uniform(rng, 3.0, 5.0) } else { normal(rng, -0.5, 1.4) };
         let mut host = Extended::of_magnitude(rng, 0.0, 0.0, (peak + fainter).max(12.0));
@@ -85,7 +86,8 @@ impl Target {
         self.new = true;
         if chance(rng, 0.55) {
             let r = uniform(rng, 12.3, 18.0);
-            let (x, y) = around(rng, exponential(rng, 0.35));
+            let distance = exponential(rng, 0.35);
+            let (x, y) = around(rng, distance);
             self.surroundings.stars.push(Star { x, y, r, colour: super::surroundings::star_colour(rng) });
         }
     }
