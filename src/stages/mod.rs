@@ -2,11 +2,13 @@
 
 pub mod command;
 pub mod load;
+pub mod simulate;
 
 use crate::stage::StageKind;
 
 /// Every stage kind, in the order in which data flow.
 pub static KINDS: &[&dyn StageKind] = &[
+    &simulate::Simulate,
     &load::Load,
     &command::UserCommand,
 ];

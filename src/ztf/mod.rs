@@ -16,3 +16,4 @@ pub mod quality;
 pub mod schemas;
 pub mod tarball;
 pub mod writer;
+pub mod simulator;
