@@ -1,9 +1,13 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
+pub mod augment;
+pub mod preprocess;
+pub mod sequences;
+
 use crate::stage::StageKind;
 
 /// Every stage kind, in the order in which data flow.
-pub static KINDS: &[&dyn StageKind] = &[];
+pub static KINDS: &[&dyn StageKind] = &[&preprocess::Preprocess, &augment::Augment, &sequences::SequencesKind];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static dyn StageKind> {

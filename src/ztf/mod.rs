@@ -2,3 +2,4 @@
 //! The only folder that knows Avro and FITS; it knows no stage, no cache and no network.
 
 pub mod alert;
+pub mod sky;
