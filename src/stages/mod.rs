@@ -1,7 +1,10 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
+pub mod augment;
 pub mod command;
 pub mod load;
+pub mod preprocess;
+pub mod sequences;
 pub mod simulate;
 
 use crate::stage::StageKind;
@@ -10,6 +13,9 @@ use crate::stage::StageKind;
 pub static KINDS: &[&dyn StageKind] = &[
     &simulate::Simulate,
     &load::Load,
+    &preprocess::Preprocess,
+    &augment::Augment,
+    &sequences::SequencesKind,
     &command::UserCommand,
 ];
 

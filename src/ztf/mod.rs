@@ -17,3 +17,4 @@ pub mod schemas;
 pub mod tarball;
 pub mod writer;
 pub mod simulator;
+pub mod sky;
