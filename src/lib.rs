@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod nn;
+pub mod projections;
 pub mod spec;
 pub mod stage;
 pub mod stages;
