@@ -4,8 +4,8 @@
 use super::alert::{Alert, CUTOUTS, Stamp};
 use super::container::{Block, Container, Header, Unpacker};
 use super::cutout::{self, CutoutReader};
-use super::packet::Packet;
 use super::feed::Piece;
+use super::packet::Packet;
 use super::quality::{Fault, Occurrence, Place, Policies, Policy, Reason};
 use super::schemas::Schemas;
 use std::io::Cursor;
@@ -68,7 +68,9 @@ impl<'a> Decoder<'a> {
         match piece {
             Piece::Container { file, bytes } => self.container(&file, &bytes),
             Piece::Block { file, header, block } => self.block(&file, &header, &block),
-            Piece::Fault { file, fault } => vec![Reading::failed(Place::file(&file), None, fault, self.records.policies)],
+            Piece::Fault { file, fault } => {
+                vec![Reading::failed(Place::file(&file), None, fault, self.records.policies)]
+            }
         }
     }
 
