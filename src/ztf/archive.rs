@@ -97,27 +97,3 @@ fn decode(chunk: Vec<Piece>, schemas: &Schemas, policies: &Policies) -> VecDeque
     readings.into_iter().flatten().collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[ignore]
-    fn scratch() {
-        let data = std::path::PathBuf::from("/work/shared/data/ztf-alerts");
-        for folder in ["packets_edge", "packets_raw", "alerce_labelled"] {
-            let mut sources: Vec<Source> = std::fs::read_dir(data.join(folder)).unwrap().map(|e| Source { label: e.as_ref().unwrap().file_name().to_str().unwrap().into(), path: e.unwrap().path() }).collect();
-            sources.sort_by(|a, b| a.label.cmp(&b.label));
-            for r in Archive::open(sources, Policies::default()) {
-                println!("{} {}", r.place.file, r.alert.is_some());
-                for o in r.occurrences { println!("   {o}"); }
-            }
-        }
-        for _ in 0..4 {
-        let t = std::time::Instant::now();
-        let n = Archive::open(vec![Source { label: String::new(), path: data.join("alerts.avro") }], Policies::default()).filter(|r| r.alert.is_some()).count();
-        let s = t.elapsed().as_secs_f64();
-        println!("{n} {s} {}", n as f64 / s);
-        }
-    }
-}

@@ -94,7 +94,8 @@ pub struct Block {
     pub records: u64,
     /// Packed records.
     pub data: Vec<u8>,
-    /// Why they are not to be trusted: the data then run to the next sync marker or the end.
+    /// Why they are not to be trusted. The data then run over the next sync marker or to the end: a record that lost
+    /// some bytes can so still be taken apart and named.
     pub fault: Option<Fault>,
 }
 
@@ -193,13 +194,22 @@ impl<R: BufRead + Seek> Container<R> {
             Ok(data) => block.data = data,
             Err(fault) if fault.reason == Reason::Unreadable => return Err(fault),
             Err(fault) => {
-                block.fault = Some(fault);
                 self.seek(start_of_data)?;
-                block.data = self.read_to_marker()?;
+                block.data = self.read_past_marker()?;
+                block.fault = Some(self.explain(fault, self.at - start_of_data, &block.data));
             }
         }
         self.records = self.records.saturating_add(block.records);
         Ok(block)
+    }
+
+    /// A block that is too short for its claim although a marker follows has lost bytes; the file may be whole.
+    fn explain(&self, fault: Fault, len: u64, data: &[u8]) -> Fault {
+        if fault.reason != Reason::Truncated || !data.ends_with(&self.header.sync) {
+            return fault;
+        }
+        let len = len - SYNC as u64;
+        Fault::new(Reason::BadSync, format!("the sync marker comes early, after {len} bytes: bytes were lost"))
     }
 
     /// Record count into `block`; returns the size of the data.
@@ -225,8 +235,8 @@ impl<R: BufRead + Seek> Container<R> {
         Err(Fault::new(Reason::BadSync, format!("no sync marker after the {size} bytes of the block")))
     }
 
-    /// Reads to behind the next sync marker, or to the end; the bytes before it unless they exceed [`BLOCK_LIMIT`].
-    fn read_to_marker(&mut self) -> Result<Vec<u8>, Fault> {
+    /// Reads the next sync marker and all before it, or to the end; the last part when that exceeds [`BLOCK_LIMIT`].
+    fn read_past_marker(&mut self) -> Result<Vec<u8>, Fault> {
         let mut data = Vec::new();
         loop {
             let chunk = self.reader.fill_buf().map_err(unreadable)?;
@@ -238,7 +248,7 @@ impl<R: BufRead + Seek> Container<R> {
             self.reader.consume(taken);
             self.at += taken as u64;
             if let Some(p) = found {
-                data.truncate(from + p);
+                data.truncate(from + p + SYNC);
                 return Ok(data);
             }
             if new == 0 {

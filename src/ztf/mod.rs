@@ -13,6 +13,8 @@ pub mod labels;
 pub mod packet;
 pub mod packet_schema;
 pub mod quality;
+#[cfg(test)]
+mod real_alerts;
 pub mod schemas;
 pub mod tarball;
 pub mod writer;
