@@ -1,7 +1,6 @@
 //! Stage kind `load`: alert packets of the survey, with labels from a table, to an alerts artifact.
 //! Knows neither Avro nor FITS; `ztf` does.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::artifacts::alerts::AlertsWriter;
@@ -208,12 +207,12 @@ impl Loading {
         for found in occurrences {
             self.quality.push(row(found))?;
             if found.policy == Policy::Refuse {
-                let advice = format!("repair it, or take `{}` out of `refuse` to go on without it", found.reason.name());
+                let advice =
+                    format!("repair it, or take `{}` out of `refuse` to go on without it", found.reason.name());
                 return Err(StageError::with_hint(format!("refused: {found}"), advice));
             }
         }
-        let reasons: BTreeSet<Reason> = occurrences.iter().map(|found| found.reason).collect();
-        reasons.into_iter().for_each(|reason| self.totals.add(reason, 1));
+        self.totals.add_once_each(occurrences);
         Ok(())
     }
 
@@ -280,8 +279,10 @@ mod tests {
     use std::path::Path;
 
     fn load(folder: &Path, files: &[&str], set: &[(&str, Value)]) -> Result<PathBuf, StageError> {
-        let mut params: Params =
-            LoadKeys::keys().into_iter().map(|key| (key.name.into(), key.default.unwrap_or(Value::Text("x".into())))).collect();
+        let mut params: Params = LoadKeys::keys()
+            .into_iter()
+            .map(|key| (key.name.into(), key.default.unwrap_or(Value::Text("x".into()))))
+            .collect();
         params.extend(set.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         assert!(Load.check(&params).is_empty());
         let external = |name: &&str| ExternalFile { label: (*name).to_owned(), path: folder.join(name) };

@@ -82,7 +82,8 @@ impl Iterator for Archive {
 fn take_chunk(feed: &mut Feed) -> Vec<Piece> {
     let most = PIECES_PER_THREAD * rayon::current_num_threads();
     let (mut chunk, mut bytes) = (Vec::new(), 0);
-    while chunk.len() < most && bytes < CHUNK_BYTES
+    while chunk.len() < most
+        && bytes < CHUNK_BYTES
         && let Some(piece) = feed.next()
     {
         bytes += piece.len();
@@ -96,4 +97,3 @@ fn decode(chunk: Vec<Piece>, schemas: &Schemas, policies: &Policies) -> VecDeque
     let readings: Vec<Vec<Reading>> = chunk.into_par_iter().map_init(decoder, Decoder::piece).collect();
     readings.into_iter().flatten().collect()
 }
-

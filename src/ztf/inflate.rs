@@ -90,8 +90,10 @@ pub fn snappy(input: &[u8], output: &mut Vec<u8>, limit: usize) -> Result<(), St
 pub fn zstandard(input: &[u8], output: &mut Vec<u8>, limit: usize) -> Result<(), String> {
     use std::io::Read;
     output.clear();
-    let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(|e| format!("zstandard data damaged: {e}"))?;
-    let read = decoder.take(limit as u64 + 1).read_to_end(output).map_err(|e| format!("zstandard data damaged: {e}"))?;
+    let decoder =
+        zstd::stream::read::Decoder::with_buffer(input).map_err(|e| format!("zstandard data damaged: {e}"))?;
+    let read =
+        decoder.take(limit as u64 + 1).read_to_end(output).map_err(|e| format!("zstandard data damaged: {e}"))?;
     if read > limit {
         return Err(format!("inflates to more than the limit of {limit} bytes"));
     }

@@ -26,8 +26,8 @@ impl Rule {
     /// The text is not of that form.
     pub fn parse(text: &str) -> Result<Self, LabelError> {
         let parts = text.rsplit_once("->").and_then(|(from, label)| Some((from.split_once('=')?, label)));
-        let ((column, value), label) =
-            parts.ok_or_else(|| LabelError(format!("label rule `{text}` is not of the form `column = value -> label`")))?;
+        let ((column, value), label) = parts
+            .ok_or_else(|| LabelError(format!("label rule `{text}` is not of the form `column = value -> label`")))?;
         let [column, value, label] = [column, value, label].map(|part| part.trim().to_owned());
         if column.is_empty() || label.is_empty() {
             return Err(LabelError(format!("label rule `{text}` needs a column before `=` and a label after `->`")));
@@ -115,8 +115,9 @@ impl LabelTable {
             true => &label.label,
             false => self.object_labels.entry(alert.object_id.clone()).or_insert_with(|| label.label.clone()),
         };
-        let conflict = (first != &label.label)
-            .then(|| Fault::new(Reason::LabelConflict, format!("`{}`, another alert of the object `{first}`", label.label)));
+        let conflict = (first != &label.label).then(|| {
+            Fault::new(Reason::LabelConflict, format!("`{}`, another alert of the object `{first}`", label.label))
+        });
         (label.clone(), conflict)
     }
 
@@ -145,7 +146,10 @@ impl Columns {
         };
         let (id, by_object) = match position("candid") {
             Some(id) => (id, false),
-            None => (wanted("objectId").map_err(|what| format!("neither a column `candid` nor one `objectId`; {what}"))?, true),
+            None => (
+                wanted("objectId").map_err(|what| format!("neither a column `candid` nor one `objectId`; {what}"))?,
+                true,
+            ),
         };
         let rules = options.rules.iter().map(|rule| wanted(&rule.column)).collect::<Result<_, _>>()?;
         let split = options.split.as_deref().map(wanted).transpose()?;
@@ -161,7 +165,9 @@ impl Columns {
             return Ok(id.to_owned());
         }
         let exact = "write it with all its digits (a table program may have rounded it)";
-        id.parse::<i64>().map(|candid| candid.to_string()).map_err(|_| format!("candid `{id}` is no whole number; {exact}"))
+        id.parse::<i64>()
+            .map(|candid| candid.to_string())
+            .map_err(|_| format!("candid `{id}` is no whole number; {exact}"))
     }
 
     fn label(&self, record: &csv::StringRecord, options: &LabelOptions) -> Label {
@@ -204,7 +210,8 @@ mod tests {
     fn rules_label_what_has_no_label_of_its_own() {
         let rules = vec![Rule::parse("weak = bogus_drb<0.1 -> bogus").unwrap()];
         let options = LabelOptions { rules, classes: vec!["SN".into(), "bogus".into()], ..options() };
-        let csv = "candid,label,weak\n1,SN,bogus_drb<0.1\n2,,bogus_drb<0.1\n3,,starlike; bogus_drb<0.1\n4,TDE,\n5,,bogus\n";
+        let csv =
+            "candid,label,weak\n1,SN,bogus_drb<0.1\n2,,bogus_drb<0.1\n3,,starlike; bogus_drb<0.1\n4,TDE,\n5,,bogus\n";
         let mut table = table(csv, &options).unwrap();
         let labels: Vec<String> = (1..=6).map(|candid| table.of(&alert(candid, "a")).0.label).collect();
         assert_eq!(labels, ["SN", "bogus", "bogus", "", "", ""]);

@@ -9,6 +9,7 @@ pub mod decode;
 pub mod feed;
 pub mod fits;
 pub mod inflate;
+pub mod inspect;
 pub mod labels;
 pub mod packet;
 pub mod packet_schema;

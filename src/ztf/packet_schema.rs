@@ -63,7 +63,11 @@ pub fn fields(list: &'static str) -> impl Iterator<Item = Field> {
 #[must_use]
 pub fn json() -> String {
     let array = |name: &str, list| {
-        format!(r#"{{"name":"{0}s","type":["null",{{"type":"array","items":{1}}}],"default":null}}"#, name, record(name, list))
+        format!(
+            r#"{{"name":"{0}s","type":["null",{{"type":"array","items":{1}}}],"default":null}}"#,
+            name,
+            record(name, list)
+        )
     };
     let cutout = |name: &str, kind: &str| format!(r#"{{"name":"cutout{name}","type":["null",{kind}],"default":null}}"#);
     let forced = array("fp_hist", FORCED);
@@ -82,7 +86,9 @@ pub fn json() -> String {
 
 fn record(name: &str, list: &'static str) -> String {
     let field = |field: Field| match field {
-        Field { name, kind, nullable: true } => format!(r#"{{"name":"{name}","type":["null","{kind}"],"default":null}}"#),
+        Field { name, kind, nullable: true } => {
+            format!(r#"{{"name":"{name}","type":["null","{kind}"],"default":null}}"#)
+        }
         Field { name, kind, .. } => format!(r#"{{"name":"{name}","type":"{kind}"}}"#),
     };
     let fields: Vec<String> = fields(list).map(field).collect();

@@ -147,7 +147,11 @@ fn every_edge_packet_has_its_reasons() {
         ("negative_396522680015020000.avro", true, &[]),
         ("negative_396522680015040000.avro", true, &[]),
         ("nonsquare_611292835115010000.avro", true, &[NotSquare]),
-        ("nonsquare_615326205215010000.avro", true, &[NotSquare, NanPixels, NotSquare, NanPixels, NotSquare, NanPixels]),
+        (
+            "nonsquare_615326205215010000.avro",
+            true,
+            &[NotSquare, NanPixels, NotSquare, NanPixels, NotSquare, NanPixels],
+        ),
         ("not_avro_alerts_11574.avro", false, &[NotAvro]),
     ];
     for ((file, kept, reasons), wanted) in found.iter().zip(expected) {

@@ -120,7 +120,10 @@ impl Tarball {
         let mut bytes = Vec::with_capacity(size.min(1 << 17) as usize);
         let read = self.reader.by_ref().take(size).read_to_end(&mut bytes).map_err(|e| damaged(&e))?;
         if (read as u64) < size {
-            return Err(Fault::new(Reason::BadArchive, format!("ends {} bytes before a member's end", size - read as u64)));
+            return Err(Fault::new(
+                Reason::BadArchive,
+                format!("ends {} bytes before a member's end", size - read as u64),
+            ));
         }
         let padding = size.next_multiple_of(RECORD as u64) - size;
         self.skip_bytes(padding)?;
