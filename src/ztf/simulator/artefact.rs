@@ -28,7 +28,7 @@ impl Artefact {
     /// One of the kinds, in about the proportions seen among public alerts with a low deep real-bogus score;
     /// `noise` is the flux error of a point source, DN.
     pub(super) fn draw(rng: &mut Stream, noise: f64) -> Self {
-        let counts = noise * (5.0 + exponential(rng, 14.0));
+        let counts = noise * (7.0 + exponential(rng, 9.0));
         let angle = uniform(rng, 0.0, std::f64::consts::PI);
         match uniform(rng, 0.0, 1.0) {
             p if p < 0.50 => Self::Residual,

@@ -78,7 +78,7 @@ impl Campaign {
     fn draw(recipe: &Recipe, class: Class, rng: &mut Stream) -> Self {
         let place = Place::draw(rng, class);
         // a date within five years of survey; the template is from its first months
-        let start = FIRST_NIGHT + 90.0 + uniform(rng, 0.0, 1800.0);
+        let start = FIRST_NIGHT + 90.0 + uniform(rng, 0.0, 2000.0);
         let target = super::target::Target::draw(rng, class, &place, start);
         let references = [Reference::draw(rng, Band::G), Reference::draw(rng, Band::R)];
         let near_edge = chance::chance(rng, recipe.edge_fraction);
@@ -133,13 +133,14 @@ impl Campaign {
             let counts = change * exposure.counts(0.0);
             let central = self.target.central_flux(band) * exposure.counts(0.0);
             let noise = local_noise(&exposure, central);
-            let expected = counts.abs() / noise;
+            let expected = counts.abs() / noise.hypot(0.025 * central);
             if !self.target.bogus && expected < 3.0 {
                 continue;
             }
             history.detections += 1.0;
             history.first = history.first.min(jd);
-            if jd - last < recipe.min_gap_days || (!self.target.bogus && expected < 4.0) {
+            if jd - last < recipe.min_gap_days || (!self.target.bogus && (expected < 4.0 || counts.abs() < 6.5 * noise))
+            {
                 continue;
             }
             if let Some(found) = self.visit(index, exposure, counts, noise, history, &backdrop, rng) {
@@ -157,10 +158,13 @@ impl Campaign {
     fn earlier(&self, changes: &[f64], rng: &mut Stream) -> History {
         let elapsed = self.start - FIRST_NIGHT;
         // both bands every three to four nights for two thirds of the year, overlapping fields now and then
-        let rate = uniform(rng, 0.15, 0.75);
+        let rate = chance::log_normal(rng, 0.65, 0.55);
         let visits = chance::poisson(rng, elapsed * rate) as f64;
-        if self.target.new {
-            return History { detections: 0.0, visits, first: f64::INFINITY };
+        if self.target.begins.is_finite() {
+            // an event under way has been detected at about half of the visits
+            let detections = chance::poisson(rng, 0.5 * rate * (self.start - self.target.begins).max(0.0)) as f64;
+            let first = if detections > 0.0 { self.target.begins } else { f64::INFINITY };
+            return History { detections, visits: visits.max(detections), first };
         }
         let limit = 0.6 * flux(20.4);
         let share = changes.iter().filter(|c| c.abs() > limit).count() as f64 / changes.len() as f64;
@@ -194,7 +198,7 @@ impl Campaign {
         let (photometry, brighter) = measure(&mut triplet, &exposure, &change);
         let centre = CENTRE as usize;
         let science_peak = f64::from(triplet.noisy[0].at(centre, centre)) - exposure.level;
-        let entries = self.target.surroundings.entries(0.0, 0.0);
+        let entries = self.target.surroundings.entries();
         let observation = Observation {
             class: self.class,
             place: &self.place,
@@ -202,6 +206,7 @@ impl Campaign {
             reference,
             photometry: &photometry,
             noise,
+            central,
             science_peak,
             brighter,
             entries: &entries,
