@@ -2,6 +2,7 @@
 //! Knows no pixel. Nuisance fields are drawn from straight-line fits to quantiles of public alerts.
 
 use super::chance::{Stream, chance, exponential, log_normal, normal, quantile, uniform};
+use super::depth::Depth;
 use super::footprint::Place;
 use super::photometry::Photometry;
 use super::recipe::Class;
@@ -30,10 +31,8 @@ pub(super) struct Observation<'a> {
     pub(super) exposure: &'a Exposure,
     pub(super) reference: &'a Reference,
     pub(super) photometry: &'a Photometry,
-    /// Error of the flux of a point source here, DN.
-    pub(super) noise: f64,
-    /// Star light of the template at the place, DN.
-    pub(super) central: f64,
+    /// How faint a change is seen here.
+    pub(super) depth: Depth,
     /// Science pixel at the centre above the sky, DN.
     pub(super) science_peak: f64,
     /// True for science brighter than template.
@@ -78,22 +77,14 @@ impl Observation<'_> {
         self.exposure.zero_point - 2.5 * flux.max(1e-3).log10()
     }
 
-    /// Error of the fitted magnitude: background and source noise, and a floor from the PSF model.
-    pub(super) fn magnitude_error(&self) -> f64 {
-        // a pipeline fits with a noise model that is this much more careful than photon counting
-        let background = 1.75 * self.noise / self.photometry.flux;
-        1.0857 * background.hypot(0.035)
-    }
-
     /// Significance of the matched filter.
-    pub(super) fn significance(&self) -> f64 {
-        // astrometric jitter makes 2.5 % of a star that is there anyway count as noise (Zackay, Ofek & Gal-Yam 2016)
-        self.photometry.flux / self.noise.hypot(0.025 * self.central)
+    fn significance(&self) -> f64 {
+        self.depth.significance(self.photometry.flux)
     }
 
-    /// Whether the survey would send an alert: five sigma by the filter and by the fit, nothing missing at the source.
+    /// Whether the survey would send an alert: significant, nothing missing at the source.
     pub(super) fn is_alert(&self) -> bool {
-        self.significance() >= 5.0 && self.magnitude_error() < 1.0857 / 5.0 && self.photometry.bad == 0.0
+        self.depth.sees(self.photometry.flux) && self.photometry.bad == 0.0
     }
 
     /// Values in the order of [`FIELDS`].
@@ -142,7 +133,7 @@ impl Observation<'_> {
     fn brightness(&self, row: &mut Row, rng: &mut Stream) {
         let p = self.photometry;
         let magpsf = self.magnitude(p.flux);
-        let limit = self.magnitude(6.6 * self.noise.min(self.exposure.point_noise())) + normal(rng, 0.0, 0.08);
+        let limit = self.magnitude(6.6 * self.depth.noise.min(self.exposure.point_noise())) + normal(rng, 0.0, 0.08);
         let sigma = self.exposure.variance(0.0).sqrt();
         let error = |flux: f64, area: f64| (1.0857 * sigma * area.sqrt() / flux.max(1.0)).min(2.0).hypot(0.001);
         // apertures lose what lies outside; the pipeline corrects on average
@@ -152,7 +143,7 @@ impl Observation<'_> {
         let ssnrms = 0.9 * self.science_peak / sigma + log_normal(rng, 8.5, 0.15);
         row.set_all(&[
             ("magpsf", magpsf),
-            ("sigmapsf", self.magnitude_error()),
+            ("sigmapsf", self.depth.magnitude_error(p.flux)),
             ("isdiffpos", f64::from(u8::from(self.brighter))),
             ("diffmaglim", limit),
             ("chipsf", p.chi * log_normal(rng, 1.5, 0.3)),

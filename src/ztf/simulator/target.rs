@@ -111,15 +111,15 @@ impl Target {
         near.map(|s| flux(band.magnitude(s.r, s.colour))).fold(0.0, f64::max)
     }
 
-    /// The artefact of one visit, if this object is one; `noise` is the flux error of a point source, DN.
-    pub(super) fn artefact(&self, rng: &mut Stream, noise: f64, central: f64) -> Option<Artefact> {
+    /// The artefact of one visit, if this object is one; `limit` is the least flux that is seen, DN.
+    pub(super) fn artefact(&self, rng: &mut Stream, limit: f64, central: f64) -> Option<Artefact> {
         if !self.bogus {
             return None;
         }
-        let drawn = Artefact::draw(rng, noise);
+        let drawn = Artefact::draw(rng, limit);
         // a star that is too faint to leave a residual leaves room for something else
-        if drawn == Artefact::Residual && central < 150.0 * noise {
-            let counts = noise * (5.0 + exponential(rng, 10.0));
+        if drawn == Artefact::Residual && central < 12.0 * limit {
+            let counts = limit * (1.2 + exponential(rng, 1.0));
             return Some(Artefact::CosmicRay { counts, length: exponential(rng, 1.0), angle: uniform(rng, 0.0, 3.1) });
         }
         Some(drawn)
