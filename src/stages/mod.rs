@@ -3,6 +3,8 @@
 pub mod augment;
 pub mod preprocess;
 pub mod sequences;
+#[cfg(test)]
+pub mod testing;
 
 use crate::stage::StageKind;
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tempfile::TempDir;
-
 use super::*;
-use crate::stage::{Device, Silent};
+use crate::stages::preprocess::normalise::Sky;
+use crate::stages::testing::{Bench, params};
 
 const SIDE: usize = 7;
 const AREA: usize = SIDE * SIDE;
@@ -37,36 +36,9 @@ fn write_stamps(folder: &std::path::Path, order: &[usize]) {
     writer.finish().unwrap();
 }
 
-fn params(set: &[(&str, Value)]) -> Params {
-    let mut params: Params =
-        AugmentKeys::keys().into_iter().map(|k| (k.name.to_string(), k.default.unwrap())).collect();
-    for (name, value) in set {
-        assert!(params.insert((*name).into(), value.clone()).is_some(), "no key {name}");
-    }
-    params
-}
-
-fn run_in_order(order: &[usize], seed: u64, set: &[(&str, Value)]) -> Result<TempDir, StageError> {
-    let folder = tempfile::tempdir().unwrap();
-    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
-    std::fs::create_dir(&input).unwrap();
-    std::fs::create_dir(&out).unwrap();
-    write_stamps(&input, order);
-    let params = params(set);
-    let job = Job {
-        params: &params,
-        seed,
-        inputs: BTreeMap::from([("stamps".to_string(), input)]),
-        files: BTreeMap::new(),
-        home: folder.path(),
-        out: &out,
-        checkpoint: folder.path(),
-        device: Device::Cpu,
-        threads: 1,
-        pulse: &Silent,
-    };
-    Augment.run(&job)?;
-    Ok(folder)
+fn run_in_order(order: &[usize], seed: u64, set: &[(&str, Value)]) -> Result<Bench, StageError> {
+    let bench = Bench::new(&["stamps"], |_, folder| write_stamps(folder, order));
+    bench.run(&Augment, &["stamps"], seed, set)
 }
 
 fn run(set: &[(&str, Value)]) -> Stamps {
@@ -74,8 +46,8 @@ fn run(set: &[(&str, Value)]) -> Stamps {
     open(&run_in_order(&order, 5, set).unwrap())
 }
 
-fn open(folder: &TempDir) -> Stamps {
-    Stamps::open(&folder.path().join("out")).unwrap()
+fn open(bench: &Bench) -> Stamps {
+    Stamps::open(&bench.out()).unwrap()
 }
 
 fn sorted(pixels: &[f32]) -> Vec<f32> {
@@ -87,10 +59,10 @@ fn sorted(pixels: &[f32]) -> Vec<f32> {
 #[test]
 fn no_copies_give_the_same_bytes() {
     let order: Vec<usize> = (0..12).collect();
-    let folder = run_in_order(&order, 5, &[("copies", Value::Int(0))]).unwrap();
+    let bench = run_in_order(&order, 5, &[("copies", Value::Int(0))]).unwrap();
     for file in ["stamps.npy", "clean.npy", "metadata.npy", "index.csv", "stamps.json"] {
-        let read = |part: &str| std::fs::read(folder.path().join(part).join(file)).unwrap();
-        assert!(read("in") == read("out"), "{file} differs");
+        let read = |folder: std::path::PathBuf| std::fs::read(folder.join(file)).unwrap();
+        assert!(read(bench.path("stamps")) == read(bench.out()), "{file} differs");
     }
 }
 
@@ -202,6 +174,14 @@ fn copies_depend_on_seed_and_identity_but_not_on_order_or_threads() {
 
 #[test]
 fn without_copies_there_is_no_seed() {
-    assert_eq!(Augment.randomness(&params(&[("copies", Value::Int(0))])), Randomness::None);
-    assert_eq!(Augment.randomness(&params(&[])), Randomness::PerReplicate);
+    assert_eq!(Augment.randomness(&params(&Augment, &[("copies", Value::Int(0))])), Randomness::None);
+    assert_eq!(Augment.randomness(&params(&Augment, &[])), Randomness::PerReplicate);
+}
+
+/// Raise the version of the kind in the commit that changes this digest.
+#[test]
+fn golden_bytes_of_version_1() {
+    let order: Vec<usize> = (0..12).collect();
+    let set = [("crop", Value::Int(5)), ("shift", Value::Int(1)), ("flux", Value::Float(0.25))];
+    assert_eq!((Augment.version(), run_in_order(&order, 5, &set).unwrap().digest().as_str()), (1, "3f524e1992502c48"));
 }

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use tempfile::TempDir;
-
 use super::*;
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::split::{TEST, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::artifacts::table::Table;
 use crate::spec::value::Value;
-use crate::stage::{Device, Silent};
+use crate::stages::testing::{Bench, list, params, text};
 use crate::ztf::alert::{Alert, FIELDS, Stamp, field};
 
 /// One alert of the object `object`: a Gaussian source on a sky with a pattern that depends on `candid`.
@@ -49,7 +47,6 @@ fn given(objects: usize) -> Vec<Given> {
 }
 
 fn write_alerts(folder: &Path, alerts: &[Given], clean: bool) {
-    std::fs::create_dir_all(folder).unwrap();
     let mut writer = AlertsWriter::create(folder, clean).unwrap();
     for given in alerts {
         let truth = clean.then(|| given.alert.stamps.clone().map(|s| Stamp { pixels: vec![3.0; s.pixels.len()], ..s }));
@@ -58,66 +55,23 @@ fn write_alerts(folder: &Path, alerts: &[Given], clean: bool) {
     writer.finish().unwrap();
 }
 
-fn params(set: &[(&str, Value)]) -> Params {
-    let defaults = PreprocessKeys::keys().into_iter().map(|k| (k.name.to_string(), k.default.unwrap()));
-    let mut params: Params = defaults.collect();
-    for (name, value) in set {
-        assert!(params.insert((*name).into(), value.clone()).is_some(), "no key {name}");
-    }
-    params
-}
-
-fn text(word: &str) -> Value {
-    Value::Text(word.into())
-}
-
-fn list(words: &[&str]) -> Value {
-    Value::List(words.iter().map(|w| text(w)).collect())
-}
-
 /// Runs the stage on inputs of these names.
-fn run(inputs: &[(&str, &[Given])], clean: bool, set: &[(&str, Value)]) -> Result<TempDir, StageError> {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    std::fs::create_dir(&out).unwrap();
-    let mut job_inputs = BTreeMap::new();
-    for (name, alerts) in inputs {
-        let path = folder.path().join(format!("input_{name}"));
-        write_alerts(&path, alerts, clean);
-        job_inputs.insert((*name).to_string(), path);
-    }
-    let params = params(set);
-    let job = Job {
-        params: &params,
-        seed: 5,
-        inputs: job_inputs,
-        files: BTreeMap::new(),
-        home: folder.path(),
-        out: &out,
-        checkpoint: folder.path(),
-        device: Device::Cpu,
-        threads: 1,
-        pulse: &Silent,
-    };
-    Preprocess.run(&job)?;
-    Ok(folder)
+fn run(inputs: &[(&str, &[Given])], clean: bool, set: &[(&str, Value)]) -> Result<Bench, StageError> {
+    let names: Vec<&str> = inputs.iter().map(|(name, _)| *name).collect();
+    let alerts = |name: &str| inputs.iter().find(|(n, _)| *n == name).map(|(_, alerts)| *alerts).unwrap();
+    Bench::new(&names, |name, folder| write_alerts(folder, alerts(name), clean)).run(&Preprocess, &names, 5, set)
 }
 
-fn run_one(alerts: &[Given], set: &[(&str, Value)]) -> Result<TempDir, StageError> {
+fn run_one(alerts: &[Given], set: &[(&str, Value)]) -> Result<Bench, StageError> {
     run(&[("alerts", alerts)], false, set)
 }
 
-fn stamps(folder: &TempDir) -> Stamps {
-    Stamps::open(&folder.path().join("out")).unwrap()
+fn stamps(bench: &Bench) -> Stamps {
+    Stamps::open(&bench.out()).unwrap()
 }
 
-fn message(result: Result<TempDir, StageError>) -> String {
-    result.err().expect("an error").to_string()
-}
-
-fn bytes(folder: &TempDir) -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(folder.path().join("out")).unwrap().map(|f| f.unwrap().path());
-    files.map(|f| (f.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&f).unwrap())).collect()
+fn message(result: Result<Bench, StageError>) -> String {
+    result.err().unwrap().to_string()
 }
 
 #[test]
@@ -193,7 +147,7 @@ fn one_and_four_threads_give_the_same_bytes() {
     let set = [("detections", text("all")), ("normalise", text("asinh")), ("nan", text("drop"))];
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        bytes(&pool.install(|| run(&[("alerts", &alerts)], true, &set)).unwrap())
+        pool.install(|| run(&[("alerts", &alerts)], true, &set)).unwrap().bytes()
     };
     let (one, four) = (with(1), with(4));
     assert_eq!(one.len(), 7);
@@ -211,7 +165,7 @@ fn truncated_and_incomplete_cutouts_follow_the_policies_and_are_named() {
     let incomplete = alerts[2].alert.object_id.clone();
     let dropped = |set: &[(&str, Value)]| {
         let folder = run_one(&alerts, set).unwrap();
-        let table = Table::read(folder.path().join("out/dropped.csv")).unwrap();
+        let table = Table::read(folder.out().join("dropped.csv")).unwrap();
         let named: Vec<(String, String)> = table.texts("objectId").into_iter().zip(table.texts("reason")).collect();
         (stamps(&folder), named)
     };
@@ -251,7 +205,7 @@ fn labels_come_from_the_inputs_when_asked_for() {
     assert_eq!(stamps.index.texts("label").iter().filter(|l| *l == "real").count(), 9);
     let same: [(&str, &[Given]); 2] = [("a", &one), ("b", &one)];
     let folder = run(&same, false, &[]).unwrap();
-    assert_eq!(Table::read(folder.path().join("out/dropped.csv")).unwrap().rows(), 18);
+    assert_eq!(Table::read(folder.out().join("dropped.csv")).unwrap().rows(), 18);
     assert!(message(run_one(&one, &[("label_from", text("input"))])).contains("`alerts`"));
 }
 
@@ -263,7 +217,7 @@ fn classes_choose_and_order_labels() {
     let stamps = stamps(&run_one(&alerts, &set).unwrap());
     assert_eq!((stamps.facts.classes.clone(), stamps.images.rows()), (vec!["SN".to_string()], 8));
     let folder = run_one(&alerts, &[("unlabelled", text("drop"))]).unwrap();
-    let splits = Table::read(folder.path().join("out/splits.csv")).unwrap();
+    let splits = Table::read(folder.out().join("splits.csv")).unwrap();
     assert_eq!((splits.rows(), splits.ints("objects").unwrap().iter().sum::<i64>()), (6, 8));
     assert!(message(run_one(&alerts, &[("classes", list(&["SN", "TDE"]))])).contains("`TDE`"));
 }
@@ -276,7 +230,7 @@ fn the_column_of_splits_is_obeyed() {
     let folder = run_one(&alerts, &[("split", text("column"))]).unwrap();
     let stamps = stamps(&folder);
     assert_eq!([TRAIN, VALIDATION, TEST].map(|s| stamps.rows_of(s).len()), [3, 3, 3]);
-    assert_eq!(Table::read(folder.path().join("out/dropped.csv")).unwrap().texts("reason"), ["no_split"; 3]);
+    assert_eq!(Table::read(folder.out().join("dropped.csv")).unwrap().texts("reason"), ["no_split"; 3]);
     alerts[0].split = "tset".into();
     let all = [("split", text("column")), ("detections", text("all"))];
     assert!(message(run_one(&alerts, &all)).contains("two splits, `tset` and") || alerts[1].split.is_empty());
@@ -306,7 +260,7 @@ fn empty_inputs_are_an_error() {
 #[test]
 fn faults_are_found_before_anything_runs() {
     let faults = |set: &[(&str, Value)]| {
-        let faults = Preprocess.check(&params(set));
+        let faults = Preprocess.check(&params(&Preprocess, set));
         faults.into_iter().map(|(key, message)| format!("{key}: {message}")).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(faults(&[]), "");
@@ -323,8 +277,33 @@ fn faults_are_found_before_anything_runs() {
 
 #[test]
 fn only_random_splits_have_a_seed() {
-    let of = |set: &[(&str, Value)]| Preprocess.randomness(&params(set));
+    let of = |set: &[(&str, Value)]| Preprocess.randomness(&params(&Preprocess, set));
     assert_eq!(of(&[]), Randomness::Shared);
     assert_eq!(of(&[("resample", Value::Bool(true))]), Randomness::PerReplicate);
     assert_eq!(of(&[("split", text("time")), ("resample", Value::Bool(true))]), Randomness::None);
+}
+
+/// Raise the version of the kind in the commit that changes this digest.
+#[test]
+fn golden_bytes_of_version_1() {
+    let mut alerts = given(40);
+    for (n, given) in alerts.iter_mut().enumerate() {
+        // Whole numbers, so that no library function that differs between machines is in the input.
+        for (c, stamp) in given.alert.stamps.iter_mut().enumerate() {
+            let value = |i: usize| ((i * 7919 + n * 104_729 + c * 31) % 1009) as f32;
+            stamp.pixels = (0..SIDE * SIDE).map(value).collect();
+        }
+    }
+    let set = [("detections", text("all")), ("metadata", list(&["magpsf", "sgscore1"])), ("crop", Value::Int(9))];
+    assert_eq!((Preprocess.version(), run_one(&alerts, &set).unwrap().digest().as_str()), (1, "215ea8ba1005ac54"));
+}
+
+#[test]
+fn inputs_told_apart_may_hold_the_same_alerts() {
+    let (one, two) = (given(9), given(9));
+    let inputs: [(&str, &[Given]); 2] = [("one", &one), ("two", &two)];
+    let stamps = stamps(&run(&inputs, false, &[("label_from", text("input"))]).unwrap());
+    assert_eq!((stamps.images.rows(), stamps.facts.classes.len()), (18, 2));
+    let (ids, splits) = (stamps.index.texts("objectId"), stamps.index.texts("split"));
+    assert_eq!(ids.iter().zip(&splits).collect::<BTreeSet<_>>().len(), 9);
 }

@@ -1,12 +1,10 @@
 //! The stage as a whole: stamps of several detections in, sequences out.
 
-use tempfile::TempDir;
-
 use super::*;
 use crate::artifacts::sequences::Sequences;
 use crate::artifacts::stamps::{MetadataColumn, StampRow, StampsFacts, StampsWriter};
 use crate::spec::value::Value;
-use crate::stage::{Device, Silent};
+use crate::stages::testing::{Bench, list, params};
 
 /// Object, hours of its detections (in the order of the file), split.
 const OBJECTS: [(&str, &[f64], &str); 4] = [
@@ -43,45 +41,22 @@ fn write_stamps(folder: &std::path::Path, copy: i64) {
     writer.finish().unwrap();
 }
 
-fn run(set: &[(&str, Value)], copy: i64) -> Result<(TempDir, Sequences), StageError> {
-    let folder = tempfile::tempdir().unwrap();
-    let (input, out) = (folder.path().join("in"), folder.path().join("out"));
-    std::fs::create_dir(&input).unwrap();
-    std::fs::create_dir(&out).unwrap();
-    write_stamps(&input, copy);
-    let params = params(set);
-    let job = Job {
-        params: &params,
-        seed: 0,
-        inputs: BTreeMap::from([("stamps".to_string(), input)]),
-        files: BTreeMap::new(),
-        home: folder.path(),
-        out: &out,
-        checkpoint: folder.path(),
-        device: Device::Cpu,
-        threads: 1,
-        pulse: &Silent,
-    };
-    SequencesKind.run(&job)?;
-    let sequences = Sequences::open(&out)?;
-    Ok((folder, sequences))
+fn run(set: &[(&str, Value)], copy: i64) -> Result<(Bench, Sequences), StageError> {
+    let bench = Bench::new(&["stamps"], |_, folder| write_stamps(folder, copy));
+    let bench = bench.run(&SequencesKind, &["stamps"], 0, &with_columns(set))?;
+    let sequences = Sequences::open(&bench.out())?;
+    Ok((bench, sequences))
 }
 
-fn params(set: &[(&str, Value)]) -> Params {
-    let list = |names: &[&str]| Value::List(names.iter().map(|n| Value::Text((*n).into())).collect());
-    let mut params: Params =
-        SequencesKeys::keys().into_iter().map(|k| (k.name.to_string(), k.default.unwrap())).collect();
-    params.insert("dynamic".into(), list(&["magpsf"]));
-    params.insert("static".into(), list(&["ra"]));
-    for (name, value) in set {
-        assert!(params.insert((*name).into(), value.clone()).is_some(), "no key {name}");
-    }
-    params
+/// These values, and columns that the stamps have.
+fn with_columns<'a>(set: &[(&'a str, Value)]) -> Vec<(&'a str, Value)> {
+    let columns = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"]))];
+    columns.into_iter().chain(set.iter().cloned()).collect()
 }
 
 #[test]
 fn detections_are_in_time_order_and_spaced_and_packed() {
-    let (_folder, sequences) = run(&[], 0).unwrap();
+    let (_bench, sequences) = run(&[], 0).unwrap();
     assert_eq!(sequences.objects.texts("objectId"), ["a", "b", "d"]);
     assert_eq!(sequences.spans(), [(0, 2), (2, 4), (6, 4)]);
     // b: 3 h is too soon after 0 h; c has one detection left and is out.
@@ -99,7 +74,7 @@ fn detections_are_in_time_order_and_spaced_and_packed() {
 /// ```
 #[test]
 fn gaps_are_standardised_on_the_training_split() {
-    let (_folder, sequences) = run(&[], 0).unwrap();
+    let (_bench, sequences) = run(&[], 0).unwrap();
     let gaps: Vec<f32> = (2..6).map(|row| sequences.dynamic.row(row)[0]).collect();
     for (ours, numpy) in gaps.iter().zip([-1.574_386, 0.236_022, 0.135_331, 1.203_033]) {
         assert!((ours - numpy).abs() < 1e-5, "{ours} instead of {numpy}");
@@ -109,7 +84,7 @@ fn gaps_are_standardised_on_the_training_split() {
 }
 #[test]
 fn length_keeps_the_first_detections() {
-    let (_folder, sequences) = run(&[("length", Value::Int(2)), ("min_gap", Value::Float(0.0))], 0).unwrap();
+    let (_bench, sequences) = run(&[("length", Value::Int(2)), ("min_gap", Value::Float(0.0))], 0).unwrap();
     assert_eq!(sequences.spans(), [(0, 2), (2, 2), (4, 2), (6, 2)]);
     assert_eq!(sequences.images.values(), [0.0, 24.0, 0.0, 3.0, 0.0, 2.0, 0.0, 10.0]);
 }
@@ -119,14 +94,21 @@ fn what_cannot_be_a_sequence_is_refused() {
     let message = |set: &[(&str, Value)], copy| run(set, copy).err().unwrap().to_string();
     assert!(message(&[], 1).contains("augmented copies"));
     assert!(message(&[("at_least", Value::Int(5))], 0).contains("no object has 5 detections"));
-    let drb = Value::List(vec![Value::Text("drb".into())]);
+    let drb = list(&["drb"]);
     assert!(message(&[("dynamic", drb)], 0).contains("no metadata column `drb`; they have magpsf, ra, fwhm"));
 }
 
 #[test]
 fn faults_are_found_before_anything_runs() {
-    assert!(SequencesKind.check(&params(&[])).is_empty());
-    let odd = Value::List(vec![Value::Text("magspf".into())]);
-    let faults = SequencesKind.check(&params(&[("static", odd), ("at_least", Value::Int(9))]));
+    assert!(SequencesKind.check(&params(&SequencesKind, &[])).is_empty());
+    let odd = list(&["magspf"]);
+    let faults = SequencesKind.check(&params(&SequencesKind, &[("static", odd), ("at_least", Value::Int(9))]));
     assert_eq!(faults.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["static", "at_least"]);
+}
+
+/// Raise the version of the kind in the commit that changes this digest.
+#[test]
+fn golden_bytes_of_version_1() {
+    let (bench, _) = run(&[], 0).unwrap();
+    assert_eq!((SequencesKind.version(), bench.digest().as_str()), (1, "13f123d0ddeb03c2"));
 }
