@@ -6,6 +6,8 @@ pub mod load;
 pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
+#[cfg(test)]
+pub mod testing;
 
 use crate::stage::StageKind;
 
