@@ -6,7 +6,6 @@ pub mod load;
 pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
-#[cfg(test)]
 pub mod testing;
 
 use crate::stage::StageKind;
