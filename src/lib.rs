@@ -1,10 +1,15 @@
 //! estampa: declarative, cached experiments on astronomical alert stamps. `ARCHITECTURE.md` is the map of these folders.
 
 pub mod artifacts;
+pub mod classifiers;
+pub mod execute;
+pub mod graph;
 pub mod metrics;
 pub mod nn;
+pub mod plan;
 pub mod projections;
 pub mod spec;
 pub mod stage;
 pub mod stages;
+pub mod store;
 pub mod ztf;
