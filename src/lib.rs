@@ -2,12 +2,14 @@
 
 pub mod artifacts;
 pub mod classifiers;
+pub mod cli;
 pub mod execute;
 pub mod graph;
 pub mod metrics;
 pub mod nn;
 pub mod plan;
 pub mod projections;
+pub mod report;
 pub mod spec;
 pub mod stage;
 pub mod stages;

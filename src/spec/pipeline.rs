@@ -101,7 +101,7 @@ fn draft(path: &Path, root: &Node, faults: &mut Faults, chain: &mut Vec<PathBuf>
             }
         }
         Some(node) => {
-            faults.add(node.place.clone(), format!("`stages` must be a table, not a {}", node.type_word()), None)
+            faults.add(node.place.clone(), format!("`stages` must be a table, not a {}", node.type_word()), None);
         }
         None if draft.stages.is_empty() => {
             faults.add(

@@ -123,7 +123,7 @@ impl Store {
         let folder = self.root.join("damaged");
         at(&folder, "cannot make the folder", fs::create_dir_all(&folder))?;
         let name = place.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let free = (0..).map(|n| folder.join(format!("{name}.{n}"))).find(|p| !p.exists());
+        let free = (0..u32::MAX).map(|n| folder.join(format!("{name}.{n}"))).find(|p| !p.exists());
         let aside = free.unwrap_or_else(|| folder.join(&name));
         at(place, "cannot move the damaged entry aside", fs::rename(place, aside))?;
         Ok(true)
