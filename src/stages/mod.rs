@@ -1,7 +1,9 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
 pub mod augment;
+pub mod classify;
 pub mod command;
+pub mod compare;
 pub mod load;
 pub mod preprocess;
 pub mod sequences;
@@ -17,6 +19,8 @@ pub static KINDS: &[&dyn StageKind] = &[
     &preprocess::Preprocess,
     &augment::Augment,
     &sequences::SequencesKind,
+    &classify::Classify,
+    &compare::Compare,
     &command::UserCommand,
 ];
 
