@@ -1,7 +1,9 @@
 //! estampa: declarative, cached experiments on astronomical alert stamps. `ARCHITECTURE.md` is the map of these folders.
 
 pub mod artifacts;
+pub mod metrics;
 pub mod nn;
+pub mod report;
 pub mod spec;
 pub mod stage;
 pub mod stages;

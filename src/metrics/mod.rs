@@ -1,0 +1,3 @@
+//! What is measured, one file each, with formula and source.
+
+pub mod statistics;
