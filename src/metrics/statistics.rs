@@ -158,8 +158,7 @@ mod tests {
     #[test]
     fn quantiles_and_tails_agree_with_scipy() {
         // stats.t.ppf(0.975, df) and 2 * stats.t.sf(t, df)
-        let quantiles =
-            [(1, 12.706_204_736_174_694), (4, 2.776_445_105_197_793_4), (99, 1.984_216_951_586_417_4)];
+        let quantiles = [(1, 12.706_204_736_174_694), (4, 2.776_445_105_197_793_4), (99, 1.984_216_951_586_417_4)];
         for (freedom, t) in quantiles {
             close(t_quantile(freedom), t);
         }

@@ -40,8 +40,26 @@ pub struct Grid {
 /// Every number, one row for each arm and measure, unrounded: what `comparison.csv` holds.
 pub fn long(comparison: &Comparison) -> Grid {
     let header = [
-        "arm", "stage", "series", "split", "metric", "class", "mean", "std", "n", "ci_low", "ci_high", "delta",
-        "delta_ci_low", "delta_ci_high", "p_value", "p_holm", "p_sign_flip", "test", "best", "rows",
+        "arm",
+        "stage",
+        "series",
+        "split",
+        "metric",
+        "class",
+        "mean",
+        "std",
+        "n",
+        "ci_low",
+        "ci_high",
+        "delta",
+        "delta_ci_low",
+        "delta_ci_high",
+        "p_value",
+        "p_holm",
+        "p_sign_flip",
+        "test",
+        "best",
+        "rows",
     ];
     let rows = comparison.rows.iter().map(|row| long_row(row).into_iter().map(Cell::plain).collect());
     Grid { caption: String::new(), header: header.map(String::from).into(), rows: rows.collect() }
@@ -197,9 +215,10 @@ fn value(row: Option<&ComparisonRow>) -> Cell {
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {
     let Some((row, delta)) = row.and_then(|row| Some((row, row.delta?))) else { return Cell::plain("missing") };
-    let interval = delta.summary.interval.map_or_else(String::new, |(low, high)| {
-        format!(" [{}, {}]", words::signed(low), words::signed(high))
-    });
+    let interval = delta
+        .summary
+        .interval
+        .map_or_else(String::new, |(low, high)| format!(" [{}, {}]", words::signed(low), words::signed(high)));
     let p = delta.t_test.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
     let mark = if row.p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
     Cell::plain(format!("{}{interval}{p}{mark}", words::signed(delta.summary.mean)))

@@ -107,11 +107,8 @@ fn best<'a>(comparison: &'a Comparison, measure: &Measure) -> Option<&'a Compari
 fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -> String {
     let Some(baseline) = &comparison.baseline else { return "There is no baseline arm to compare with.".into() };
     let rows = comparison.rows_of(measure);
-    let significant: Vec<&str> = rows
-        .iter()
-        .filter(|row| row.p_holm.is_some_and(|p| p < SIGNIFICANT))
-        .map(|row| row.arm.as_str())
-        .collect();
+    let significant: Vec<&str> =
+        rows.iter().filter(|row| row.p_holm.is_some_and(|p| p < SIGNIFICANT)).map(|row| row.arm.as_str()).collect();
     let tested = rows.iter().any(|row| row.delta.is_some_and(|d| d.summary.n > 1));
     let delta = match chosen.delta {
         _ if chosen.arm == *baseline => "It is the baseline.".to_string(),
@@ -130,9 +127,10 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
 
 fn difference(row: &ComparisonRow) -> String {
     let Some(delta) = row.delta else { return "missing".into() };
-    let interval = delta.summary.interval.map_or_else(String::new, |(low, high)| {
-        format!(" [{}, {}]", words::signed(low), words::signed(high))
-    });
+    let interval = delta
+        .summary
+        .interval
+        .map_or_else(String::new, |(low, high)| format!(" [{}, {}]", words::signed(low), words::signed(high)));
     let p = delta.t_test.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
     format!("{}{interval}{p}", words::signed(delta.summary.mean))
 }

@@ -63,7 +63,17 @@ fn row(record: &Record, step: &StepRecord, metric: Metric) -> TidyRow {
 /// Writes `tables/metrics.csv`.
 pub fn write(path: &Path, rows: &[TidyRow]) -> artifacts::Result<()> {
     let header = [
-        "experiment", "arm", "replicate", "stage", "series", "split", "metric", "class", "value", "n", "ci_low",
+        "experiment",
+        "arm",
+        "replicate",
+        "stage",
+        "series",
+        "split",
+        "metric",
+        "class",
+        "value",
+        "n",
+        "ci_low",
         "ci_high",
     ];
     let mut table = RowWriter::create(path, &header)?;

@@ -40,8 +40,22 @@ const RANKED: [&str; 12] = [
 
 /// Parts of a name that say that lower is better.
 const LOWER: [&str; 16] = [
-    "loss", "error", "mse", "rmse", "mae", "ece", "mce", "brier", "nll", "fnr", "fpr", "cross_entropy", "distance",
-    "perplexity", "residual", "chi2",
+    "loss",
+    "error",
+    "mse",
+    "rmse",
+    "mae",
+    "ece",
+    "mce",
+    "brier",
+    "nll",
+    "fnr",
+    "fpr",
+    "cross_entropy",
+    "distance",
+    "perplexity",
+    "residual",
+    "chi2",
 ];
 
 /// Which values of `metric` are better.
