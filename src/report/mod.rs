@@ -13,6 +13,11 @@ pub mod sources;
 pub mod tidy;
 pub mod words;
 
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -84,11 +89,13 @@ impl Files {
             let path = path.to_path_buf();
             move |source| ReportError::Write { path, source }
         };
-        if figures.exists() {
-            std::fs::remove_dir_all(&figures).map_err(failed(&figures))?;
+        for path in [&figures, &folder.join("tables")] {
+            std::fs::create_dir_all(path).map_err(failed(path))?;
         }
-        for path in [figures, folder.join("tables")] {
-            std::fs::create_dir_all(&path).map_err(failed(&path))?;
+        for file in std::fs::read_dir(&figures).map_err(failed(&figures))?.flatten().map(|entry| entry.path()) {
+            if is_ours(&file) {
+                std::fs::remove_file(&file).map_err(failed(&file))?;
+            }
         }
         Ok(Self { folder: folder.to_path_buf(), written: Vec::new() })
     }
@@ -104,6 +111,13 @@ impl Files {
         let path = self.path(name);
         std::fs::write(&path, bytes).map_err(|source| ReportError::Write { path, source })
     }
+}
+
+/// Whether a file of `figures/` is one that a plot wrote.
+fn is_ours(file: &Path) -> bool {
+    let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let picture = file.extension().is_some_and(|e| e == "svg" || e == "png");
+    picture && PLOTS.iter().any(|plot| stem == plot.name() || stem.starts_with(&format!("{}-", plot.name())))
 }
 
 /// Writes `arms.csv`.
