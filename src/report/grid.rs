@@ -209,8 +209,7 @@ impl<'a> Block<'a> {
 
 fn value(row: Option<&ComparisonRow>) -> Cell {
     let Some((row, summary)) = row.and_then(|row| Some((row, row.summary?))) else { return Cell::plain("missing") };
-    let spread = summary.std.map_or_else(String::new, |std| format!(" \u{b1} {}", words::rounded(std)));
-    Cell { text: format!("{}{spread}", words::rounded(summary.mean)), best: row.best }
+    Cell { text: words::spread(summary.mean, summary.std), best: row.best }
 }
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {

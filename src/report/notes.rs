@@ -7,7 +7,8 @@ use super::words;
 /// Sentences below the tables.
 pub fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = vec![
-        "Best (bold): highest mean, lowest for errors and losses; it says nothing of significance.".to_string(),
+        "Best (bold, or < in plain text): highest mean, lowest for errors and losses; it says nothing of significance."
+            .to_string(),
         "n counts distinct results: replicates that share a cached result count once.".to_string(),
     ];
     if let Some(baseline) = &comparison.baseline
@@ -85,8 +86,7 @@ fn about(measure: &Measure) -> String {
 
 fn spread(row: &ComparisonRow) -> String {
     let Some(summary) = row.summary else { return "missing".into() };
-    let std = summary.std.map_or_else(String::new, |std| format!(" \u{b1} {}", words::rounded(std)));
-    format!("{}{std} (n = {})", words::rounded(summary.mean), summary.n)
+    format!("{} (n = {})", words::spread(summary.mean, summary.std), summary.n)
 }
 
 /// Of the arms the one with the best mean; the first of equals.

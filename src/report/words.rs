@@ -93,7 +93,25 @@ pub fn rounded(value: f64) -> String {
     if value < 0.0 { format!("\u{2212}{text}") } else { text }
 }
 
-/// The same with its sign.
+/// A mean with its standard deviation, to the same digits.
+pub fn spread(mean: f64, std: Option<f64>) -> String {
+    let Some(std) = std else { return rounded(mean) };
+    if std == 0.0 || !std.is_finite() || !(0.001..1000.0).contains(&mean.abs()) {
+        return format!("{} \u{b1} {}", rounded(mean), rounded(std));
+    }
+    let digits = (1.0 - std.log10().floor()).clamp(0.0, 6.0) as usize;
+    let decimals = if std < 0.0005 {
+        digits
+    } else if mean.abs() < 10.0 {
+        3
+    } else {
+        digits.min(2)
+    };
+    let minus = if mean < 0.0 { "\u{2212}" } else { "" };
+    format!("{minus}{:.decimals$} \u{b1} {std:.decimals$}", mean.abs())
+}
+
+/// A number with its sign.
 pub fn signed(value: f64) -> String {
     if value > 0.0 { format!("+{}", rounded(value)) } else { rounded(value) }
 }
@@ -120,6 +138,9 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let shown: Vec<String> = [0.912_34, -0.012_345, 0.000_012_3, 123.45, 0.0].map(rounded).into();
+        assert_eq!(spread(0.912_34, Some(0.012_34)), "0.912 \u{b1} 0.012");
+        assert_eq!(spread(0.012_345_6, Some(0.000_123_4)), "0.01235 \u{b1} 0.00012");
+        assert_eq!(spread(-12.345, Some(2.0)), "\u{2212}12.3 \u{b1} 2.0");
         assert_eq!(shown, ["0.912", "\u{2212}0.0123", "1.23e-5", "123.5", "0"]);
     }
 }

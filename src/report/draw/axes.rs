@@ -58,7 +58,7 @@ fn limits(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
 fn linear_ticks(low: f64, high: f64, about: f64) -> Vec<(f64, String)> {
     let rough = (high - low) / about;
     let power = 10.0_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * power >= rough * 0.999).unwrap_or(10.0) * power;
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * power >= rough * 0.8).unwrap_or(10.0) * power;
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
     let label = |value: f64| {
@@ -137,7 +137,7 @@ impl Axes {
     /// Draws frame, ticks, labels and title inside `panel`. `y` runs upwards, names run downwards from the top.
     pub fn draw(canvas: &mut Canvas, panel: Rect, title: &str, x: Axis, y: Axis) -> Self {
         let top = if title.is_empty() { 4.0 } else { FONT + 8.0 };
-        let bottom = (if x.label.is_empty() { 0.0 } else { FONT + 3.0 }) + FONT + 8.0;
+        let bottom = (if x.label.is_empty() { 0.0 } else { FONT + 2.0 }) + FONT + 5.0;
         let height = panel.height - top - bottom;
         let y_ticks = y.scale.ticks((height / 28.0).max(2.0));
         let widest = y_ticks.iter().map(|t| font::width(&t.1, FONT).min(LABEL)).fold(0.0, f64::max);
@@ -150,14 +150,14 @@ impl Axes {
         canvas.line(corners.iter().chain(&corners[..1]).copied().collect(), BLACK, 0.6, Dash::Solid);
         let middle = area.x + area.width / 2.0;
         canvas.label((middle, panel.y + FONT * 0.7), &shorten(title, panel.width - 4.0), Anchor::Middle);
-        canvas.label((middle, panel.bottom() - FONT * 0.7), &shorten(&x.label, area.width + left), Anchor::Middle);
+        canvas.label((middle, panel.bottom() - FONT * 0.55), &shorten(&x.label, area.width + left), Anchor::Middle);
         canvas.upwards((panel.x + FONT * 0.6, area.y + area.height / 2.0), &shorten(&y.label, panel.height));
         axes
     }
 
     fn x_ticks(&self, canvas: &mut Canvas) {
         let names = matches!(self.x, Scale::Names(_));
-        let mut ticks = self.x.ticks((self.area.width / 42.0).max(2.0));
+        let mut ticks = self.x.ticks((self.area.width / 40.0).max(2.0));
         let room = self.area.width / ticks.len().max(1) as f64 - 3.0;
         let mut end = f64::NEG_INFINITY;
         ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -168,7 +168,7 @@ impl Axes {
             let half = font::width(&label, FONT) / 2.0;
             // A label that would touch the one before it is left out.
             if x - half > end + 2.0 || names {
-                canvas.label((x, self.area.bottom() + 4.0 + FONT * 0.5), &label, Anchor::Middle);
+                canvas.label((x, self.area.bottom() + 3.5 + FONT * 0.5), &label, Anchor::Middle);
                 end = x + half;
             }
         }

@@ -37,10 +37,13 @@ pub fn render(canvas: &Canvas) -> Vec<u8> {
 /// Pixels as a PNG file.
 pub fn encode(pixels: &Pixels) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
     let (width, height) = (pixels.width as u32, pixels.height as u32);
+    let grey = pixels.rgb.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
+    let levels: Vec<u8> = if grey { pixels.rgb.iter().step_by(3).copied().collect() } else { Vec::new() };
+    let (buffer, colours) = if grey { (&levels, ColorType::L8) } else { (&pixels.rgb, ColorType::Rgb8) };
     // Writing into memory fails only when the buffer does not have the size that is given.
-    encoder.write_image(&pixels.rgb, width, height, ColorType::Rgb8).expect("as many bytes as pixels times three");
+    encoder.write_image(buffer, width, height, colours).expect("as many bytes as pixels times colours");
     bytes
 }
 
@@ -115,8 +118,8 @@ fn line(drawing: &mut Drawing, points: &[Point], colour: Colour, width: f64) {
             };
             let (low, high) = if a.0 + a.1 <= b.0 + b.1 { (a, b) } else { (b, a) };
             let (from, to) = (corner(low, -1.0), corner(high, 1.0));
-            let _ =
-                drawing.draw_rect(from, (to.0.max(from.0 + 1) - 1, to.1.max(from.1 + 1) - 1), &fill(colour, 1.0), true);
+            let to = (to.0.max(from.0 + 1), to.1.max(from.1 + 1));
+            let _ = drawing.draw_rect(from, to, &fill(colour, 1.0), true);
             continue;
         }
         let length = (b.0 - a.0).hypot(b.1 - a.1);
@@ -188,8 +191,7 @@ fn image(drawing: &mut Drawing, rect: Rect, pixels: &Pixels) {
     for (index, rgb) in pixels.rgb.chunks_exact(3).enumerate() {
         let (x, y) = (index % pixels.width, index / pixels.width);
         let from = (edge(rect.x, rect.width, x, pixels.width), edge(rect.y, rect.height, y, pixels.height));
-        let to =
-            (edge(rect.x, rect.width, x + 1, pixels.width) - 1, edge(rect.y, rect.height, y + 1, pixels.height) - 1);
+        let to = (edge(rect.x, rect.width, x + 1, pixels.width), edge(rect.y, rect.height, y + 1, pixels.height));
         let _ = drawing.draw_rect(from, to, &fill(Colour(rgb[0], rgb[1], rgb[2]), 1.0), true);
     }
 }

@@ -100,9 +100,14 @@ fn bar(canvas: &mut Canvas, axes: &Axes, (x, width): (f64, f64), row: &Compariso
     let corners = [(x - half, 0.0), (x - half, summary.mean), (x + half, summary.mean), (x + half, 0.0)];
     canvas.area(axes.places(&corners), style.colour, 0.55);
     if let Some((low, high)) = interval(row) {
-        canvas.line(axes.places(&[(x, low), (x, high)]), BLACK, 0.9, Dash::Solid);
+        let (from, to) = (axes.place((x, low)), axes.place((x, high)));
+        canvas.line(vec![from, to], BLACK, 0.9, Dash::Solid);
+        for end in [from, to] {
+            canvas.line(vec![(end.0 - 2.0, end.1), (end.0 + 2.0, end.1)], BLACK, 0.9, Dash::Solid);
+        }
     }
     if sources.arms().len() > 1 {
-        canvas.mark(axes.place((x, summary.mean)), style.marker, 4.5, style.colour, 1.0);
+        let foot = axes.place((x, 0.0));
+        canvas.mark((foot.0, foot.1 - 6.0), style.marker, 4.5, BLACK, 1.0);
     }
 }

@@ -7,6 +7,7 @@ use crate::artifacts::predictions::Predictions;
 use crate::artifacts::scores::read_confusion;
 use crate::artifacts::split;
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
+use crate::report::draw::font;
 use crate::report::draw::legend::{self, Sample};
 use crate::report::draw::theme::{BLACK, Dash, WHITE, heat};
 use crate::report::record::StepRecord;
@@ -52,8 +53,17 @@ fn figures(plot: &Confusion, sources: &Sources, stage: &str) -> Vec<Figure> {
             by_series.entry(series).or_default().push((arm, counts));
         }
     }
+    // A matrix with one full column, such as that of the majority class, shows nothing.
+    by_series.retain(|_, panels| panels.iter().any(|(_, counts)| predicts_several(counts)));
     let draw = |(series, panels): (String, Vec<(&str, Counts)>)| figure(plot, sources, stage, &series, &panels);
     by_series.into_iter().map(draw).collect()
+}
+
+fn predicts_several(counts: &Counts) -> bool {
+    let mut predicted: Vec<&String> = counts.iter().filter(|(_, count)| **count > 0).map(|((_, p), _)| p).collect();
+    predicted.sort();
+    predicted.dedup();
+    predicted.len() > 1
 }
 
 /// Series, classes and count of each cell on the test split.
@@ -94,12 +104,13 @@ fn figure(plot: &Confusion, sources: &Sources, stage: &str, series: &str, panels
 }
 
 fn matrix(canvas: &mut Canvas, rect: Rect, title: &str, classes: &[&String], counts: &Counts) {
-    let names = 58.0;
+    let widest = classes.iter().map(|class| font::width(class, FONT)).fold(0.0, f64::max);
+    let names = widest.min(80.0);
     let area = Rect {
         x: rect.x + names + FONT + 4.0,
         y: rect.y + FONT + 8.0,
-        width: rect.width - names - FONT - 10.0,
-        height: rect.height - 3.0 * FONT - 22.0,
+        width: rect.width - names - FONT - 8.0,
+        height: rect.height - 3.0 * FONT - 20.0,
     };
     let (width, height) = (area.width / classes.len() as f64, area.height / classes.len() as f64);
     for (row, truth) in classes.iter().enumerate() {

@@ -10,7 +10,8 @@ pub mod reliability;
 pub mod roc;
 pub mod stamps;
 
-use super::draw::canvas::Canvas;
+use super::draw::canvas::{Canvas, FONT, shorten};
+use super::draw::font;
 use super::sources::Sources;
 
 /// One picture.
@@ -45,6 +46,16 @@ pub static PLOTS: &[&dyn Plot] = &[
     &latent::Latent,
     &stamps::Stamps,
 ];
+
+/// Name of a cutout or channel, abbreviated where the whole does not fit.
+fn short_cutout(name: &str, width: f64) -> String {
+    if font::width(name, FONT) <= width {
+        return name.into();
+    }
+    let abbreviations = [("science", "sci."), ("template", "templ."), ("difference", "diff."), ("channel ", "ch. ")];
+    let short = abbreviations.iter().fold(name.to_string(), |short, (word, brief)| short.replace(word, brief));
+    shorten(&short, width)
+}
 
 /// `plot-stage-series`, fit for a file name.
 fn file_name(parts: &[&str]) -> String {

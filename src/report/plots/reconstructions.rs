@@ -1,6 +1,6 @@
 //! Reconstructions: examples as the network got them, without noise where known, and as it gave them back, arm by arm.
 
-use super::{Figure, Plot, file_name};
+use super::{Figure, Plot, file_name, short_cutout};
 use crate::artifacts::array::Array;
 use crate::artifacts::facts;
 use crate::artifacts::stamps::StampsFacts;
@@ -132,7 +132,7 @@ fn same_input(a: &Examples, b: &Examples) -> bool {
 fn column_names(canvas: &mut Canvas, corner: (f64, f64), side: f64, channels: &[String]) {
     for (index, name) in channels.iter().enumerate() {
         let x = corner.0 + (index as f64 + 0.5) * side;
-        canvas.label((x, corner.1), &shorten(name, side - 2.0), Anchor::Middle);
+        canvas.label((x, corner.1), &short_cutout(name, side - 2.0), Anchor::Middle);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Figure, Plot, file_name};
+use super::{Figure, Plot, file_name, short_cutout};
 use crate::artifacts::alerts::Alerts;
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
 use crate::report::draw::image::{Stretch, grey};
@@ -54,7 +54,7 @@ fn figure(plot: &Stamps, sources: &Sources) -> Option<Figure> {
     let triplets = each * found.len();
     let room = TWO_COLUMNS - NAMES - 4.0;
     let side = (room - GAP * triplets as f64) / (triplets * CUTOUTS.len()) as f64;
-    let top = 2.0 * FONT + 12.0;
+    let top = 2.0 * FONT + 8.0;
     let mut canvas = Canvas::new(TWO_COLUMNS, top + classes.len() as f64 * (side + GAP) + 2.0);
     let width = side * CUTOUTS.len() as f64;
     for (place, source) in (0..triplets).map(|t| (t, &found[t / each])) {
@@ -119,7 +119,7 @@ impl Source {
 fn cutout_names(canvas: &mut Canvas, left: f64, side: f64) {
     for (index, name) in CUTOUTS.iter().enumerate() {
         let x = left + (index as f64 + 0.5) * side;
-        canvas.label((x, FONT * 2.1), &shorten(name, side), Anchor::Middle);
+        canvas.label((x, FONT * 2.1), &short_cutout(name, side), Anchor::Middle);
     }
 }
 
