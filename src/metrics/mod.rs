@@ -151,3 +151,5 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests;
+//! What is measured, one file each, with formula and source.
+pub mod statistics;
