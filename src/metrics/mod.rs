@@ -14,6 +14,7 @@ pub mod mcnemar;
 pub mod precision;
 pub mod published;
 pub mod recall;
+pub mod statistics;
 pub mod top2_accuracy;
 
 /// Every metric, in the order in which tables show them. A new one is one file and one line.
@@ -151,5 +152,3 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests;
-//! What is measured, one file each, with formula and source.
-pub mod statistics;

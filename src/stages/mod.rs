@@ -8,7 +8,8 @@ pub mod load;
 pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
-pub mod testing;
+#[cfg(test)]
+mod testing;
 
 use crate::stage::StageKind;
 
