@@ -1,0 +1,163 @@
+//! Alerts as the survey sends them: `alerts.csv` (identity, label, split, every candidate field), `stamps.npy`
+//! `[alert, cutout, y, x]` in DN, optionally `clean.npy` (the simulator's noise-free stamps), `quality.csv` (what was
+//! skipped or odd). Truncated cutouts lie in the low corner, NaN elsewhere; their size is in `rows` and `columns`.
+
+use std::path::Path;
+
+use super::array::{Array, ArrayWriter};
+use super::table::{RowWriter, Table, number};
+use super::{ArtifactError, Result};
+use crate::ztf::alert::{Alert, CUTOUTS, FIELDS, SIDE, Stamp};
+
+/// Columns before those of the candidate fields.
+const IDENTITY: [&str; 6] = ["candid", "objectId", "label", "split", "rows", "columns"];
+
+/// Reads an alerts artifact.
+pub struct Alerts {
+    /// One row per alert: `candid`, `objectId`, `label`, `split` (empty: not assigned), `rows`, `columns`, then
+    /// [`FIELDS`].
+    pub table: Table,
+    /// `[alert, 3, SIDE, SIDE]`, DN.
+    pub stamps: Array,
+    /// The same without noise, when they were simulated.
+    pub clean: Option<Array>,
+}
+
+impl Alerts {
+    /// Opens the artifact in `folder`.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let table = Table::read(folder.join("alerts.csv"))?;
+        let stamps = Array::open(folder.join("stamps.npy"))?;
+        if stamps.rows() != table.rows() {
+            let what = format!("{} rows of stamps for {} alerts", stamps.rows(), table.rows());
+            return Err(ArtifactError::new(folder, what));
+        }
+        let clean = folder.join("clean.npy");
+        let clean = if clean.exists() { Some(Array::open(clean)?) } else { None };
+        Ok(Self { table, stamps, clean })
+    }
+
+    /// Number of alerts.
+    pub fn len(&self) -> usize {
+        self.table.rows()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Writes an alerts artifact, one alert at a time.
+pub struct AlertsWriter {
+    table: RowWriter,
+    stamps: ArrayWriter,
+    clean: Option<ArrayWriter>,
+    folder: std::path::PathBuf,
+}
+
+impl AlertsWriter {
+    /// Starts the artifact in `folder`; `clean`: noise-free stamps come with every alert.
+    pub fn create(folder: &Path, clean: bool) -> Result<Self> {
+        let header: Vec<&str> = IDENTITY.iter().chain(FIELDS).copied().collect();
+        let shape = [CUTOUTS.len(), SIDE, SIDE];
+        Ok(Self {
+            table: RowWriter::create(folder.join("alerts.csv"), &header)?,
+            stamps: ArrayWriter::create(folder.join("stamps.npy"), &shape)?,
+            clean: if clean { Some(ArrayWriter::create(folder.join("clean.npy"), &shape)?) } else { None },
+            folder: folder.to_path_buf(),
+        })
+    }
+
+    /// Appends an alert with its label and split (empty when unknown). The three cutouts must be of one size, at most
+    /// [`SIDE`] each way.
+    pub fn push(&mut self, alert: &Alert, label: &str, split: &str, clean: Option<&[Stamp; 3]>) -> Result<()> {
+        let (rows, columns) = (alert.stamps[0].rows, alert.stamps[0].columns);
+        let identity = [alert.candid.to_string(), alert.object_id.clone(), label.into(), split.into()];
+        let size = [rows.to_string(), columns.to_string()];
+        let fields = alert.values.iter().map(|v| number(*v));
+        self.table.push(identity.into_iter().chain(size).chain(fields))?;
+        self.stamps.push(&self.pack(&alert.stamps)?)?;
+        match (&mut self.clean, clean) {
+            (Some(writer), Some(stamps)) => writer.push(&pack(stamps).unwrap_or_default()),
+            (None, None) => Ok(()),
+            _ => Err(ArtifactError::new(&self.folder, "noise-free stamps must come with all alerts or with none")),
+        }
+    }
+
+    /// Number of alerts so far.
+    pub fn len(&self) -> usize {
+        self.stamps.rows()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Completes the files.
+    pub fn finish(self) -> Result<()> {
+        self.table.finish()?;
+        self.stamps.finish()?;
+        self.clean.map_or(Ok(()), ArrayWriter::finish)
+    }
+
+    fn pack(&self, stamps: &[Stamp; 3]) -> Result<Vec<f32>> {
+        pack(stamps).ok_or_else(|| {
+            let sizes: Vec<String> = stamps.iter().map(|s| format!("{}x{}", s.rows, s.columns)).collect();
+            ArtifactError::new(&self.folder, format!("cutouts of {} do not fit into {SIDE}x{SIDE}", sizes.join(", ")))
+        })
+    }
+}
+
+/// Three cutouts of one size as `[3, SIDE, SIDE]`, NaN beyond their edge.
+fn pack(stamps: &[Stamp; 3]) -> Option<Vec<f32>> {
+    let (rows, columns) = (stamps[0].rows, stamps[0].columns);
+    let fits = |s: &Stamp| s.rows == rows && s.columns == columns && rows <= SIDE && columns <= SIDE;
+    if !stamps.iter().all(fits) {
+        return None;
+    }
+    let mut packed = vec![f32::NAN; stamps.len() * SIDE * SIDE];
+    for (stamp, plane) in stamps.iter().zip(packed.chunks_exact_mut(SIDE * SIDE)) {
+        for y in 0..rows {
+            plane[y * SIDE..y * SIDE + columns].copy_from_slice(&stamp.pixels[y * columns..(y + 1) * columns]);
+        }
+    }
+    Some(packed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(rows: usize, columns: usize) -> Alert {
+        let stamp = Stamp { rows, columns, pixels: (0..rows * columns).map(|i| i as f32).collect() };
+        let mut values = vec![f64::NAN; FIELDS.len()];
+        values[0] = 2_458_881.674_605_5;
+        Alert { candid: 7, object_id: "ZTF20a".into(), values, stamps: [stamp.clone(), stamp.clone(), stamp] }
+    }
+
+    #[test]
+    fn alerts_come_back_with_truncated_stamps_padded() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = AlertsWriter::create(folder.path(), false).unwrap();
+        writer.push(&alert(63, 63), "SN", "train", None).unwrap();
+        writer.push(&alert(48, 63), "", "", None).unwrap();
+        writer.finish().unwrap();
+        let alerts = Alerts::open(folder.path()).unwrap();
+        assert_eq!(alerts.table.texts("label"), ["SN", ""]);
+        assert_eq!(alerts.table.numbers("jd").unwrap()[0], 2_458_881.674_605_5);
+        assert_eq!(alerts.table.ints("rows"), Some(&[63, 48][..]));
+        assert_eq!(alerts.stamps.row(1)[47 * 63 + 62], (48 * 63 - 1) as f32);
+        assert!(alerts.stamps.row(1)[48 * 63].is_nan());
+    }
+
+    #[test]
+    fn unequal_cutouts_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = AlertsWriter::create(folder.path(), false).unwrap();
+        let mut odd = alert(63, 63);
+        odd.stamps[2] = Stamp { rows: 1, columns: 1, pixels: vec![0.0] };
+        assert!(writer.push(&odd, "", "", None).is_err());
+    }
+}

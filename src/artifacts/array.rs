@@ -1,0 +1,191 @@
+//! Arrays on disk as `.npy` (f32, C order): written row by row, read through a memory map, so that memory does not grow
+//! with the number of rows. Knows nothing of what the rows mean.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use super::{ArtifactError, Result};
+
+/// Length of the header that we write: padded, so that the number of rows can be put in at the end.
+const HEADER: usize = 128;
+
+/// Writes an array `[rows, ..row_shape]` of f32 one row at a time.
+pub struct ArrayWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    row_shape: Vec<usize>,
+    rows: usize,
+}
+
+impl ArrayWriter {
+    /// Starts the file.
+    pub fn create(path: impl AsRef<Path>, row_shape: &[usize]) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let file = File::create(&path).map_err(|e| ArtifactError::new(&path, e))?;
+        let mut writer =
+            Self { path, file: BufWriter::with_capacity(1 << 20, file), row_shape: row_shape.to_vec(), rows: 0 };
+        writer.write(&[b' '; HEADER])?;
+        Ok(writer)
+    }
+
+    /// Appends one row.
+    pub fn push(&mut self, row: &[f32]) -> Result<()> {
+        let length: usize = self.row_shape.iter().product();
+        if row.len() != length {
+            return Err(ArtifactError::new(&self.path, format!("{} values in a row of {length}", row.len())));
+        }
+        self.rows += 1;
+        let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.write(&bytes)
+    }
+
+    /// Number of rows so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Writes the header; without it the file is not an array.
+    pub fn finish(mut self) -> Result<()> {
+        let shape: Vec<String> =
+            std::iter::once(self.rows).chain(self.row_shape.iter().copied()).map(|n| n.to_string()).collect();
+        let comma = if shape.len() == 1 { "," } else { "" };
+        let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{comma}), }}", shape.join(", "));
+        let mut header = b"\x93NUMPY\x01\x00".to_vec();
+        header.extend_from_slice(&((HEADER - 10) as u16).to_le_bytes());
+        header.extend_from_slice(text.as_bytes());
+        header.resize(HEADER - 1, b' ');
+        header.push(b'\n');
+        let failed = |e: std::io::Error| ArtifactError::new(&self.path, e);
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        self.file.write_all(&header).map_err(failed)?;
+        self.file.flush().map_err(failed)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|e| ArtifactError::new(&self.path, e))
+    }
+}
+
+/// An array `[rows, ..row_shape]` of f32, mapped from its file.
+#[derive(Debug)]
+pub struct Array {
+    map: Mmap,
+    offset: usize,
+    shape: Vec<usize>,
+}
+
+impl Array {
+    /// Maps the file; also reads arrays that numpy wrote (`<f4`, C order).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|e| ArtifactError::new(path, e))?;
+        #[expect(unsafe_code, reason = "files of the cache are complete before they get their name, and never change")]
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| ArtifactError::new(path, e))?;
+        let (offset, shape) = header(&map).ok_or_else(|| ArtifactError::new(path, "not an array of f32 in C order"))?;
+        let expected = shape.iter().try_fold(4_usize, |n, d| n.checked_mul(*d)).and_then(|n| n.checked_add(offset));
+        if expected != Some(map.len()) {
+            return Err(ArtifactError::new(path, format!("{} bytes do not hold an array of {shape:?}", map.len())));
+        }
+        Ok(Self { map, offset, shape })
+    }
+
+    /// The whole shape, rows first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// Number of values in a row.
+    pub fn row_len(&self) -> usize {
+        self.shape.iter().skip(1).product()
+    }
+
+    /// All values, row after row.
+    pub fn values(&self) -> &[f32] {
+        let bytes = &self.map[self.offset..];
+        #[expect(
+            unsafe_code,
+            reason = "aligned (checked by `header`: offset is a multiple of 16), any bits are an f32"
+        )]
+        unsafe {
+            std::slice::from_raw_parts(bytes.as_ptr().cast::<f32>(), bytes.len() / 4)
+        }
+    }
+
+    /// The values of one row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let n = self.row_len();
+        &self.values()[row * n..(row + 1) * n]
+    }
+}
+
+/// Offset of the data and shape, from the header of an npy file (versions 1 to 3).
+fn header(bytes: &[u8]) -> Option<(usize, Vec<usize>)> {
+    if bytes.get(..6)? != b"\x93NUMPY" {
+        return None;
+    }
+    let (start, length) = match bytes.get(6)? {
+        1 => (10, u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?) as usize),
+        _ => (12, u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize),
+    };
+    let text = std::str::from_utf8(bytes.get(start..start + length)?).ok()?;
+    if !text.contains("'<f4'") || !text.contains("'fortran_order': False") || !(start + length).is_multiple_of(16) {
+        return None;
+    }
+    let inside = text.split_once("'shape': (")?.1.split_once(')')?.0;
+    let shape: Option<Vec<usize>> =
+        inside.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| s.parse().ok()).collect();
+    Some((start + length, shape?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let mut writer = ArrayWriter::create(&path, &[2, 2]).unwrap();
+        writer.push(&[1.0, 2.0, 3.0, f32::NAN]).unwrap();
+        assert!(writer.push(&[1.0]).is_err());
+        writer.push(&[5.0, 6.0, 7.0, 8.0]).unwrap();
+        writer.finish().unwrap();
+        let array = Array::open(&path).unwrap();
+        assert_eq!(array.shape(), [2, 2, 2]);
+        assert_eq!(array.row(1), [5.0, 6.0, 7.0, 8.0]);
+        assert!(array.row(0)[3].is_nan());
+    }
+
+    #[test]
+    fn other_readers_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let mut writer = ArrayWriter::create(&path, &[3]).unwrap();
+        writer.push(&[1.0, 2.0, 3.0]).unwrap();
+        writer.finish().unwrap();
+        let read: ndarray::Array2<f32> = ndarray_npy::read_npy(&path).unwrap();
+        assert_eq!(read, ndarray::arr2(&[[1.0, 2.0, 3.0]]));
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let mut writer = ArrayWriter::create(&path, &[3]).unwrap();
+        writer.push(&[1.0, 2.0, 3.0]).unwrap();
+        writer.finish().unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in [1, 10, 127, 128, whole.len() - 1] {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(Array::open(&path).is_err(), "{length} bytes were accepted");
+        }
+    }
+}

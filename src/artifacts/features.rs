@@ -1,0 +1,80 @@
+//! One vector for each alert or object: `features.npy` `[row, feature]`, `index.csv` (`candid`, `objectId`, `label`,
+//! `split`, `copy`), `features.json` (names of the features and classes).
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::array::{Array, ArrayWriter};
+use super::table::{RowWriter, Table};
+use super::{ArtifactError, Result, facts};
+
+/// Columns of `index.csv`.
+pub const INDEX: [&str; 5] = ["candid", "objectId", "label", "split", "copy"];
+
+/// Names of what the array holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeaturesFacts {
+    /// Names of the features in order, e.g. `latent_0`, `magpsf`.
+    pub names: Vec<String>,
+    /// Class labels in order; unlabelled rows have an empty label.
+    pub classes: Vec<String>,
+}
+
+/// Identity of one row. `candid` is the (last) detection that the vector describes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureRow {
+    /// Detection.
+    pub candid: i64,
+    /// Object.
+    pub object_id: String,
+    /// Class, or empty.
+    pub label: String,
+    /// `train`, `validation` or `test`.
+    pub split: String,
+    /// 0, or the number of the augmented copy.
+    pub copy: i64,
+}
+
+/// Reads a features artifact.
+pub struct Features {
+    /// Names.
+    pub facts: FeaturesFacts,
+    /// One row per vector: [`INDEX`].
+    pub index: Table,
+    /// `[row, feature]`.
+    pub values: Array,
+}
+
+impl Features {
+    /// Opens the artifact in `folder`.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let features = Self {
+            facts: facts::read(folder.join("features.json"))?,
+            index: Table::read(folder.join("index.csv"))?,
+            values: Array::open(folder.join("features.npy"))?,
+        };
+        if features.index.rows() != features.values.rows() || features.values.row_len() != features.facts.names.len() {
+            return Err(ArtifactError::new(folder, "index, names and array differ in length"));
+        }
+        Ok(features)
+    }
+
+    /// Writes a features artifact.
+    pub fn write<'a>(
+        folder: &Path,
+        facts: &FeaturesFacts,
+        rows: impl IntoIterator<Item = (&'a FeatureRow, &'a [f32])>,
+    ) -> Result<()> {
+        facts::write(folder.join("features.json"), facts)?;
+        let mut index = RowWriter::create(folder.join("index.csv"), &INDEX)?;
+        let mut values = ArrayWriter::create(folder.join("features.npy"), &[facts.names.len()])?;
+        for (row, vector) in rows {
+            let identity = [row.candid.to_string(), row.object_id.clone(), row.label.clone(), row.split.clone()];
+            index.push(identity.into_iter().chain([row.copy.to_string()]))?;
+            values.push(vector)?;
+        }
+        index.finish()?;
+        values.finish()
+    }
+}

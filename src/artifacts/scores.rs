@@ -1,0 +1,180 @@
+//! Metrics as a tidy table `metrics.csv`: the narrow waist between what stages measure and what reports print. Any
+//! artifact may hold one; a `scores` artifact is one, with `confusion.csv` and `differences.csv` beside it. A metric that is undefined is empty, not 0.
+
+use std::path::Path;
+
+use super::Result;
+use super::table::{RowWriter, Table, number};
+
+/// Name of the table in an artifact's folder.
+pub const METRICS: &str = "metrics.csv";
+/// Name of the confusion table: counts by series, split, true and predicted class.
+pub const CONFUSION: &str = "confusion.csv";
+/// Name of the table of paired differences between series.
+pub const DIFFERENCES: &str = "differences.csv";
+
+/// One measured number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// What was measured: the name of an input of `compare`, or of a baseline such as `majority class`, `pca`.
+    pub series: String,
+    /// Split.
+    pub split: String,
+    /// Word of the metric.
+    pub metric: String,
+    /// Class that it is about, empty for all together.
+    pub class: String,
+    /// The value; `None` where it is undefined.
+    pub value: Option<f64>,
+    /// Number of rows (alerts or objects) behind it.
+    pub n: usize,
+    /// 95 % interval, where there is one.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Counts of true against predicted classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfusionCell {
+    /// As in [`Metric`].
+    pub series: String,
+    /// Split.
+    pub split: String,
+    /// True class.
+    pub truth: String,
+    /// Predicted class.
+    pub predicted: String,
+    /// Number of rows.
+    pub count: usize,
+}
+
+/// A paired difference `series - baseline` on the same rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// As in [`Metric`].
+    pub series: String,
+    /// The series that it is compared with.
+    pub baseline: String,
+    /// Split.
+    pub split: String,
+    /// Word of the metric.
+    pub metric: String,
+    /// Mean difference.
+    pub value: Option<f64>,
+    /// Number of paired rows.
+    pub n: usize,
+    /// 95 % interval.
+    pub interval: Option<(f64, f64)>,
+    /// Two-sided p-value.
+    pub p_value: Option<f64>,
+    /// Name of the test.
+    pub test: String,
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.map_or_else(String::new, number)
+}
+
+fn optional(values: &[f64], row: usize) -> Option<f64> {
+    values.get(row).copied().filter(|v| v.is_finite())
+}
+
+/// Writes `metrics.csv` into `folder`.
+pub fn write_metrics(folder: &Path, metrics: &[Metric]) -> Result<()> {
+    let header = ["series", "split", "metric", "class", "value", "n", "ci_low", "ci_high"];
+    let mut table = RowWriter::create(folder.join(METRICS), &header)?;
+    for m in metrics {
+        let names = [m.series.clone(), m.split.clone(), m.metric.clone(), m.class.clone()];
+        let numbers = [cell(m.value), m.n.to_string(), cell(m.interval.map(|i| i.0)), cell(m.interval.map(|i| i.1))];
+        table.push(names.into_iter().chain(numbers))?;
+    }
+    table.finish()
+}
+
+/// Reads `metrics.csv` of `folder`; empty when the artifact has none.
+pub fn read_metrics(folder: &Path) -> Result<Vec<Metric>> {
+    let path = folder.join(METRICS);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let table = Table::read(path)?;
+    let texts = |name| table.texts(name);
+    let (series, split, metric, class) = (texts("series"), texts("split"), texts("metric"), texts("class"));
+    let numbers = |name| table.numbers(name).unwrap_or_default();
+    let (value, n, low, high) = (numbers("value"), numbers("n"), numbers("ci_low"), numbers("ci_high"));
+    let row = |i: usize| Metric {
+        series: series[i].clone(),
+        split: split[i].clone(),
+        metric: metric[i].clone(),
+        class: class[i].clone(),
+        value: optional(&value, i),
+        n: n[i] as usize,
+        interval: optional(&low, i).zip(optional(&high, i)),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Writes `confusion.csv` into `folder`.
+pub fn write_confusion(folder: &Path, cells: &[ConfusionCell]) -> Result<()> {
+    let mut table = RowWriter::create(folder.join(CONFUSION), &["series", "split", "true", "predicted", "count"])?;
+    for c in cells {
+        let names = [c.series.clone(), c.split.clone(), c.truth.clone(), c.predicted.clone()];
+        table.push(names.into_iter().chain([c.count.to_string()]))?;
+    }
+    table.finish()
+}
+
+/// Reads `confusion.csv` of `folder`; empty when the artifact has none.
+pub fn read_confusion(folder: &Path) -> Result<Vec<ConfusionCell>> {
+    let path = folder.join(CONFUSION);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let table = Table::read(path)?;
+    let texts = |name| table.texts(name);
+    let (series, split, truth, predicted) = (texts("series"), texts("split"), texts("true"), texts("predicted"));
+    let count = table.ints("count").unwrap_or_default();
+    let row = |i: usize| ConfusionCell {
+        series: series[i].clone(),
+        split: split[i].clone(),
+        truth: truth[i].clone(),
+        predicted: predicted[i].clone(),
+        count: count[i] as usize,
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// Writes `differences.csv` into `folder`.
+pub fn write_differences(folder: &Path, differences: &[Difference]) -> Result<()> {
+    let header = ["series", "baseline", "split", "metric", "difference", "n", "ci_low", "ci_high", "p_value", "test"];
+    let mut table = RowWriter::create(folder.join(DIFFERENCES), &header)?;
+    for d in differences {
+        let names = [d.series.clone(), d.baseline.clone(), d.split.clone(), d.metric.clone()];
+        let (low, high) = (cell(d.interval.map(|i| i.0)), cell(d.interval.map(|i| i.1)));
+        let numbers = [cell(d.value), d.n.to_string(), low, high, cell(d.p_value), d.test.clone()];
+        table.push(names.into_iter().chain(numbers))?;
+    }
+    table.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undefined_metrics_stay_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let metric = |value, interval| Metric {
+            series: "images".into(),
+            split: "test".into(),
+            metric: "auc".into(),
+            class: "SN".into(),
+            value,
+            n: 10,
+            interval,
+        };
+        let metrics = [metric(None, None), metric(Some(0.5), Some((0.4, 0.6)))];
+        write_metrics(folder.path(), &metrics).unwrap();
+        assert!(std::fs::read_to_string(folder.path().join(METRICS)).unwrap().contains("SN,,10,,"));
+        assert_eq!(read_metrics(folder.path()).unwrap(), metrics);
+    }
+}

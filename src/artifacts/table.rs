@@ -1,0 +1,215 @@
+//! A table in memory, by columns, and its csv file. An empty cell is a missing value (NaN), never 0.
+//! Knows nothing of what the columns mean.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+use super::{ArtifactError, Result};
+
+/// One column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    /// Whole numbers (identifiers do not fit into f64).
+    Int(Vec<i64>),
+    /// Real numbers, NaN where missing.
+    Number(Vec<f64>),
+    /// Texts.
+    Text(Vec<String>),
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Self::Int(v) => v.len(),
+            Self::Number(v) => v.len(),
+            Self::Text(v) => v.len(),
+        }
+    }
+
+    fn cell(&self, row: usize) -> String {
+        match self {
+            Self::Int(v) => v[row].to_string(),
+            Self::Number(v) => number(v[row]),
+            Self::Text(v) => v[row].clone(),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Int(v) => Self::Int(rows.iter().map(|r| v[*r]).collect()),
+            Self::Number(v) => Self::Number(rows.iter().map(|r| v[*r]).collect()),
+            Self::Text(v) => Self::Text(rows.iter().map(|r| v[*r].clone()).collect()),
+        }
+    }
+
+    /// The narrowest type that holds all cells.
+    fn infer(cells: Vec<String>) -> Self {
+        if !cells.is_empty()
+            && let Ok(v) = cells.iter().map(|c| c.parse::<i64>()).collect()
+        {
+            return Self::Int(v);
+        }
+        let parse = |c: &String| if c.is_empty() { Ok(f64::NAN) } else { c.parse::<f64>() };
+        if cells.iter().any(|c| !c.is_empty())
+            && let Ok(v) = cells.iter().map(parse).collect()
+        {
+            return Self::Number(v);
+        }
+        Self::Text(cells)
+    }
+}
+
+/// A number as a cell: shortest text that reads back the same; empty when it is not finite.
+pub fn number(value: f64) -> String {
+    if value.is_finite() { format!("{value}") } else { String::new() }
+}
+
+/// Named columns of equal length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    names: Vec<String>,
+    columns: Vec<Column>,
+}
+
+impl Table {
+    /// Without columns.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more column; its length must be that of the others.
+    #[must_use]
+    pub fn with(mut self, name: &str, column: Column) -> Self {
+        debug_assert!(self.columns.is_empty() || self.rows() == column.len(), "columns of unequal length");
+        self.names.push(name.into());
+        self.columns.push(column);
+        self
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, Column::len)
+    }
+
+    /// Names of the columns in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The column called `name`.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.names.iter().position(|n| n == name).map(|i| &self.columns[i])
+    }
+
+    /// The column `name` as texts (numbers are written out; all empty when there is no such column).
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.column(name).map_or_else(
+            || vec![String::new(); self.rows()],
+            |column| (0..self.rows()).map(|r| column.cell(r)).collect(),
+        )
+    }
+
+    /// The column `name` as numbers; `None` when there is no such column, NaN where a cell is no number.
+    pub fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        Some(match self.column(name)? {
+            Column::Int(v) => v.iter().map(|x| *x as f64).collect(),
+            Column::Number(v) => v.clone(),
+            Column::Text(v) => v.iter().map(|x| x.parse().unwrap_or(f64::NAN)).collect(),
+        })
+    }
+
+    /// The column `name` as whole numbers.
+    pub fn ints(&self, name: &str) -> Option<&[i64]> {
+        if let Some(Column::Int(v)) = self.column(name) { Some(v) } else { None }
+    }
+
+    /// The chosen rows, in the given order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self { names: self.names.clone(), columns: self.columns.iter().map(|c| c.select(rows)).collect() }
+    }
+
+    /// Writes the csv file.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let mut writer = RowWriter::create(path, &self.names)?;
+        for row in 0..self.rows() {
+            writer.push(self.columns.iter().map(|c| c.cell(row)))?;
+        }
+        writer.finish()
+    }
+
+    /// Reads a csv file with a header line.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let failed = |e: csv::Error| ArtifactError::new(path, e);
+        let mut reader = csv::Reader::from_path(path).map_err(failed)?;
+        let names: Vec<String> = reader.headers().map_err(failed)?.iter().map(|h| h.trim().to_string()).collect();
+        let mut cells: Vec<Vec<String>> = vec![Vec::new(); names.len()];
+        for record in reader.records() {
+            for (column, cell) in cells.iter_mut().zip(record.map_err(failed)?.iter()) {
+                column.push(cell.to_string());
+            }
+        }
+        Ok(Self { names, columns: cells.into_iter().map(Column::infer).collect() })
+    }
+}
+
+/// Writes a csv file row by row.
+pub struct RowWriter {
+    path: std::path::PathBuf,
+    writer: csv::Writer<BufWriter<File>>,
+}
+
+impl RowWriter {
+    /// Starts the file with its header line.
+    pub fn create<T: AsRef<str>>(path: impl AsRef<Path>, header: &[T]) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let file = File::create(&path).map_err(|e| ArtifactError::new(&path, e))?;
+        let mut writer = Self { writer: csv::Writer::from_writer(BufWriter::new(file)), path };
+        writer.push(header.iter().map(|h| h.as_ref().to_string()))?;
+        Ok(writer)
+    }
+
+    /// Appends a row.
+    pub fn push(&mut self, cells: impl IntoIterator<Item = String>) -> Result<()> {
+        self.writer.write_record(cells).map_err(|e| ArtifactError::new(&self.path, e))
+    }
+
+    /// Makes sure that everything is written.
+    pub fn finish(mut self) -> Result<()> {
+        self.writer.flush().map_err(|e| ArtifactError::new(&self.path, e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_inferred_and_identifiers_keep_all_digits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, "candid,magpsf,label\n2752190653015010019,18.5,SN\n-3,,\n").unwrap();
+        let table = Table::read(&path).unwrap();
+        assert_eq!(table.ints("candid"), Some(&[2_752_190_653_015_010_019, -3][..]));
+        let magnitudes = table.numbers("magpsf").unwrap();
+        assert!(magnitudes[0] == 18.5 && magnitudes[1].is_nan());
+        assert_eq!(table.texts("label"), ["SN", ""]);
+        assert_eq!(table.texts("split"), ["", ""]);
+    }
+
+    #[test]
+    fn table_reads_back_equal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let table = Table::new()
+            .with("id", Column::Int(vec![1, 2]))
+            .with("x", Column::Number(vec![0.1, 1e-300]))
+            .with("name", Column::Text(vec!["a,\"b\"".into(), "c".into()]));
+        table.write(&path).unwrap();
+        assert_eq!(Table::read(&path).unwrap(), table);
+        assert_eq!(table.select(&[1]).texts("name"), ["c"]);
+    }
+}

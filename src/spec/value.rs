@@ -1,0 +1,78 @@
+//! The value of a parameter, checked and in canonical form: what a key hashes and what `explain` prints.
+//! Knows nothing of TOML positions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A checked parameter value. Tables are ordered by name, so equal values have equal canonical text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Value {
+    /// Absent: an optional key that was not given.
+    Nothing,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A finite real number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A table.
+    Table(BTreeMap<String, Value>),
+}
+
+/// Checked parameters of one stage, by key; every declared key is present.
+pub type Params = BTreeMap<String, Value>;
+
+/// Canonical text: reads like TOML, equal exactly when the values are equal.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => write!(f, "none"),
+            Self::Bool(v) => write!(f, "{v}"),
+            Self::Int(v) => write!(f, "{v}"),
+            Self::Float(v) => write!(f, "{v:?}"),
+            Self::Text(v) => write!(f, "{v:?}"),
+            Self::List(items) => {
+                write!(f, "[")?;
+                for (i, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
+                }
+                write!(f, "]")
+            }
+            Self::Table(entries) => {
+                write!(f, "{{")?;
+                for (i, (name, value)) in entries.iter().enumerate() {
+                    write!(f, "{}{name:?} = {value}", if i == 0 { " " } else { ", " })?;
+                }
+                write!(f, " }}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_text_tells_types_apart() {
+        let texts: Vec<String> =
+            [Value::Int(1), Value::Float(1.0), Value::Text("1".into()), Value::Bool(true), Value::Nothing]
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+        assert_eq!(texts, ["1", "1.0", "\"1\"", "true", "none"]);
+    }
+
+    #[test]
+    fn tables_are_ordered_by_name() {
+        let table = Value::Table(BTreeMap::from([("b".into(), Value::Int(2)), ("a".into(), Value::Int(1))]));
+        assert_eq!(table.to_string(), "{ \"a\" = 1, \"b\" = 2 }");
+    }
+}
