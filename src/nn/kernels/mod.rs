@@ -5,11 +5,12 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod convolution;
+pub(crate) mod matmul;
 mod plan;
 mod portable;
 
 pub(crate) use convolution::Convolution;
-pub use plan::Geometry;
+pub(crate) use plan::Geometry;
 use plan::Run;
 
 /// Values per panel of weights: two registers of eight.

@@ -12,17 +12,17 @@ const BLOCK_PIXELS: usize = 48;
 
 /// Sizes of a convolution with a square kernel over one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Geometry {
+pub(crate) struct Geometry {
     /// Rows of the input image.
-    pub height: usize,
+    pub(crate) height: usize,
     /// Columns of the input image.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Side of the kernel in pixels.
-    pub kernel: usize,
+    pub(crate) kernel: usize,
     /// Pixels between neighbouring outputs.
-    pub stride: usize,
+    pub(crate) stride: usize,
     /// Rows and columns of zeros around the image.
-    pub padding: usize,
+    pub(crate) padding: usize,
 }
 
 /// One tap of a tile: the source pixel that each pixel of the tile reads, or [`PADDING`].
@@ -59,7 +59,7 @@ pub(crate) struct Run {
 
 impl Geometry {
     /// Output rows and columns, `⌊(side + 2·padding − kernel) / stride⌋ + 1`; zero where the kernel does not fit.
-    pub fn output(&self) -> (usize, usize) {
+    pub(crate) fn output(&self) -> (usize, usize) {
         let side = |n: usize| (n + 2 * self.padding).checked_sub(self.kernel).map_or(0, |free| free / self.stride + 1);
         (side(self.height), side(self.width))
     }
@@ -84,10 +84,18 @@ impl Geometry {
     pub(crate) fn forward(&self) -> Plan {
         let (rows, columns) = self.output();
         let pixels: Vec<_> = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))).collect();
-        let source = |(y, x): (usize, usize), (ky, kx): (usize, usize)| {
-            Some((self.source(y, ky, self.height)? * self.width + self.source(x, kx, self.width)?) as u32)
-        };
-        self.plan(&[pixels], columns, self.height * self.width, source)
+        self.plan(&[pixels], columns, self.height * self.width, |at, tap| Some(self.pixel(at, tap)? as u32))
+    }
+
+    /// For each output pixel and tap, in that order, the input pixel; `None` on the padding.
+    pub(crate) fn sources(&self) -> Vec<Option<usize>> {
+        let (rows, columns) = self.output();
+        let taps = |y, x| (0..self.taps()).map(move |tap| self.pixel((y, x), (tap / self.kernel, tap % self.kernel)));
+        (0..rows).flat_map(|y| (0..columns).flat_map(move |x| taps(y, x))).collect()
+    }
+
+    fn pixel(&self, (y, x): (usize, usize), (ky, kx): (usize, usize)) -> Option<usize> {
+        Some(self.source(y, ky, self.height)? * self.width + self.source(x, kx, self.width)?)
     }
 
     /// Gradients of input pixels as sums over gradients of output pixels. Pixels that the same taps reach (one class
