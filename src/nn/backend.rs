@@ -4,11 +4,13 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use dfdx::tensor::{Cpu, HasErr, Tensor};
+use dfdx::shapes::{Axis, HasShape};
+use dfdx::tensor::{Cpu, HasErr, Tensor, TensorFromVec};
+use dfdx::tensor_ops::{GatherTo, TryConcatAlong};
 
 use super::image::Image;
 use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, max_pool, relu, upsample};
-use super::track::Track;
+use super::track::{self, Track};
 
 /// Everything that dfdx can do on a device, for f32.
 pub trait Device: dfdx::tensor_ops::Device<f32> {}
@@ -78,6 +80,27 @@ pub trait Backend: 'static + Clone + Debug + Default {
         gru::composed::<Self>(gates, weight, bias, alive)
     }
 
+    /// The rows of `x` at `index`, in that order.
+    fn rows(x: Matrix<Self>, index: Vec<usize>) -> Made<Matrix<Self>, Self> {
+        let length = index.len();
+        x.try_gather(Self::Device::default().try_tensor_from_vec(index, (length,))?)
+    }
+
+    /// Columns of `left`, then those of `right`.
+    fn join(left: Matrix<Self>, right: Matrix<Self>) -> Made<Matrix<Self>, Self> {
+        (left, right).try_concat_along(Axis::<1>)
+    }
+
+    /// The same value twice, for two uses.
+    fn fork(x: Matrix<Self>) -> (Matrix<Self>, Matrix<Self>) {
+        track::fork(x)
+    }
+
+    /// The values of a weight.
+    fn values(x: &Tensor<(usize,), f32, Self::Device>) -> Vec<f32> {
+        x.as_vec()
+    }
+
     /// `Σ weight · (x − target)²`, see [`loss`].
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
         loss::composed::<Self>(x, target, weight)
@@ -128,6 +151,11 @@ impl Backend for Kernels {
     }
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
         loss::kernel(x, target, weight)
+    }
+    fn values(x: &Tensor<(usize,), f32, Cpu>) -> Vec<f32> {
+        let mut values = vec![0.0; x.shape().0];
+        x.copy_into(&mut values);
+        values
     }
 }
 

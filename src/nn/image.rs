@@ -48,7 +48,7 @@ impl<B: Backend> Image<B> {
 }
 
 /// A matrix `[rows, columns]` on the backend's device, not recorded.
-pub(crate) fn matrix<B: Backend>(values: Vec<f32>, rows: usize, columns: usize) -> Made<Matrix<B>, B> {
+pub fn matrix<B: Backend>(values: Vec<f32>, rows: usize, columns: usize) -> Made<Matrix<B>, B> {
     let plain: Tensor<(usize, usize), f32, B::Device> =
         B::Device::default().try_tensor_from_vec(values, (rows, columns))?;
     Ok(plain.put_tape(Track::default()))
