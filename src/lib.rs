@@ -6,6 +6,7 @@ pub mod cli;
 pub mod execute;
 pub mod graph;
 pub mod metrics;
+pub mod models;
 pub mod nn;
 pub mod plan;
 pub mod projections;
