@@ -12,8 +12,7 @@ use super::session::{Places, Session, Target};
 use super::{Ending, Entry, Exit, Outcome, complain, say};
 
 /// The command.
-pub(super) const ENTRY: Entry =
-    Entry { define: || Arguments::augment_args(Command::new("compare").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("compare").about(ABOUT)), run };
 
 const ABOUT: &str = "Compare arms and experiments in one table";
 
@@ -55,8 +54,7 @@ fn run(matches: &ArgMatches) -> Outcome {
             return Err(Ending::input(format!("error: there is no arm `{baseline}`; {hint}")));
         }
     }
-    let options =
-        ComparisonOptions { baseline: arguments.baseline, metrics: arguments.metric, split: arguments.split };
+    let options = ComparisonOptions { baseline: arguments.baseline, metrics: arguments.metric, split: arguments.split };
     say(comparison(&records, &options).render(arguments.format).trim_end());
     Ok(Exit::Done)
 }
@@ -71,9 +69,8 @@ pub(super) fn record(target: &std::path::Path, places: &Places) -> Result<Record
         let of = plan.steps.len();
         complain(format!("warning: {}: {missing} of {of} steps have no result; run it first", session.experiment.name));
     }
-    let mut record = session.record(&plan, |id| {
-        if plan.step(id).entry.is_some() { "cached".into() } else { "missing".into() }
-    });
+    let mut record =
+        session.record(&plan, |id| if plan.step(id).entry.is_some() { "cached".into() } else { "missing".into() });
     record.provenance = serde_json::json!(super::run::provenance(&session));
     Ok(record)
 }

@@ -6,7 +6,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::artifacts::array::Array;
 use crate::artifacts::table::Table;
-use crate::report::draw;
+use crate::report::draw::mosaic::{Plane, mosaic};
+use crate::report::draw::png;
 use crate::spec::files;
 use crate::store::entry::{Entry as CacheEntry, META};
 use crate::ztf::feed::Source;
@@ -15,8 +16,7 @@ use crate::ztf::inspect::{Summary, find_alert};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry =
-    Entry { define: || Arguments::augment_args(Command::new("inspect").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("inspect").about(ABOUT)), run };
 
 const ABOUT: &str = "Show what is in an alert packet, tarball, folder, array, table, weights file or cache entry";
 
@@ -68,13 +68,12 @@ fn alerts(arguments: &Arguments) -> Result<(), Ending> {
     let Some(png) = &arguments.png else { return Ok(()) };
     let alert = find_alert(sources()?, arguments.candid);
     let alert = alert.ok_or_else(|| Ending::input("error: there is no such usable alert"))?;
-    let planes: Vec<(usize, usize, &[f32])> =
-        alert.stamps.iter().map(|s| (s.rows, s.columns, s.pixels.as_slice())).collect();
+    let planes: Vec<Plane> = alert.stamps.iter().map(|s| (s.rows, s.columns, s.pixels.as_slice())).collect();
     picture(png, &[planes])
 }
 
 /// The first rows of an array of images `[row, plane, y, x]`, or of one image `[y, x]` in each row.
-fn rows(array: &Array) -> Vec<Vec<(usize, usize, &[f32])>> {
+fn rows(array: &Array) -> Vec<Vec<Plane<'_>>> {
     let shape = array.shape();
     let [.., height, width] = *shape else { return Vec::new() };
     if shape.len() < 3 {
@@ -84,9 +83,10 @@ fn rows(array: &Array) -> Vec<Vec<(usize, usize, &[f32])>> {
     (0..shown).map(|row| array.row(row).chunks(height * width).map(|p| (height, width, p)).collect()).collect()
 }
 
-fn picture(path: &Path, rows: &[Vec<(usize, usize, &[f32])>]) -> Result<(), Ending> {
-    let bytes = draw::stamps::grid(rows).ok_or_else(|| Ending::input("error: there is no image to draw"))?;
-    std::fs::write(path, bytes).map_err(|e| Ending::failed(format!("error: cannot write {}: {e}", path.display())))?;
+fn picture(path: &Path, rows: &[Vec<Plane>]) -> Result<(), Ending> {
+    let pixels = mosaic(rows).ok_or_else(|| Ending::input("error: there is no image to draw"))?;
+    std::fs::write(path, png::encode(&pixels))
+        .map_err(|e| Ending::failed(format!("error: cannot write {}: {e}", path.display())))?;
     say(format!("wrote {}", path.display()));
     Ok(())
 }

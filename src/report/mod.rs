@@ -5,6 +5,7 @@ pub mod compare;
 pub mod draw;
 pub mod format;
 pub mod grid;
+pub mod manifest;
 pub mod notes;
 pub mod page;
 pub mod plots;
@@ -71,8 +72,17 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     }
     let answer = notes::answer(&test, &validation);
     files.write("report.html", page::render(&sources, &answer, &figures, &problems).as_bytes())?;
-    files.write("manifest.json", format!("{:#}\n", record.provenance).as_bytes())?;
+    manifest::write(record, results, &files.written)?;
     Ok(files.written)
+}
+
+/// As [`write()`], but when `results` holds what this record would give, only the states in `arms.csv` are written anew.
+pub fn refresh(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    if !manifest::is_current(record, results) {
+        return write(record, results);
+    }
+    arms(record, &results.join("arms.csv"))?;
+    Ok(Vec::new())
 }
 
 /// The folder that is filled.
