@@ -24,4 +24,8 @@ pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
 pub use ops::gru::Alive;
 pub use pass::Pass;
+/// dfdx on a CUDA device.
+#[cfg(feature = "cuda")]
+pub type OnCuda = Composed<dfdx::tensor::Cuda>;
+
 pub use weights::{Builder, Slot, Weights};

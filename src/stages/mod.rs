@@ -10,6 +10,8 @@ pub mod sequences;
 pub mod simulate;
 #[cfg(test)]
 mod testing;
+pub mod train_autoencoder;
+pub mod training;
 
 use crate::stage::StageKind;
 
@@ -20,6 +22,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &preprocess::Preprocess,
     &augment::Augment,
     &sequences::SequencesKind,
+    &train_autoencoder::TrainAutoencoder,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,
