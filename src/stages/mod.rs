@@ -4,6 +4,7 @@ pub mod augment;
 pub mod classify;
 pub mod command;
 pub mod compare;
+pub mod extract_features;
 pub mod load;
 pub mod preprocess;
 pub mod sequences;
@@ -18,6 +19,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &preprocess::Preprocess,
     &augment::Augment,
     &sequences::SequencesKind,
+    &extract_features::ExtractFeatures,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,
