@@ -60,21 +60,46 @@ impl Features {
         Ok(features)
     }
 
-    /// Writes a features artifact.
+    /// Writes a features artifact from vectors in memory.
     pub fn write<'a>(
         folder: &Path,
         facts: &FeaturesFacts,
         rows: impl IntoIterator<Item = (&'a FeatureRow, &'a [f32])>,
     ) -> Result<()> {
-        facts::write(folder.join("features.json"), facts)?;
-        let mut index = RowWriter::create(folder.join("index.csv"), &INDEX)?;
-        let mut values = ArrayWriter::create(folder.join("features.npy"), &[facts.names.len()])?;
+        let mut writer = FeaturesWriter::create(folder, facts)?;
         for (row, vector) in rows {
-            let identity = [row.candid.to_string(), row.object_id.clone(), row.label.clone(), row.split.clone()];
-            index.push(identity.into_iter().chain([row.copy.to_string()]))?;
-            values.push(vector)?;
+            writer.push(row, vector)?;
         }
-        index.finish()?;
-        values.finish()
+        writer.finish()
+    }
+}
+
+/// Writes a features artifact row by row.
+pub struct FeaturesWriter {
+    index: RowWriter,
+    values: ArrayWriter,
+}
+
+impl FeaturesWriter {
+    /// Starts the artifact in `folder`.
+    pub fn create(folder: &Path, facts: &FeaturesFacts) -> Result<Self> {
+        facts::write(folder.join("features.json"), facts)?;
+        Ok(Self {
+            index: RowWriter::create(folder.join("index.csv"), &INDEX)?,
+            values: ArrayWriter::create(folder.join("features.npy"), &[facts.names.len()])?,
+        })
+    }
+
+    /// Appends a row.
+    pub fn push(&mut self, row: &FeatureRow, vector: &[f32]) -> Result<()> {
+        let identity = [row.candid.to_string(), row.object_id.clone(), row.label.clone(), row.split.clone()];
+        self.index.push(identity.into_iter().chain([row.copy.to_string()]))?;
+        self.values.push(vector)
+    }
+
+    /// Completes the files.
+    pub fn finish(self) -> Result<()> {
+        self.index.finish()?;
+        self.values.finish()
     }
 }

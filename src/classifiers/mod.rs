@@ -135,9 +135,6 @@ pub enum ClassifierError {
         /// Steps done.
         iterations: usize,
     },
-    /// The forest crate refuses.
-    #[error("smartcore: {0}")]
-    Forest(String),
 }
 
 fn read<K: Keys>(params: &Params) -> Result<K, ClassifierError> {

@@ -1,38 +1,37 @@
-//! Random forest: trees of the crate smartcore, grown in parallel, whose votes are the probabilities. smartcore's forest
-//! gives no probabilities, so each tree is grown as a forest of one with its own seed.
+//! Random forest, one class against the rest, on regression trees of the crate biosphere: the mean of 0 and 1 in a leaf is
+//! a probability, and the split that lowers their variance most is the one that lowers Gini's impurity most.
 
-use rand::seq::index::sample;
-use rand::{RngCore, SeedableRng};
+use biosphere::{DecisionTree, DecisionTreeParameters, MaxFeatures};
+use ndarray::{Array1, Array2, ShapeBuilder};
+use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use smartcore::ensemble::random_forest_classifier::{RandomForestClassifier, RandomForestClassifierParameters};
-use smartcore::error::Failed;
-use smartcore::linalg::basic::matrix::DenseMatrix;
 
-use super::{Classifier, ClassifierError, Fitted, Task, read};
+use super::{Classifier, ClassifierError, Fitted, Labelled, Task, read};
 use crate::keys;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 
-type Tree = RandomForestClassifier<f32, u32, DenseMatrix<f32>, Vec<u32>>;
+/// Most levels of a tree, whatever the keys say: biosphere grows them by recursion.
+const DEEPEST: usize = 500;
 
 keys! {
     /// Keys of [`RandomForest`].
     pub struct ForestKeys {
-        /// Number of trees.
+        /// Number of trees for each class.
         trees: usize = 100, range(1, 100_000);
         /// Most levels of a tree; left out: until its leaves are pure.
-        depth: Option<usize> = None, range(1, 60_000);
-        /// Fewest training rows in a leaf.
-        leaf: usize = 1, at_least(1);
+        depth: Option<usize> = None, range(1, 500);
+        /// Fewest training rows that are split further.
+        split: usize = 2, at_least(2);
         /// Features tried at each split; left out: the square root of their number.
         tries: Option<usize> = None, at_least(1);
-        /// Grow each tree on as many rows of every class as the rarest class has, drawn anew for each tree.
+        /// Draw as many rows of every class for a tree as the rarest class has; otherwise as many as there are, of all.
         balanced: bool = false;
     }
 }
 
-/// Share of the trees that vote for each class.
+/// Mean over trees, one set for each class, scaled to sum to 1.
 #[derive(Clone, Copy, Debug)]
 pub struct RandomForest;
 
@@ -41,10 +40,10 @@ impl Classifier for RandomForest {
         "random_forest"
     }
     fn summary(&self) -> &'static str {
-        "Random forest; the probability of a class is the share of trees that vote for it."
+        "Random forest of probability trees, one set of trees for each class against the rest."
     }
     fn source(&self) -> &'static str {
-        "Breiman 2001, Machine Learning 45, 5; trees of the crate smartcore; balanced: Chen, Liaw & Breiman 2004"
+        "Breiman 2001, Machine Learning 45, 5; trees of the crate biosphere; balanced: Chen, Liaw & Breiman 2004"
     }
     fn keys(&self) -> Vec<Key> {
         ForestKeys::keys()
@@ -54,91 +53,102 @@ impl Classifier for RandomForest {
     }
     fn fit(&self, params: &Params, task: &Task) -> Result<Box<dyn Fitted>, ClassifierError> {
         let keys: ForestKeys = read(params)?;
-        let all = if keys.balanced {
-            None
-        } else {
-            Some((table(&task.training.rows)?, labels(task, 0..task.training.labels.len())))
-        };
-        let grow = |number| {
+        let rows = table(&task.training.rows);
+        let orders: Vec<Vec<usize>> = (0..rows.ncols()).into_par_iter().map(|c| order(&rows, c)).collect();
+        let targets: Vec<Array1<f64>> = (0..task.classes).map(|class| target(&task.training, class)).collect();
+        let grow = |number: usize| {
             task.keep_going()?;
             let mut random = ChaCha8Rng::seed_from_u64(task.seed);
             random.set_stream(number as u64);
-            let parameters = parameters(&keys, task.training.columns(), random.next_u64());
-            match &all {
-                Some((rows, labels)) => Ok(Tree::fit(rows, labels, parameters)?),
-                None => grow_balanced(task, &mut random, parameters),
-            }
+            let counts = draw(&task.training, task.classes, keys.balanced, &mut random);
+            let drawn: Vec<Vec<usize>> = orders.iter().map(|order| repeat(order, &counts)).collect();
+            let parameters = parameters(&keys, rows.ncols(), random.next_u64());
+            Ok(targets.iter().map(|target| tree(&rows, target, drawn.clone(), &parameters)).collect())
         };
-        let trees: Result<Vec<Tree>, ClassifierError> = (0..keys.trees).into_par_iter().map(grow).collect();
+        let trees: Result<Vec<Vec<DecisionTree>>, ClassifierError> =
+            (0..keys.trees).into_par_iter().map(grow).collect();
         Ok(Box::new(Forest { trees: trees?, classes: task.classes }))
     }
 }
 
-/// Settings of a forest of one tree.
-fn parameters(keys: &ForestKeys, columns: usize, seed: u64) -> RandomForestClassifierParameters {
-    let tries = keys.tries.unwrap_or(columns.isqrt()).clamp(1, columns);
-    let parameters = RandomForestClassifierParameters::default()
-        .with_n_trees(1)
-        .with_m(tries)
-        .with_min_samples_leaf(keys.leaf)
-        .with_seed(seed);
-    match keys.depth {
-        Some(depth) => parameters.with_max_depth(depth as u16),
-        None => parameters,
-    }
-}
-
-/// A tree on equally many rows of every class. smartcore then draws its bootstrap within each class.
-fn grow_balanced(
-    task: &Task,
-    random: &mut ChaCha8Rng,
-    parameters: RandomForestClassifierParameters,
-) -> Result<Tree, ClassifierError> {
-    let rarest = task.training.counts(task.classes).into_iter().min().unwrap_or(0);
-    let mut chosen = Vec::with_capacity(rarest * task.classes);
-    for class in 0..task.classes {
-        let of_class: Vec<usize> =
-            task.training.labels.iter().enumerate().filter(|(_, label)| **label == class).map(|(row, _)| row).collect();
-        chosen.extend(sample(random, of_class.len(), rarest).into_iter().map(|i| of_class[i]));
-    }
-    let rows: Vec<&[f32]> = chosen.iter().map(|row| task.training.rows[*row]).collect();
-    Ok(Tree::fit(&table(&rows)?, &labels(task, chosen), parameters)?)
-}
-
-/// Columns one after the other: growing a tree walks along columns.
-fn table(rows: &[&[f32]]) -> Result<DenseMatrix<f32>, Failed> {
-    let columns = rows.first().map_or(0, |row| row.len());
-    let values = (0..columns).flat_map(|column| rows.iter().map(move |row| row[column])).collect();
-    DenseMatrix::new(rows.len(), columns, values, true)
-}
-
-fn labels(task: &Task, rows: impl IntoIterator<Item = usize>) -> Vec<u32> {
-    rows.into_iter().map(|row| task.training.labels[row] as u32).collect()
-}
-
-impl From<Failed> for ClassifierError {
-    fn from(error: Failed) -> Self {
-        Self::Forest(error.to_string())
-    }
-}
-
+/// `[tree][class]`.
 struct Forest {
-    trees: Vec<Tree>,
+    trees: Vec<Vec<DecisionTree>>,
     classes: usize,
 }
 
 impl Fitted for Forest {
     fn probabilities(&self, rows: &[&[f32]]) -> Result<Vec<Vec<f64>>, ClassifierError> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut votes = vec![vec![0_usize; self.classes]; rows.len()];
-        let rows = table(rows)?;
-        let ballots: Result<Vec<Vec<u32>>, Failed> = self.trees.par_iter().map(|tree| tree.predict(&rows)).collect();
-        for ballot in ballots? {
-            votes.iter_mut().zip(ballot).for_each(|(votes, class)| votes[class as usize] += 1);
-        }
-        let share = |votes: Vec<usize>| votes.into_iter().map(|v| v as f64 / self.trees.len() as f64).collect();
-        Ok(votes.into_iter().map(share).collect())
+        let rows = table(rows);
+        let judge = |row: usize| {
+            let row = rows.row(row);
+            let sum = |class: usize| self.trees.iter().map(|trees| trees[class].predict_row(&row)).sum::<f64>();
+            normalised((0..self.classes).map(sum).collect())
+        };
+        Ok((0..rows.nrows()).into_par_iter().map(judge).collect())
     }
+}
+
+/// Scaled to sum to 1; equal when no tree of any class says yes.
+fn normalised(scores: Vec<f64>) -> Vec<f64> {
+    let (all, classes) = (scores.iter().sum::<f64>(), scores.len() as f64);
+    scores.into_iter().map(|score| if all > 0.0 { score / all } else { 1.0 / classes }).collect()
+}
+
+fn parameters(keys: &ForestKeys, columns: usize, seed: u64) -> DecisionTreeParameters {
+    DecisionTreeParameters::default()
+        .with_max_depth(Some(keys.depth.unwrap_or(DEEPEST)))
+        .with_max_features(MaxFeatures::Value(keys.tries.unwrap_or(columns.isqrt()).clamp(1, columns)))
+        // biosphere leaves nodes alone that have at most this many rows.
+        .with_min_samples_split(keys.split - 1)
+        .with_random_state(seed)
+}
+
+/// How often each row is drawn, with replacement.
+fn draw(training: &Labelled, classes: usize, balanced: bool, random: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut counts = vec![0; training.rows.len()];
+    if !balanced {
+        (0..counts.len()).for_each(|_| counts[random.random_range(0..training.rows.len())] += 1);
+        return counts;
+    }
+    let rarest = training.counts(classes).into_iter().min().unwrap_or(0);
+    for class in 0..classes {
+        let rows: Vec<usize> = (0..counts.len()).filter(|row| training.labels[*row] == class).collect();
+        (0..rarest).for_each(|_| counts[rows[random.random_range(0..rows.len())]] += 1);
+    }
+    counts
+}
+
+fn tree(
+    rows: &Array2<f64>,
+    target: &Array1<f64>,
+    mut drawn: Vec<Vec<usize>>,
+    parameters: &DecisionTreeParameters,
+) -> DecisionTree {
+    let mut tree = DecisionTree::new(parameters.clone());
+    tree.fit_with_sorted_samples(&rows.view(), &target.view(), drawn.iter_mut().map(Vec::as_mut_slice).collect());
+    tree
+}
+
+/// `[row, feature]`, features one after the other in memory: growing a tree walks along features.
+fn table(rows: &[&[f32]]) -> Array2<f64> {
+    let columns = rows.first().map_or(0, |row| row.len());
+    Array2::from_shape_fn((rows.len(), columns).f(), |(row, column)| f64::from(rows[row][column]))
+}
+
+/// Rows by rising value of a feature.
+fn order(rows: &Array2<f64>, column: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows.nrows()).collect();
+    order.sort_by(|a, b| rows[(*a, column)].total_cmp(&rows[(*b, column)]));
+    order
+}
+
+/// Each row of `order` as often as it is drawn.
+fn repeat(order: &[usize], counts: &[usize]) -> Vec<usize> {
+    order.iter().flat_map(|row| std::iter::repeat_n(*row, counts[*row])).collect()
+}
+
+/// 1 for rows of the class, else 0.
+fn target(training: &Labelled, class: usize) -> Array1<f64> {
+    training.labels.iter().map(|label| if *label == class { 1.0 } else { 0.0 }).collect()
 }

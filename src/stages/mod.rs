@@ -4,14 +4,15 @@ pub mod augment;
 pub mod classify;
 pub mod command;
 pub mod compare;
+pub mod extract_features;
 pub mod load;
 pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
-#[cfg(test)]
-mod testing;
 pub mod train_autoencoder;
 pub mod training;
+#[cfg(test)]
+mod testing;
 
 use crate::stage::StageKind;
 
@@ -23,6 +24,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &augment::Augment,
     &sequences::SequencesKind,
     &train_autoencoder::TrainAutoencoder,
+    &extract_features::ExtractFeatures,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,

@@ -1,0 +1,122 @@
+//! `extract_features`: one vector for each stamp or object, put together by name from latent codes, metadata, pixels and
+//! principal components. Knows no classifier.
+
+mod columns;
+mod latent;
+mod source;
+
+use crate::artifacts::features::{FeaturesFacts, FeaturesWriter};
+use crate::spec::keys::{Key, Keys};
+use crate::spec::value::Params;
+use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
+use crate::{choice, keys};
+use source::Source;
+
+/// Rows between two reports of progress.
+const REPORT: usize = 1024;
+
+choice! {
+    /// What a vector is put together from.
+    pub enum Part {
+        /// Codes of the model.
+        Latent = "latent",
+        /// Metadata columns.
+        Metadata = "metadata",
+        /// The image as it is.
+        Pixels = "pixels",
+        /// Principal components of the image.
+        Pca = "pca",
+    }
+}
+
+keys! {
+    /// Keys of [`ExtractFeatures`].
+    pub struct ExtractKeys {
+        /// What is put together, in this order: "latent" (codes of the model), "metadata", "pixels" (the image as it is), "pca" (its principal components, fitted on the training split). Of a sequence the image and the changing metadata are those of its last detection.
+        columns: Vec<Part> = vec![Part::Latent];
+        /// Metadata columns by name; left out: all.
+        metadata: Option<Vec<String>> = None;
+        /// Number of principal components.
+        components: usize = 16, range(1, 4096);
+    }
+}
+
+/// Turns stamps or sequences into vectors.
+pub struct ExtractFeatures;
+
+impl StageKind for ExtractFeatures {
+    fn name(&self) -> &'static str {
+        "extract_features"
+    }
+    fn summary(&self) -> &'static str {
+        "One vector for each stamp or object: latent codes, metadata, pixels and principal components, put together by name."
+    }
+    fn source(&self) -> &'static str {
+        "principal components: eigenvectors of the covariance, crate faer"
+    }
+    fn version(&self) -> u32 {
+        1
+    }
+    fn ports(&self) -> &'static [Port] {
+        const fn port(name: &'static str, accepts: &'static [ArtifactType], help: &'static str) -> Port {
+            Port { name, accepts, required: false, help }
+        }
+        const {
+            &[
+                port("model", &[ArtifactType::Model], "Network whose codes are the columns \"latent\"."),
+                port("stamps", &[ArtifactType::Stamps], "One vector for each stamp. Either this or `sequences`."),
+                port("sequences", &[ArtifactType::Sequences], "One vector for each object. Either this or `stamps`."),
+            ]
+        }
+    }
+    fn output(&self) -> ArtifactType {
+        ArtifactType::Features
+    }
+    fn keys(&self) -> Vec<Key> {
+        ExtractKeys::keys()
+    }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        ExtractKeys::read(params).map(|keys| faults(&keys)).unwrap_or_default()
+    }
+    fn run(&self, job: &Job) -> Result<(), StageError> {
+        let keys: ExtractKeys = job.keys()?;
+        let source = Source::open(job)?;
+        let blocks = columns::blocks(&keys, &source, job)?;
+        let names: Vec<String> = blocks.iter().flat_map(|block| block.names.clone()).collect();
+        if names.is_empty() {
+            return Err(StageError::failed("there are no columns: the input has no metadata"));
+        }
+        let facts = FeaturesFacts { names, classes: source.classes().to_vec() };
+        let mut writer = FeaturesWriter::create(job.out, &facts)?;
+        let rows = source.rows();
+        let mut vector = Vec::with_capacity(facts.names.len());
+        for (number, row) in rows.iter().enumerate() {
+            if number % REPORT == 0 {
+                job.progress(number as u64, rows.len() as u64, "vectors")?;
+            }
+            vector.clear();
+            blocks.iter().for_each(|block| (block.append)(number, &mut vector));
+            writer.push(row, &vector)?;
+        }
+        Ok(writer.finish()?)
+    }
+}
+
+fn faults(keys: &ExtractKeys) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    if keys.columns.is_empty() {
+        faults.push(("columns", "names nothing".into()));
+    }
+    for (i, part) in keys.columns.iter().enumerate() {
+        if keys.columns[..i].contains(part) {
+            faults.push(("columns", format!("names \"{}\" twice", part.word())));
+        }
+    }
+    if keys.metadata.is_some() && !keys.columns.contains(&Part::Metadata) {
+        faults.push(("metadata", "has no effect unless `columns` holds \"metadata\"".into()));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests;
