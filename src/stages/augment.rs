@@ -31,13 +31,13 @@ crate::keys! {
         flips: bool = true;
         /// Largest shift each way, whole pixels, drawn evenly; beyond the border the border's value is repeated.
         shift: usize = 0, range(0, 31), unit("px");
-        /// Largest rotation each way besides the turns, drawn evenly; bilinear, border repeated (28.8 with a crop: Neira et al. 2024).
+        /// Largest rotation each way besides the turns, drawn evenly; bilinear, border repeated (28.8 in Neira et al. 2024).
         rotation: f64 = 0.0, range(0, 180), unit("degrees");
         /// Gaussian noise added to each channel, in units of the sky noise it has; recommended at most 0.5.
         noise: f64 = 0.0, range(0, 10), unit("sky sigma");
         /// Largest relative change of brightness above the sky, one factor for all channels, drawn evenly.
         flux: f64 = 0.0, range(0, 0.9);
-        /// Standard deviation of the PCA colour shift of Krizhevsky et al. 2012, 0.1 there; it breaks difference = science - template.
+        /// Standard deviation of the PCA colour shift of Krizhevsky et al. 2012 (0.1 there); breaks D = S - T.
         colour: f64 = 0.0, range(0, 10);
     }
 }

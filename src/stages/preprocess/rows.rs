@@ -166,7 +166,7 @@ pub struct Reading {
 
 impl Reading {
     /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
-    pub fn rows(&self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
+    pub fn rows(self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
         let mut rows = Vec::new();
         for (number, source) in sources.iter().enumerate() {
             rows.extend(self.rows_of(number, source)?);
@@ -178,9 +178,9 @@ impl Reading {
         Ok(rows)
     }
 
-    fn rows_of(&self, number: usize, source: &Source) -> Result<Vec<Row>, StageError> {
+    fn rows_of(self, number: usize, source: &Source) -> Result<Vec<Row>, StageError> {
         let table = &source.alerts.table;
-        let candids = whole(source, "candid")?;
+        let (candids, heights, widths) = (whole(source, "candid")?, whole(source, "rows")?, whole(source, "columns")?);
         let mut labels = table.texts("label");
         let by_input = self.label_from == LabelFrom::Input;
         if by_input {
@@ -188,7 +188,7 @@ impl Reading {
         }
         let (jd, fid) = (field(table, "jd"), field(table, "fid"));
         let texts = table.texts("objectId").into_iter().zip(labels).zip(table.texts("split"));
-        let lie = self.poses(source)?;
+        let poses = self.poses(source)?;
         let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
             source: number,
             group: if by_input { number } else { 0 },
@@ -199,14 +199,14 @@ impl Reading {
             fid: fid[row] as i64,
             label,
             word,
-            size: lie[row].0,
-            pose: lie[row].1,
+            size: (heights[row] as usize, widths[row] as usize),
+            pose: poses[row],
         };
         Ok(texts.enumerate().map(row).collect())
     }
 
-    /// Rows and columns of each alert's cutouts, and how they lie.
-    fn poses(&self, source: &Source) -> Result<Vec<((usize, usize), Pose)>, StageError> {
+    /// How each alert's cutouts lie.
+    fn poses(self, source: &Source) -> Result<Vec<Pose>, StageError> {
         let table = &source.alerts.table;
         let (heights, widths) = (whole(source, "rows")?, whole(source, "columns")?);
         let (x, y, positive) = (field(table, "xpos"), field(table, "ypos"), field(table, "isdiffpos"));
@@ -215,7 +215,7 @@ impl Reading {
             right: shift(self.shape, widths[row], x[row]),
             negate: self.sign == Sign::Physical && positive[row] == 0.0,
         };
-        Ok((0..heights.len()).map(|row| ((heights[row] as usize, widths[row] as usize), pose(row))).collect())
+        Ok((0..heights.len()).map(pose).collect())
     }
 }
 

@@ -186,7 +186,9 @@ fn truncated_and_incomplete_cutouts_follow_the_policies_and_are_named() {
 fn physical_sign_turns_negative_differences() {
     let mut alerts = given(6);
     let position = field("isdiffpos").unwrap();
-    alerts.iter_mut().for_each(|g| g.alert.values[position] = (g.alert.candid / 10 % 2) as f64);
+    for g in &mut alerts {
+        g.alert.values[position] = (g.alert.candid / 10 % 2) as f64;
+    }
     let set = [("sign", text("physical")), ("normalise", text("none")), ("channels", list(&["difference"]))];
     let stamps = stamps(&run_one(&alerts, &set).unwrap());
     for (row, candid) in stamps.index.ints("candid").unwrap().iter().enumerate() {
@@ -198,7 +200,9 @@ fn physical_sign_turns_negative_differences() {
 #[test]
 fn labels_come_from_the_inputs_when_asked_for() {
     let (one, mut two) = (given(9), given(9));
-    two.iter_mut().for_each(|g| g.alert.object_id = g.alert.object_id.replace("ZTF", "SIM"));
+    for g in &mut two {
+        g.alert.object_id = g.alert.object_id.replace("ZTF", "SIM");
+    }
     let inputs: [(&str, &[Given]); 2] = [("real", &one), ("simulated", &two)];
     let stamps = stamps(&run(&inputs, false, &[("label_from", text("input"))]).unwrap());
     assert_eq!(stamps.facts.classes, ["real", "simulated"]);
@@ -226,7 +230,9 @@ fn classes_choose_and_order_labels() {
 fn the_column_of_splits_is_obeyed() {
     let mut alerts = given(12);
     let word = |g: &Given| ["train", "val", "test", ""][(g.alert.candid / 10 % 4) as usize].to_string();
-    alerts.iter_mut().for_each(|g| g.split = word(g));
+    for g in &mut alerts {
+        g.split = word(g);
+    }
     let folder = run_one(&alerts, &[("split", text("column"))]).unwrap();
     let stamps = stamps(&folder);
     assert_eq!([TRAIN, VALIDATION, TEST].map(|s| stamps.rows_of(s).len()), [3, 3, 3]);
@@ -234,9 +240,13 @@ fn the_column_of_splits_is_obeyed() {
     alerts[0].split = "tset".into();
     let all = [("split", text("column")), ("detections", text("all"))];
     assert!(message(run_one(&alerts, &all)).contains("two splits, `tset` and") || alerts[1].split.is_empty());
-    alerts.iter_mut().for_each(|g| g.split = "test".into());
+    for g in &mut alerts {
+        g.split = "test".into();
+    }
     assert!(message(run_one(&alerts, &[("split", text("column"))])).contains("no training rows"));
-    alerts.iter_mut().for_each(|g| g.split = String::new());
+    for g in &mut alerts {
+        g.split = String::new();
+    }
     assert!(message(run_one(&alerts, &[("split", text("column"))])).contains("no_split 12"));
 }
 
