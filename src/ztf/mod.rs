@@ -17,5 +17,7 @@ pub mod quality;
 #[cfg(test)]
 mod real_alerts;
 pub mod schemas;
+pub mod simulator;
+pub mod sky;
 pub mod tarball;
 pub mod writer;
