@@ -112,7 +112,9 @@ impl StageKind for Load {
 fn policies(keys: &LoadKeys) -> Policies {
     let mut policies = Policies::default();
     for (reasons, policy) in [(&keys.skip, Policy::Skip), (&keys.refuse, Policy::Refuse)] {
-        reasons.iter().for_each(|reason| policies.tighten(*reason, policy));
+        for reason in reasons {
+            policies.tighten(*reason, policy);
+        }
     }
     policies
 }
@@ -311,7 +313,9 @@ mod tests {
     fn data() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = PacketSink::create(&folder.path().join("a.tar.gz")).unwrap();
-        [1, 2, 3, 2].iter().for_each(|candid| sink.push(&alert(*candid)).unwrap());
+        for candid in [1, 2, 3, 2] {
+            sink.push(&alert(candid)).unwrap();
+        }
         sink.finish().unwrap();
         std::fs::write(folder.path().join("b.avro"), "no packet").unwrap();
         std::fs::write(folder.path().join("readme.txt"), "hello").unwrap();

@@ -122,8 +122,8 @@ impl Display for Summary {
 pub fn find_alert(sources: Vec<Source>, candid: Option<i64>) -> Option<Alert> {
     let (schemas, policies) = (Schemas::default(), Policies::default());
     let mut decoder = Decoder::new(&schemas, &policies);
-    let alerts = Feed::new(sources).flat_map(|piece| decoder.piece(piece)).filter_map(|reading| reading.alert);
-    { alerts }.find(|alert| candid.is_none_or(|candid| alert.candid == candid))
+    let mut alerts = Feed::new(sources).flat_map(|piece| decoder.piece(piece)).filter_map(|reading| reading.alert);
+    alerts.find(|alert| candid.is_none_or(|candid| alert.candid == candid))
 }
 
 fn write_alert(f: &mut Formatter<'_>, alert: &Alert) -> std::fmt::Result {
@@ -178,7 +178,9 @@ mod tests {
     fn a_packet_and_a_tarball_are_described() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = PacketSink::create(&folder.path().join("night.tar.gz")).unwrap();
-        [1, 2].iter().for_each(|candid| sink.push(&alert(*candid)).unwrap());
+        for candid in [1, 2] {
+            sink.push(&alert(candid)).unwrap();
+        }
         sink.finish().unwrap();
         let mut sink = PacketSink::create(folder.path()).unwrap();
         sink.push(&alert(3)).unwrap();

@@ -111,11 +111,11 @@ impl LabelTable {
         let Some(row) = self.index.get(&id) else { return <_>::default() };
         let (label, used) = &mut self.rows[*row];
         *used = true;
-        let first = match label.label.is_empty() {
-            true => &label.label,
-            false => self.object_labels.entry(alert.object_id.clone()).or_insert_with(|| label.label.clone()),
-        };
-        let conflict = (first != &label.label).then(|| {
+        if label.label.is_empty() {
+            return (label.clone(), None);
+        }
+        let first = self.object_labels.entry(alert.object_id.clone()).or_insert_with(|| label.label.clone());
+        let conflict = (*first != label.label).then(|| {
             Fault::new(Reason::LabelConflict, format!("`{}`, another alert of the object `{first}`", label.label))
         });
         (label.clone(), conflict)

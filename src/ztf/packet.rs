@@ -165,9 +165,10 @@ impl<'de> Candidate<'_, 'de> {
 impl<'de> Cutout<'_, 'de> {
     fn fill<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(is_data) = map.next_key_seed(Key(|name: &str| name == "stampData"))? {
-            match is_data {
-                true => *self.0 = map.next_value::<Scalar>()?.bytes(),
-                false => drop(map.next_value::<IgnoredAny>()?),
+            if is_data {
+                *self.0 = map.next_value::<Scalar>()?.bytes();
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())

@@ -220,7 +220,9 @@ impl Totals {
     /// Counts each reason among `occurrences` once, however many cutouts of an alert it concerns.
     pub fn add_once_each(&mut self, occurrences: &[Occurrence]) {
         let reasons: BTreeSet<Reason> = occurrences.iter().map(|found| found.reason).collect();
-        reasons.into_iter().for_each(|reason| self.add(reason, 1));
+        for reason in reasons {
+            self.add(reason, 1);
+        }
     }
 
     /// The count of `reason`.

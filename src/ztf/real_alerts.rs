@@ -24,10 +24,10 @@ fn data(name: &str) -> Option<PathBuf> {
 
 fn read(path: PathBuf) -> Vec<Reading> {
     let source = |path: PathBuf| Source { label: path.file_name().unwrap().to_str().unwrap().to_owned(), path };
-    let mut sources = match path.is_dir() {
-        true => std::fs::read_dir(path).unwrap().map(|entry| source(entry.unwrap().path())).collect(),
-        false => vec![source(path)],
-    };
+    let mut sources = vec![source(path.clone())];
+    if path.is_dir() {
+        sources = std::fs::read_dir(path).unwrap().map(|entry| source(entry.unwrap().path())).collect();
+    }
     sources.sort_by(|a: &Source, b| a.label.cmp(&b.label));
     Archive::open(sources, Policies::default()).collect()
 }
@@ -124,6 +124,7 @@ fn every_raw_packet_loads() {
 
 #[test]
 fn every_edge_packet_has_its_reasons() {
+    use Reason::{BadGzip, BadSync, NanPixels, NotAvro, NotFits, NotSquare};
     let Some(path) = data("packets_edge") else { return };
     let found: Vec<(String, bool, Vec<Reason>)> = read(path)
         .into_iter()
@@ -133,7 +134,6 @@ fn every_edge_packet_has_its_reasons() {
             (reading.place.file.to_string(), reading.alert.is_some(), reasons)
         })
         .collect();
-    use Reason::{BadGzip, BadSync, NanPixels, NotAvro, NotFits, NotSquare};
     let expected: &[(&str, bool, &[Reason])] = &[
         ("badgzip_516401801315010009.avro", false, &[BadSync, BadGzip]),
         ("badgzip_516442330015015017.avro", false, &[BadSync, BadGzip]),

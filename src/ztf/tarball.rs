@@ -168,8 +168,8 @@ fn is_inside(name: &str) -> bool {
 
 /// The `path` record of a POSIX extended header: lines of `LENGTH KEY=VALUE`.
 fn pax_path(bytes: &[u8]) -> Option<String> {
-    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| line.splitn(2, |byte| *byte == b' ').nth(1));
-    lines.filter_map(|line| line.strip_prefix(b"path=")).next().map(text)
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| line.splitn(2, |byte| *byte == b' ').nth(1));
+    lines.find_map(|line| line.strip_prefix(b"path=")).map(text)
 }
 
 #[cfg(test)]

@@ -250,7 +250,9 @@ pub(crate) mod tests {
 
     fn write(path: &Path, alerts: &[Alert]) {
         let mut sink = PacketSink::create(path).unwrap();
-        alerts.iter().for_each(|alert| sink.push(alert).unwrap());
+        for alert in alerts {
+            sink.push(alert).unwrap();
+        }
         sink.finish().unwrap();
     }
 
