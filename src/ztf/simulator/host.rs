@@ -66,7 +66,7 @@ impl Galaxy {
     /// Adds this galaxy with `flux` to an image whose centre is the stamp's centre; pixels near the nucleus are averaged.
     pub(super) fn add(&self, image: &mut Image, flux: f64) {
         let centre = (image.side / 2) as f64;
-        let reach = 8.0 * self.radius + 4.0;
+        let reach = 7.0 * self.radius + 3.0;
         for row in 0..image.side {
             let dy = row as f64 - centre - self.y;
             for column in 0..image.side {
@@ -74,7 +74,7 @@ impl Galaxy {
                 let square = dx * dx + dy * dy;
                 if square < reach * reach {
                     let n = if square < 6.25 {
-                        9
+                        7
                     } else if square < 36.0 {
                         3
                     } else {

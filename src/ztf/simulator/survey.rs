@@ -130,7 +130,7 @@ impl Reference {
             Band::G => log_normal(rng, 100.0, 0.28),
             Band::R => log_normal(rng, 215.0, 0.26),
         };
-        let psf = Psf::new(log_normal(rng, 2.1, 0.1), uniform(rng, 0.92, 1.0), uniform(rng, 0.0, 3.14));
+        let psf = Psf::new(log_normal(rng, 1.98, 0.11), uniform(rng, 0.92, 1.0), uniform(rng, 0.0, 3.14));
         Self { psf, sky, frames, jd_start, jd_end }
     }
 
