@@ -3,7 +3,7 @@
 
 use super::chance::{Stream, chance, exponential, log_normal, normal, uniform};
 use super::image::Image;
-use super::psf::Psf;
+use super::psf::{Beta, Psf};
 
 /// A false source at the stamp's centre and how it is made; `counts` is its flux in DN.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,10 +33,10 @@ impl Artefact {
         let counts = limit * (1.05 + exponential(rng, 0.5));
         let angle = uniform(rng, 0.0, std::f64::consts::PI);
         match uniform(rng, 0.0, 1.0) {
-            p if p < 0.50 => Self::Residual,
-            p if p < 0.58 => Self::CosmicRay { counts, length: exponential(rng, 1.5), angle },
+            p if p < 0.56 => Self::Residual,
+            p if p < 0.62 => Self::CosmicRay { counts, length: exponential(rng, 1.5), angle },
             p if p < 0.68 => Self::Flash { counts },
-            p if p < 0.79 => Self::BadPixel { counts: if chance(rng, 0.6) { -counts } else { counts } },
+            p if p < 0.79 => Self::BadPixel { counts: if chance(rng, 0.85) { -counts } else { counts } },
             p if p < 0.88 => {
                 let angle = if chance(rng, 0.5) { 0.0 } else { angle };
                 Self::Glints { counts, spacing: uniform(rng, 12.0, 28.0), angle }
@@ -78,7 +78,7 @@ pub(super) fn scatter_cosmic_rays(image: &mut Image, rng: &mut Stream) {
 
 /// Adds charge at `(x, y)`, spread as widely as resampling to the reference grid spreads one pixel.
 fn drop_at(image: &mut Image, x: f64, y: f64, counts: f64) {
-    Psf::new(1.35, 1.0, 0.0).add(image, x, y, counts, 0.05);
+    Psf::new(1.35, 1.0, 0.0, Beta::Three).add(image, x, y, counts, 0.05);
 }
 
 fn add_track(image: &mut Image, x: f64, y: f64, counts: f64, length: f64, angle: f64) {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn compact_artefacts_keep_their_counts() {
-        let psf = Psf::new(2.0, 1.0, 0.0);
+        let psf = Psf::new(2.0, 1.0, 0.0, Beta::Three);
         for artefact in [
             Artefact::CosmicRay { counts: 500.0, length: 3.0, angle: 0.4 },
             Artefact::BadPixel { counts: 500.0 },

@@ -103,12 +103,13 @@ fn annulus_median(image: &Image) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::psf::Beta;
     use super::*;
     use crate::ztf::alert::SIDE;
 
     #[test]
     fn a_noise_free_source_is_measured_exactly() {
-        let psf = Psf::new(2.2, 0.9, 0.3);
+        let psf = Psf::new(2.2, 0.9, 0.3, Beta::Three);
         let mut image = Image::filled(SIDE, 0.0);
         psf.add(&mut image, CENTRE + 0.3, CENTRE - 0.4, 500.0, 1e-5);
         let found = Photometry::measure(&image, &psf, (0.3, -0.4), 1.0);

@@ -89,8 +89,8 @@ impl Target {
     fn become_bogus(&mut self, rng: &mut Stream, start: f64) {
         self.bogus = true;
         self.begins = start;
-        if chance(rng, 0.55) {
-            let r = uniform(rng, 12.3, 18.0);
+        if chance(rng, 0.7) {
+            let r = uniform(rng, 12.6, 18.0);
             let distance = exponential(rng, 0.35);
             let (x, y) = around(rng, distance);
             self.surroundings.stars.push(Star { x, y, r, colour: super::surroundings::star_colour(rng) });
