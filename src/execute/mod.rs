@@ -11,9 +11,9 @@ use std::thread;
 
 use crate::graph::{Graph, StepId};
 use crate::stage::Device;
+use crate::store::Store;
 use crate::store::entry::Entry;
 use crate::store::memory::Memory;
-use crate::store::{Store, StoreError};
 
 use perform::perform;
 use progress::Progress;
@@ -105,13 +105,25 @@ impl Report {
     }
 }
 
+/// What to run.
+pub struct Request<'a> {
+    /// The steps.
+    pub graph: &'a Graph,
+    /// Where results are kept.
+    pub store: &'a Store,
+    /// Remembered digests of the user's files.
+    pub memory: &'a Memory,
+    /// Steps that are asked for, with all that they need; by position.
+    pub wanted: &'a [bool],
+    /// Steps to compute again whatever is cached; by position.
+    pub forced: &'a [bool],
+    /// How to run.
+    pub options: Options,
+}
+
 /// Everything that the workers share.
 pub(crate) struct Run<'a> {
-    pub(crate) graph: &'a Graph,
-    pub(crate) store: &'a Store,
-    pub(crate) memory: &'a Memory,
-    pub(crate) options: Options,
-    pub(crate) forced: &'a [bool],
+    pub(crate) request: &'a Request<'a>,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) stop: &'a AtomicBool,
     dependents: Vec<Vec<StepId>>,
@@ -130,41 +142,21 @@ struct Board {
     halted: bool,
 }
 
-/// Runs the wanted steps of the graph and what they need. `stop` interrupts it.
-pub fn run(
-    graph: &Graph,
-    store: &Store,
-    memory: &Memory,
-    wanted: Vec<bool>,
-    forced: &[bool],
-    options: Options,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
-) -> Result<Report, StoreError> {
-    let dependents = graph.dependents();
+/// Runs what is asked for; `stop` interrupts it.
+pub fn run(request: &Request, progress: &dyn Progress, stop: &AtomicBool) -> Report {
+    let dependents = request.graph.dependents();
     let heights = heights(&dependents);
-    let board = Mutex::new(Board::new(graph, &wanted, &heights));
-    let run = Run {
-        graph,
-        store,
-        memory,
-        options,
-        forced,
-        progress,
-        stop,
-        dependents,
-        heights,
-        board,
-        changed: Condvar::new(),
-    };
+    let wanted = request.wanted;
+    let board = Mutex::new(Board::new(request.graph, wanted, &heights));
+    let run = Run { request, progress, stop, dependents, heights, board, changed: Condvar::new() };
     progress.begin(wanted.iter().filter(|w| **w).count());
     thread::scope(|scope| {
-        for _ in 0..options.jobs.max(1) {
+        for _ in 0..request.options.jobs.max(1) {
             scope.spawn(|| run.work());
         }
     });
     let outcomes = run.board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
-    Ok(Report { outcomes, wanted, interrupted: stop.load(Ordering::SeqCst) })
+    Report { outcomes, wanted: wanted.to_vec(), interrupted: stop.load(Ordering::SeqCst) }
 }
 
 /// Length of the longest chain of dependents behind each step.
@@ -204,11 +196,11 @@ impl Run<'_> {
         while let Some(id) = self.next() {
             let inputs = {
                 let board = self.board();
-                let step = self.graph.step(id);
+                let step = self.request.graph.step(id);
                 step.inputs.iter().filter_map(|(_, from)| board.outcomes[from.0].entry().cloned()).collect::<Vec<_>>()
             };
             let outcome = perform(self, id, &inputs);
-            self.progress.finished(id, self.graph.step(id), &outcome);
+            self.progress.finished(id, self.request.graph.step(id), &outcome);
             self.settle(id, outcome);
         }
     }
@@ -244,14 +236,14 @@ impl Run<'_> {
             }
         } else {
             self.block(&mut board, id);
-            board.halted |= failed && !self.options.keep_going;
+            board.halted |= failed && !self.request.options.keep_going;
         }
         self.changed.notify_all();
     }
 
     /// Every step that needs `id`, directly or not, will not run.
     fn block(&self, board: &mut Board, id: StepId) {
-        let cause = self.graph.step(id).label.clone();
+        let cause = self.request.graph.step(id).label.clone();
         let mut front = vec![id];
         while let Some(id) = front.pop() {
             for next in &self.dependents[id.0] {

@@ -41,24 +41,24 @@ fn hint_for(error: &StoreError) -> Option<String> {
 }
 
 fn try_perform(run: &Run, id: StepId, inputs: &[Entry]) -> Result<Outcome, StoreError> {
-    let step = run.graph.step(id);
+    let step = run.request.graph.step(id);
     let digest = |from: StepId| {
         step.inputs.iter().zip(inputs).find(|((_, id), _)| *id == from).map(|(_, entry)| entry.meta.digest.as_str())
     };
-    let (parts, _) = parts::of(step, digest, run.memory)?;
+    let (parts, _) = parts::of(step, digest, run.request.memory)?;
     let key = parts.key();
     let kind = step.kind.name();
-    let forced = run.forced.get(id.0).copied().unwrap_or(false);
-    if !forced && let Some(entry) = run.store.lookup(kind, &key) {
+    let forced = run.request.forced.get(id.0).copied().unwrap_or(false);
+    if !forced && let Some(entry) = run.request.store.lookup(kind, &key) {
         return Ok(Outcome::Done(Box::new(entry), false));
     }
     let Some(claim) = wait_for_claim(run, id, &key)? else { return Ok(Outcome::Skipped) };
     // Another process may have finished it while this one waited.
-    if !forced && let Some(entry) = run.store.lookup(kind, &key) {
+    if !forced && let Some(entry) = run.request.store.lookup(kind, &key) {
         claim.finish();
         return Ok(Outcome::Done(Box::new(entry), false));
     }
-    if !forced && run.store.lookup_any(kind, &key).is_some() {
+    if !forced && run.request.store.lookup_any(kind, &key).is_some() {
         run.progress.damaged(id, step);
     }
     compute(run, id, inputs, claim, parts)
@@ -68,11 +68,11 @@ fn try_perform(run: &Run, id: StepId, inputs: &[Entry]) -> Result<Outcome, Store
 fn wait_for_claim(run: &Run, id: StepId, key: &Key) -> Result<Option<Claim>, StoreError> {
     let mut told = false;
     loop {
-        if let Some(claim) = run.store.claim(key)? {
+        if let Some(claim) = run.request.store.claim(key)? {
             return Ok(Some(claim));
         }
         if !told {
-            run.progress.waiting(id, run.graph.step(id));
+            run.progress.waiting(id, run.request.graph.step(id));
             told = true;
         }
         if run.stop.load(Ordering::SeqCst) {
@@ -83,9 +83,9 @@ fn wait_for_claim(run: &Run, id: StepId, key: &Key) -> Result<Option<Claim>, Sto
 }
 
 fn compute(run: &Run, id: StepId, inputs: &[Entry], claim: Claim, parts: Parts) -> Result<Outcome, StoreError> {
-    let step = run.graph.step(id);
-    let mut earlier = Earlier::of(run.store);
-    let cause: Option<Vec<Change>> = earlier.nearest(step.kind.name(), &parts).map(|(_, changes)| changes);
+    let step = run.request.graph.step(id);
+    let mut earlier = Earlier::of(run.request.store);
+    let cause: Option<Vec<Change>> = earlier.nearest(step.kind.name(), &step.label, &parts).map(|(_, changes)| changes);
     run.progress.started(id, step, cause.as_deref());
     let begun = Instant::now();
     let result = work(run, id, inputs, &claim);
@@ -114,18 +114,18 @@ fn compute(run: &Run, id: StepId, inputs: &[Entry], claim: Claim, parts: Parts) 
         version: env!("CARGO_PKG_VERSION").into(),
         cause: cause.unwrap_or_default(),
     };
-    let entry = run.store.commit(&claim, meta)?;
+    let entry = run.request.store.commit(&claim, meta)?;
     claim.finish();
     Ok(Outcome::Done(Box::new(entry), true))
 }
 
 /// The first external file whose contents are no longer those of the key.
 fn changed_file(run: &Run, id: StepId, parts: &Parts) -> Option<String> {
-    let step = run.graph.step(id);
+    let step = run.request.graph.step(id);
     for (key, files) in &step.files {
         for file in files {
             let name = if file.label.is_empty() { format!("file {key}") } else { format!("file {key} {}", file.label) };
-            let now = run.memory.digest(&file.path).ok();
+            let now = run.request.memory.digest(&file.path).ok();
             if now.as_deref() != parts.get(&name) {
                 return Some(file.path.display().to_string());
             }
@@ -136,7 +136,7 @@ fn changed_file(run: &Run, id: StepId, parts: &Parts) -> Option<String> {
 
 /// Calls the kind; a panic in it is a failure of this step alone.
 fn work(run: &Run, id: StepId, inputs: &[Entry], claim: &Claim) -> Result<(), StageError> {
-    let step = run.graph.step(id);
+    let step = run.request.graph.step(id);
     let (out, checkpoint) = (claim.out(), claim.checkpoint());
     let pulse = StepPulse { run, id };
     let job = Job {
@@ -147,8 +147,8 @@ fn work(run: &Run, id: StepId, inputs: &[Entry], claim: &Claim) -> Result<(), St
         home: &step.home,
         out: &out,
         checkpoint: &checkpoint,
-        device: run.options.device,
-        threads: run.options.threads,
+        device: run.request.options.device,
+        threads: run.request.options.threads,
         pulse: &pulse,
     };
     let result = catch_unwind(AssertUnwindSafe(|| step.kind.run(&job))).unwrap_or_else(|panic| {
@@ -184,7 +184,7 @@ struct StepPulse<'a> {
 
 impl Pulse for StepPulse<'_> {
     fn progress(&self, done: u64, total: u64, note: &str) {
-        self.run.progress.ticked(self.id, self.run.graph.step(self.id), done, total, note);
+        self.run.progress.ticked(self.id, self.run.request.graph.step(self.id), done, total, note);
     }
 
     fn cancelled(&self) -> bool {

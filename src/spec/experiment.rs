@@ -48,7 +48,7 @@ pub fn read(target: &Path, overrides: &Overrides, faults: &mut Faults) -> Option
     let before = faults.list.len();
     let root = document::read(&path, faults)?;
     let plan = if root.get("experiment").is_some() { outline(&path, &root, faults) } else { lone(&path, faults) };
-    let experiment = plan.and_then(|outline| outline.check(overrides, faults));
+    let experiment = plan.map(|outline| outline.check(overrides, faults));
     if faults.list.len() > before { None } else { experiment }
 }
 
@@ -203,7 +203,7 @@ fn written(node: &Node) -> String {
 }
 
 impl Outline {
-    fn check(self, overrides: &Overrides, faults: &mut Faults) -> Option<Experiment> {
+    fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
         if !is_name(&self.name) {
             faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
         }
@@ -231,14 +231,14 @@ impl Outline {
                 faults.add(node.place.clone(), format!("there is no arm `{name}`"), suggest(name, &names));
             }
         }
-        Some(Experiment {
+        Experiment {
             name: self.name,
             question: self.question,
             replicates: self.replicates,
             baseline: self.baseline.map(|(name, _)| name),
             arms,
             path: self.path,
-        })
+        }
     }
 }
 

@@ -8,4 +8,5 @@ pub mod files;
 pub mod keys;
 pub mod params;
 pub mod pipeline;
+pub mod reference;
 pub mod value;

@@ -67,7 +67,7 @@ impl Parts {
             match old.get(name) {
                 Some(value) if value == new => {}
                 value => {
-                    changes.push(Change { part: name.clone(), old: value.map(String::from), new: Some(new.clone()) })
+                    changes.push(Change { part: name.clone(), old: value.map(String::from), new: Some(new.clone()) });
                 }
             }
         }
