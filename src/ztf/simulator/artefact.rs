@@ -3,7 +3,7 @@
 
 use super::chance::{Stream, chance, exponential, log_normal, normal, uniform};
 use super::image::Image;
-use super::psf::Psf;
+use super::psf::{Beta, Psf};
 
 /// A false source at the stamp's centre and how it is made; `counts` is its flux in DN.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +12,8 @@ pub(super) enum Artefact {
     Residual,
     /// A charged particle: one to a few pixels along a short track.
     CosmicRay { counts: f64, length: f64, angle: f64 },
+    /// One flash of a satellite: like a star, but there is none.
+    Flash { counts: f64 },
     /// A dark or hot pixel pair in a column.
     BadPixel { counts: f64 },
     /// Flashes of an aircraft or a tumbling satellite: equal spots on a faint line.
@@ -28,18 +30,19 @@ impl Artefact {
     /// One of the kinds, in about the proportions seen among public alerts with a low deep real-bogus score;
     /// `limit` is the least flux of a point source that is seen, DN.
     pub(super) fn draw(rng: &mut Stream, limit: f64) -> Self {
-        let counts = limit * (1.1 + exponential(rng, 1.0));
+        let counts = limit * (1.05 + exponential(rng, 0.5));
         let angle = uniform(rng, 0.0, std::f64::consts::PI);
         match uniform(rng, 0.0, 1.0) {
-            p if p < 0.50 => Self::Residual,
+            p if p < 0.56 => Self::Residual,
             p if p < 0.62 => Self::CosmicRay { counts, length: exponential(rng, 1.5), angle },
-            p if p < 0.77 => Self::BadPixel { counts: if chance(rng, 0.6) { -counts } else { counts } },
-            p if p < 0.85 => {
+            p if p < 0.68 => Self::Flash { counts },
+            p if p < 0.79 => Self::BadPixel { counts: if chance(rng, 0.85) { -counts } else { counts } },
+            p if p < 0.88 => {
                 let angle = if chance(rng, 0.5) { 0.0 } else { angle };
                 Self::Glints { counts, spacing: uniform(rng, 12.0, 28.0), angle }
             }
-            p if p < 0.90 => Self::Streak { counts, angle },
-            p if p < 0.94 => Self::Ghost { counts: 3.0 * counts, radius: uniform(rng, 2.5, 8.0) },
+            p if p < 0.92 => Self::Streak { counts, angle },
+            p if p < 0.96 => Self::Ghost { counts: 3.0 * counts, radius: uniform(rng, 2.5, 8.0) },
             _ => Self::Column { counts: if chance(rng, 0.5) { -counts } else { counts }, up: chance(rng, 0.5) },
         }
     }
@@ -49,6 +52,7 @@ impl Artefact {
         match self {
             Self::Residual => {}
             Self::CosmicRay { counts, length, angle } => add_track(image, x, y, counts, length, angle),
+            Self::Flash { counts } => psf.add(image, x, y, counts, 0.05),
             Self::BadPixel { counts } => {
                 drop_at(image, x, y, 0.6 * counts);
                 drop_at(image, x, y + 1.0, 0.4 * counts);
@@ -72,26 +76,17 @@ pub(super) fn scatter_cosmic_rays(image: &mut Image, rng: &mut Stream) {
     add_track(image, x, y, counts, length, angle);
 }
 
-/// Adds to the pixel that holds `(x, y)`, if any.
+/// Adds charge at `(x, y)`, spread as widely as resampling to the reference grid spreads one pixel.
 fn drop_at(image: &mut Image, x: f64, y: f64, counts: f64) {
-    let (column, row) = (x.round(), y.round());
-    let inside = |v: f64| v >= 0.0 && v < image.side as f64;
-    if inside(column) && inside(row) {
-        image.pixels[row as usize * image.side + column as usize] += counts as f32;
-    }
+    Psf::new(1.35, 1.0, 0.0, Beta::Three).add(image, x, y, counts, 0.05);
 }
 
 fn add_track(image: &mut Image, x: f64, y: f64, counts: f64, length: f64, angle: f64) {
     let (sin, cos) = angle.sin_cos();
-    let steps = (4.0 * length).ceil().max(1.0);
+    let steps = (2.0 * length).ceil().max(1.0);
     for i in 0..steps as i32 {
         let along = length * ((f64::from(i) + 0.5) / steps - 0.5);
-        // a little charge diffuses to the neighbours, as resampling spreads it
-        for (dx, dy, share) in
-            [(0.0, 0.0, 0.64), (1.0, 0.0, 0.09), (-1.0, 0.0, 0.09), (0.0, 1.0, 0.09), (0.0, -1.0, 0.09)]
-        {
-            drop_at(image, x + along * cos + dx, y + along * sin + dy, share * counts / steps);
-        }
+        drop_at(image, x + along * cos, y + along * sin, counts / steps);
     }
 }
 
@@ -145,7 +140,7 @@ mod tests {
 
     #[test]
     fn compact_artefacts_keep_their_counts() {
-        let psf = Psf::new(2.0, 1.0, 0.0);
+        let psf = Psf::new(2.0, 1.0, 0.0, Beta::Three);
         for artefact in [
             Artefact::CosmicRay { counts: 500.0, length: 3.0, angle: 0.4 },
             Artefact::BadPixel { counts: 500.0 },

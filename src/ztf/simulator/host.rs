@@ -46,56 +46,76 @@ impl Galaxy {
         (u * c - v * s, u * s + v * c)
     }
 
-    /// Surface brightness `(dx, dy)` pixels from the nucleus, for total flux one.
-    fn brightness(&self, dx: f64, dy: f64) -> f64 {
-        let (s, c) = self.angle.sin_cos();
-        let (u, v) = (dx * c + dy * s, dy * c - dx * s);
-        let disc = {
-            let r = (u * u + (v / self.ratio).powi(2)).sqrt() / self.radius;
-            DISC_B * DISC_B / (2.0 * PI * self.ratio * self.radius * self.radius) * (-DISC_B * r).exp()
-        };
-        let bulge = {
-            let (radius, ratio) = (self.radius / 3.0, self.ratio.sqrt());
-            let r = (u * u + (v / ratio).powi(2)).sqrt() / radius;
-            // total of exp(-b r^(1/4)) is 8! pi r_e^2 q / b^8
-            BULGE_B.powi(8) / (40_320.0 * PI * ratio * radius * radius) * (-BULGE_B * r.sqrt().sqrt()).exp()
-        };
-        (1.0 - self.bulge) * disc + self.bulge * bulge
-    }
-
     /// Adds this galaxy with `flux` to an image whose centre is the stamp's centre; pixels near the nucleus are averaged.
     pub(super) fn add(&self, image: &mut Image, flux: f64) {
+        let profile = Profile::new(self, flux);
         let centre = (image.side / 2) as f64;
-        let reach = 8.0 * self.radius + 4.0;
-        for row in 0..image.side {
+        let reach = 7.0 * self.radius + 3.0;
+        let range = |at: f64| {
+            let (low, high) =
+                ((centre + at - reach).max(0.0), (centre + at + reach + 1.0).clamp(0.0, image.side as f64));
+            low as usize..high as usize
+        };
+        let (rows, columns) = (range(self.y), range(self.x));
+        for row in rows {
             let dy = row as f64 - centre - self.y;
-            for column in 0..image.side {
+            for column in columns.clone() {
                 let dx = column as f64 - centre - self.x;
                 let square = dx * dx + dy * dy;
                 if square < reach * reach {
-                    let n = if square < 6.25 {
-                        9
-                    } else if square < 36.0 {
-                        3
-                    } else {
-                        1
-                    };
-                    image.pixels[row * image.side + column] += (flux * self.average(dx, dy, n)) as f32;
+                    let n = if square < 6.25 { 7 } else { 1 + 2 * i32::from(square < 25.0) };
+                    image.pixels[row * image.side + column] += profile.average(dx as f32, dy as f32, n);
                 }
             }
         }
     }
+}
+
+/// A galaxy's surface brightness with everything that is constant worked out.
+struct Profile {
+    sin: f32,
+    cos: f32,
+    /// Flux per pixel at the centre, inverse radius, inverse axis ratio of the disc.
+    disc: [f32; 3],
+    /// The same of the bulge.
+    bulge: [f32; 3],
+}
+
+impl Profile {
+    fn new(galaxy: &Galaxy, flux: f64) -> Self {
+        let (sin, cos) = galaxy.angle.sin_cos();
+        let part = |share: f64, radius: f64, ratio: f64, total: f64| {
+            // `total` is the integral of the profile in units of pi r_e^2 q
+            let peak = flux * share / (total * PI * ratio * radius * radius);
+            [peak as f32, (1.0 / radius) as f32, (1.0 / ratio) as f32]
+        };
+        // exp(-b r) integrates to 2 pi q r_e^2 / b^2; exp(-b r^(1/4)) to 8! pi q r_e^2 / b^8
+        let disc = part(1.0 - galaxy.bulge, galaxy.radius, galaxy.ratio, 2.0 / (DISC_B * DISC_B));
+        let bulge = part(galaxy.bulge, galaxy.radius / 3.0, galaxy.ratio.sqrt(), 40_320.0 / BULGE_B.powi(8));
+        Self { sin: sin as f32, cos: cos as f32, disc, bulge }
+    }
+
+    /// Surface brightness `(dx, dy)` pixels from the nucleus.
+    fn value(&self, dx: f32, dy: f32) -> f32 {
+        let (u, v) = (dx * self.cos + dy * self.sin, dy * self.cos - dx * self.sin);
+        let radius = |[_, scale, stretch]: [f32; 3]| {
+            let w = v * stretch;
+            (u * u + w * w).sqrt() * scale
+        };
+        self.disc[0] * (-DISC_B as f32 * radius(self.disc)).exp()
+            + self.bulge[0] * (-BULGE_B as f32 * radius(self.bulge).sqrt().sqrt()).exp()
+    }
 
     /// Mean over an `n x n` grid inside the pixel.
-    fn average(&self, dx: f64, dy: f64, n: i32) -> f64 {
-        let step = |i: i32| (f64::from(i) + 0.5) / f64::from(n) - 0.5;
+    fn average(&self, dx: f32, dy: f32, n: i32) -> f32 {
+        let step = |i: i32| (i as f32 + 0.5) / n as f32 - 0.5;
         let mut sum = 0.0;
         for i in 0..n {
             for j in 0..n {
-                sum += self.brightness(dx + step(i), dy + step(j));
+                sum += self.value(dx + step(i), dy + step(j));
             }
         }
-        sum / f64::from(n * n)
+        sum / (n * n) as f32
     }
 }
 

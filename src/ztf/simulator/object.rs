@@ -249,7 +249,7 @@ impl Campaign {
 
 /// Makes the template miss a star by enough to be detected.
 fn spoil(exposure: &mut Exposure, depth: &Depth, rng: &mut Stream) {
-    let missed = depth.limit() * (1.1 + chance::exponential(rng, 0.8)) / depth.central;
+    let missed = depth.limit() * (1.1 + chance::exponential(rng, 0.5)) / depth.central;
     let sign = if chance::chance(rng, 0.35) { 1.0 } else { -1.0 };
     let [dx, dy, _, blur] = exposure.misfit;
     let mut off = |was: f64| was + chance::normal(rng, 0.0, 1.2 * missed);

@@ -1,8 +1,10 @@
 //! What one exposure and one reference image are: band, seeing, sky, zero point, noise; and when visits happen.
 //! Knows no source. Numbers without a source are fits by eye to the medians and spreads of public ZTF alerts.
 
+use std::f64::consts::PI;
+
 use super::chance::{Stream, chance, exponential, log_normal, normal, quantile, uniform};
-use super::psf::Psf;
+use super::psf::{Beta, Psf};
 
 /// Electrons per DN (ZTF science data system, Masci et al. 2019, PASP 131, 018003: 6.2).
 pub(super) const GAIN: f64 = 6.2;
@@ -75,7 +77,7 @@ impl Exposure {
         };
         let cloud_glow = if cloudy { log_normal(rng, 3.0, 0.5) } else { 1.0 };
         let fwhm = quantile(rng, &SEEING);
-        let psf = Psf::new(fwhm, uniform(rng, 0.86, 1.0), uniform(rng, 0.0, std::f64::consts::PI));
+        let psf = Psf::new(fwhm, uniform(rng, 0.86, 1.0), uniform(rng, 0.0, PI), Beta::Three);
         let stripes = if chance(rng, 0.35) { uniform(rng, 0.5, 2.5) } else { 0.3 };
         let rough = if cloudy { 2.0 } else { 1.0 };
         let misfit = [(); 4].map(|()| normal(rng, 0.0, rough));
@@ -130,7 +132,8 @@ impl Reference {
             Band::G => log_normal(rng, 100.0, 0.28),
             Band::R => log_normal(rng, 215.0, 0.26),
         };
-        let psf = Psf::new(log_normal(rng, 2.1, 0.1), uniform(rng, 0.92, 1.0), uniform(rng, 0.0, 3.14));
+        let psf =
+            Psf::new(log_normal(rng, 1.98, 0.11), uniform(rng, 0.92, 1.0), uniform(rng, 0.0, PI), Beta::TwoAndHalf);
         Self { psf, sky, frames, jd_start, jd_end }
     }
 

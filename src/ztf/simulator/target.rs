@@ -48,14 +48,14 @@ impl Target {
         let mean = number_counts(rng, 0.24, 14.8, 19.7);
         self.light = nucleus(rng, mean);
         self.add_quiet_star(0.35);
-        let fainter = if chance(rng, 0.55) { uniform(rng, 0.8, 3.0) } else { uniform(rng, -1.2, 0.8) };
+        let fainter = if chance(rng, 0.62) { uniform(rng, 1.2, 3.5) } else { uniform(rng, -1.5, 0.8) };
         let host = Extended::of_magnitude(rng, 0.0, 0.0, mean + fainter);
         self.surroundings.galaxies.push(host);
     }
 
     /// An explosion in the disc of a host, which one time in eight is too faint to see.
     fn become_supernova(&mut self, rng: &mut Stream, start: f64) {
-        let peak = number_counts(rng, 0.3, 13.5, 19.7);
+        let peak = number_counts(rng, 0.22, 13.0, 19.6);
         let t0 = start + uniform(rng, -50.0, 18.0);
         self.light = supernova(rng, peak, t0);
         self.begins = t0 - 14.0;
@@ -89,8 +89,8 @@ impl Target {
     fn become_bogus(&mut self, rng: &mut Stream, start: f64) {
         self.bogus = true;
         self.begins = start;
-        if chance(rng, 0.55) {
-            let r = uniform(rng, 12.3, 18.0);
+        if chance(rng, 0.7) {
+            let r = uniform(rng, 12.6, 18.0);
             let distance = exponential(rng, 0.35);
             let (x, y) = around(rng, distance);
             self.surroundings.stars.push(Star { x, y, r, colour: super::surroundings::star_colour(rng) });
@@ -119,8 +119,10 @@ impl Target {
         let drawn = Artefact::draw(rng, limit);
         // a star that is too faint to leave a residual leaves room for something else
         if drawn == Artefact::Residual && central < 12.0 * limit {
-            let counts = limit * (1.2 + exponential(rng, 1.0));
-            return Some(Artefact::CosmicRay { counts, length: exponential(rng, 1.0), angle: uniform(rng, 0.0, 3.1) });
+            let counts = limit * (1.05 + exponential(rng, 0.5));
+            let angle = uniform(rng, 0.0, std::f64::consts::PI);
+            let ray = Artefact::CosmicRay { counts, length: exponential(rng, 1.0), angle };
+            return Some(if chance(rng, 0.6) { Artefact::Flash { counts } } else { ray });
         }
         Some(drawn)
     }
