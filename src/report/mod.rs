@@ -20,6 +20,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use thiserror::Error;
 
 pub use compare::{Comparison, ComparisonOptions, comparison};
@@ -27,7 +28,7 @@ pub use format::Format;
 pub use record::{ArmRecord, Record, StepRecord};
 
 use crate::artifacts::table::{RowWriter, number};
-use crate::artifacts::{ArtifactError, split};
+use crate::artifacts::{ArtifactError, facts, split};
 use draw::{png, svg};
 use plots::{Figure, PLOTS};
 use sources::Sources;
@@ -56,7 +57,9 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     let validation = ComparisonOptions { split: split::VALIDATION.into(), ..ComparisonOptions::default() };
     let validation = comparison(std::slice::from_ref(record), &validation);
     let sources = Sources::new(record, &metrics, &test);
-    let figures: Vec<Figure> = PLOTS.iter().flat_map(|plot| plot.draw(&sources)).collect();
+    let figures: Vec<Figure> = PLOTS.par_iter().flat_map_iter(|plot| plot.draw(&sources)).collect();
+    let pictures: Vec<(String, Vec<u8>)> =
+        figures.par_iter().map(|figure| (svg::render(&figure.canvas), png::render(&figure.canvas))).collect();
     problems.extend(sources.problems());
 
     let mut files = Files::new(results)?;
@@ -65,14 +68,41 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     for (name, format) in [("csv", Format::Csv), ("md", Format::Md), ("tex", Format::Latex)] {
         files.write(&format!("tables/comparison.{name}"), test.render(format).as_bytes())?;
     }
-    for figure in &figures {
-        files.write(&format!("figures/{}.svg", figure.name), svg::render(&figure.canvas).as_bytes())?;
-        files.write(&format!("figures/{}.png", figure.name), &png::render(&figure.canvas))?;
+    for (figure, (vector, bitmap)) in figures.iter().zip(&pictures) {
+        files.write(&format!("figures/{}.svg", figure.name), vector.as_bytes())?;
+        files.write(&format!("figures/{}.png", figure.name), bitmap)?;
     }
     let answer = notes::answer(&test, &validation);
-    files.write("report.html", page::render(&sources, &answer, &figures, &problems).as_bytes())?;
-    files.write("manifest.json", format!("{:#}\n", record.provenance).as_bytes())?;
+    files.write("report.html", page::render(&sources, &answer, &figures, &pictures, &problems).as_bytes())?;
+    files.write("manifest.json", manifest(record).as_bytes())?;
     Ok(files.written)
+}
+
+/// Whether `results` already holds the report of these very results: then writing it again would change nothing but
+/// run times and states.
+pub fn is_current(record: &Record, results: &Path) -> bool {
+    let manifest: Option<serde_json::Value> = facts::read(results.join("manifest.json")).ok();
+    let written = manifest.as_ref().and_then(|m| m.get("report")).and_then(serde_json::Value::as_str);
+    written == Some(&digest(record)) && results.join("report.html").exists()
+}
+
+/// The provenance, and what tells whether the report is current.
+fn manifest(record: &Record) -> String {
+    let manifest = serde_json::json!({ "report": digest(record), "provenance": record.provenance });
+    format!("{manifest:#}\n")
+}
+
+/// Digest of all that tables and figures show: question, arms, keys of results, version of this program.
+fn digest(record: &Record) -> String {
+    let mut shown = Record { provenance: serde_json::Value::Null, ..record.clone() };
+    for step in &mut shown.steps {
+        (step.seconds, step.folder) = (None, step.folder.take().map(|_| PathBuf::new()));
+        if step.folder.is_some() {
+            step.state = String::new();
+        }
+    }
+    let text = format!("{} {shown:?}", env!("CARGO_PKG_VERSION"));
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 /// The folder that is filled.
