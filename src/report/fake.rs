@@ -195,7 +195,7 @@ fn predictions(seed: u64, quality: f64) -> Predictions {
             candid: i64::from(number as u32),
             object_id: String::new(),
             label,
-            split: if number % 4 == 0 { split::VALIDATION.into() } else { split::TEST.into() },
+            split: if number.is_multiple_of(4) { split::VALIDATION.into() } else { split::TEST.into() },
             probabilities: scores.iter().map(|s| s / total).collect(),
         }
     };

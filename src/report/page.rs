@@ -53,11 +53,12 @@ fn section(title: &str, content: &str) -> String {
 }
 
 fn missing(steps: &[String], problems: &[String]) -> String {
-    let items: String = steps.iter().chain(problems).map(|text| format!("<li>{}</li>", escape(text))).collect();
+    let items: Vec<String> = steps.iter().chain(problems).map(|text| escape(text)).collect();
     if items.is_empty() {
         return String::new();
     }
-    format!("<details class=\"missing\" open><summary>Missing from this report</summary><ul>{items}</ul></details>\n")
+    let list = format!("<ul><li>{}</li></ul>", items.join("</li><li>"));
+    format!("<details class=\"missing\" open><summary>Missing from this report</summary>{list}</details>\n")
 }
 
 fn tables(sources: &Sources) -> String {

@@ -130,7 +130,9 @@ fn classes(record: &Record) -> Vec<String> {
     for (_, folder) in steps.iter().filter(|(s, _)| s.artifact == ArtifactType::Alerts) {
         if let Ok(table) = Table::read(folder.join("alerts.csv")) {
             let labels: BTreeSet<String> = table.texts("label").into_iter().collect();
-            labels.iter().for_each(|label| add(label));
+            for label in &labels {
+                add(label);
+            }
         }
     }
     found

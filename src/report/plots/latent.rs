@@ -143,7 +143,7 @@ fn leading(matrix: &[Vec<f64>], orthogonal: &[f64]) -> (Vec<f64>, f64) {
     }
     let largest = vector.iter().copied().fold(0.0_f64, |best, v| if v.abs() > best.abs() { v } else { best });
     if largest < 0.0 {
-        vector.iter_mut().for_each(|v| *v = -*v);
+        vector = vector.into_iter().map(|v| -v).collect();
     }
     let image: Vec<f64> = matrix.iter().map(|row| dot(row, &vector)).collect();
     let value = dot(&image, &vector);
