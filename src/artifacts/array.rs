@@ -112,6 +112,7 @@ impl Array {
         let bytes = &self.map[self.offset..];
         #[expect(
             unsafe_code,
+            clippy::cast_ptr_alignment,
             reason = "aligned (checked by `header`: offset is a multiple of 16), any bits are an f32"
         )]
         unsafe {

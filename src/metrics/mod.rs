@@ -1,3 +1,154 @@
-//! What is measured, one file each, with formula and source.
+//! Measures of class probabilities against true classes: one file each, and the list that `compare`, the documentation and
+//! the tests loop over. Undefined is `None`, never 0. Knows no file and no stage.
 
+pub mod accuracy;
+pub mod auc;
+pub mod balanced_accuracy;
+pub mod bootstrap;
+pub mod brier;
+pub mod calibration;
+pub mod confusion;
+pub mod f1;
+pub mod log_loss;
+pub mod mcnemar;
+pub mod precision;
+pub mod published;
+pub mod recall;
 pub mod statistics;
+pub mod top2_accuracy;
+
+/// Every metric, in the order in which tables show them. A new one is one file and one line.
+pub static METRICS: &[&Metric] = &[
+    &accuracy::ACCURACY,
+    &balanced_accuracy::BALANCED_ACCURACY,
+    &f1::MACRO_F1,
+    &auc::MACRO_AUC,
+    &top2_accuracy::TOP2_ACCURACY,
+    &log_loss::LOG_LOSS,
+    &brier::BRIER,
+    &calibration::CALIBRATION_ERROR,
+    &recall::RECALL,
+    &precision::PRECISION,
+    &f1::F1,
+    &auc::AUC,
+];
+
+/// The metric called `name`.
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().copied().find(|metric| metric.name == name)
+}
+
+/// A row that was judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged<'a> {
+    /// True class.
+    pub label: usize,
+    /// Most probable class.
+    pub predicted: usize,
+    /// Probability of each class.
+    pub probabilities: &'a [f64],
+}
+
+impl<'a> Judged<'a> {
+    /// With the most probable class, the first of equals, as the predicted one.
+    pub fn new(label: usize, probabilities: &'a [f64]) -> Self {
+        Self { label, predicted: ranking(probabilities)[0], probabilities }
+    }
+}
+
+/// Classes by falling probability, the first of equals first.
+pub(crate) fn ranking(probabilities: &[f64]) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
+    classes.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+    classes
+}
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Larger is better.
+    Higher,
+    /// Smaller is better.
+    Lower,
+}
+
+/// What a metric looks at.
+#[derive(Clone, Copy, Debug)]
+pub enum Measure {
+    /// All rows together, and the number of classes.
+    Whole(fn(&[Judged], usize) -> Option<f64>),
+    /// All rows, about one class.
+    OfClass(fn(&[Judged], usize) -> Option<f64>),
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its word in tables.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// LaTeX.
+    pub formula: &'static str,
+    /// Where it is defined.
+    pub source: &'static str,
+    /// Which way is good.
+    pub better: Better,
+    /// How it is measured.
+    pub measure: Measure,
+}
+
+impl Metric {
+    /// Its values: one for all rows together (class `None`), or one for each class.
+    pub fn values(&self, rows: &[Judged], classes: usize) -> Vec<(Option<usize>, Option<f64>)> {
+        match self.measure {
+            Measure::Whole(measure) => vec![(None, measure(rows, classes))],
+            Measure::OfClass(measure) => (0..classes).map(|class| (Some(class), measure(rows, class))).collect(),
+        }
+    }
+}
+
+/// `part / whole`, undefined for nothing.
+fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Mean of the values that are defined, undefined when none is.
+fn mean_of_defined(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let defined: Vec<f64> = values.flatten().collect();
+    (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Rows whose numbers a script can make too.
+    use super::Judged;
+
+    /// ```python
+    /// def sample(n):
+    ///     y = np.array([(i*i + i//7) % 4 for i in range(n)])
+    ///     s = np.array([[1 + (i*7 + c*c*3 + i*c) % 13 + (8 if c == y[i] and i % 3 else 0) + c/8 for c in range(4)] for i in range(n)])
+    ///     return y, s / s.sum(1, keepdims=True)
+    /// ```
+    pub(crate) fn sample(n: usize) -> (Vec<usize>, Vec<Vec<f64>>) {
+        let labels: Vec<usize> = (0..n).map(|i| (i * i + i / 7) % 4).collect();
+        let score = |i: usize, c: usize| {
+            1 + (i * 7 + c * c * 3 + i * c) % 13 + if c == labels[i] && !i.is_multiple_of(3) { 8 } else { 0 }
+        };
+        let row = |i: usize| {
+            let scores: Vec<f64> = (0..4).map(|c| score(i, c) as f64 + c as f64 / 8.0).collect();
+            let sum: f64 = scores.iter().sum();
+            scores.into_iter().map(|s| s / sum).collect()
+        };
+        let probabilities = (0..n).map(row).collect();
+        (labels, probabilities)
+    }
+
+    /// The rows of a sample.
+    pub(crate) fn judged<'a>(labels: &[usize], probabilities: &'a [Vec<f64>]) -> Vec<Judged<'a>> {
+        labels.iter().zip(probabilities).map(|(label, p)| Judged::new(*label, p)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,2 +1,27 @@
 //! Networks on dfdx, the only folder that names it: operations with their gradients, layers, optimisers, losses, checkpoints.
 //! Knows no stage, no file of the user and no astronomy.
+
+pub mod adam;
+pub mod backend;
+mod batch;
+pub mod bench;
+mod checkpoint;
+mod error;
+mod image;
+mod kernels;
+pub mod layers;
+mod network;
+pub mod ops;
+mod pass;
+mod track;
+pub mod train;
+mod weights;
+
+pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vector};
+pub use batch::{Batch, Column, Rows};
+pub use error::NnError;
+pub use image::{Image, matrix};
+pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
+pub use ops::gru::Alive;
+pub use pass::Pass;
+pub use weights::{Builder, Slot, Weights};

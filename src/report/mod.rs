@@ -5,9 +5,11 @@ pub mod compare;
 pub mod draw;
 pub mod format;
 pub mod grid;
+pub mod manifest;
 pub mod notes;
 pub mod page;
 pub mod plots;
+pub mod published;
 pub mod record;
 pub mod sources;
 pub mod tidy;
@@ -28,7 +30,7 @@ pub use format::Format;
 pub use record::{ArmRecord, Record, StepRecord};
 
 use crate::artifacts::table::{RowWriter, number};
-use crate::artifacts::{ArtifactError, facts, split};
+use crate::artifacts::{ArtifactError, split};
 use draw::{png, svg};
 use plots::{Figure, PLOTS};
 use sources::Sources;
@@ -74,35 +76,17 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     }
     let answer = notes::answer(&test, &validation);
     files.write("report.html", page::render(&sources, &answer, &figures, &pictures, &problems).as_bytes())?;
-    files.write("manifest.json", manifest(record).as_bytes())?;
+    manifest::write(record, results, &files.written)?;
     Ok(files.written)
 }
 
-/// Whether `results` already holds the report of these very results: then writing it again would change nothing but
-/// run times and states.
-pub fn is_current(record: &Record, results: &Path) -> bool {
-    let manifest: Option<serde_json::Value> = facts::read(results.join("manifest.json")).ok();
-    let written = manifest.as_ref().and_then(|m| m.get("report")).and_then(serde_json::Value::as_str);
-    written == Some(&digest(record)) && results.join("report.html").exists()
-}
-
-/// The provenance, and what tells whether the report is current.
-fn manifest(record: &Record) -> String {
-    let manifest = serde_json::json!({ "report": digest(record), "provenance": record.provenance });
-    format!("{manifest:#}\n")
-}
-
-/// Digest of all that tables and figures show: question, arms, keys of results, version of this program.
-fn digest(record: &Record) -> String {
-    let mut shown = Record { provenance: serde_json::Value::Null, ..record.clone() };
-    for step in &mut shown.steps {
-        (step.seconds, step.folder) = (None, step.folder.take().map(|_| PathBuf::new()));
-        if step.folder.is_some() {
-            step.state = String::new();
-        }
+/// As [`write()`], but when `results` holds what this record would give, only the states in `arms.csv` are written anew.
+pub fn refresh(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    if !manifest::is_current(record, results) {
+        return write(record, results);
     }
-    let text = format!("{} {shown:?}", env!("CARGO_PKG_VERSION"));
-    blake3::hash(text.as_bytes()).to_hex().to_string()
+    arms(record, &results.join("arms.csv"))?;
+    Ok(Vec::new())
 }
 
 /// The folder that is filled.

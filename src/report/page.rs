@@ -12,6 +12,7 @@ use super::format::html::{Html, escape};
 use super::grid;
 use super::notes;
 use super::plots::Figure;
+use super::published;
 use super::sources::Sources;
 
 /// Larger pictures are put in as PNG when that is smaller.
@@ -65,13 +66,9 @@ fn tables(sources: &Sources) -> String {
     let settings = grid::settings(sources.comparison).map_or_else(String::new, |grid| Html.grid(&grid));
     let wide: String = grid::wide(sources.comparison).iter().map(|grid| Html.grid(grid)).collect();
     let notes: String = notes::notes(sources.comparison).iter().map(|note| Html.sentence(note)).collect();
+    let published = published::beside_ours(sources).map_or_else(String::new, |grid| Html.grid(&grid));
     let comparison = section("Comparison", &format!("{wide}<div class=\"notes\">{notes}</div>"));
-    format!("{}{comparison}{}", section("Arms", &settings), section("Published figures", &published()))
-}
-
-/// Published figures beside ours.
-fn published() -> String {
-    String::new()
+    format!("{}{comparison}{}", section("Arms", &settings), section("Published figures", &published))
 }
 
 fn figure(figure: &Figure, (vector, bitmap): &(String, Vec<u8>)) -> String {

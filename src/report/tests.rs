@@ -20,7 +20,6 @@ fn report_has_every_part_and_the_same_bytes_twice() {
     let results = std::env::var_os(KEEP).map_or_else(|| folder.path().join("results"), PathBuf::from);
     let written = write(&record, &results).unwrap();
     let first = contents(&results);
-    assert!(is_current(&record, &results) && !is_current(&record, folder.path()));
     assert!(written.iter().all(|path| path.exists()));
     for plot in PLOTS {
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
@@ -31,7 +30,6 @@ fn report_has_every_part_and_the_same_bytes_twice() {
         step.seconds = Some(99.0);
         step.state = if step.folder.is_some() { "cached".into() } else { step.state.clone() };
     }
-    assert!(is_current(&record, &results), "times and states are not shown in figures");
     write(&record, &results).unwrap();
     for (path, bytes) in contents(&results) {
         let may_differ = ["arms.csv", "report.html"].map(Path::new).contains(&path.as_path());

@@ -296,7 +296,7 @@ macro_rules! keys {
             fn keys() -> Vec<$crate::spec::keys::Key> {
                 use $crate::spec::keys::{Key, KeyType};
                 vec![ $(
-                    Key::new(stringify!($key), <$kind as KeyType>::shape(), $help)
+                    Key::new(stringify!($key).trim_start_matches("r#"), <$kind as KeyType>::shape(), $help)
                         $( .default({ let value: $kind = $default; value.value() }) )?
                         $( .$with($($arg),*) )*,
                 )* ]
@@ -304,7 +304,7 @@ macro_rules! keys {
 
             fn read(params: &$crate::spec::value::Params) -> Option<Self> {
                 use $crate::spec::keys::KeyType;
-                Some(Self { $( $key: <$kind as KeyType>::read(params.get(stringify!($key))?)?, )* })
+                Some(Self { $( $key: <$kind as KeyType>::read(params.get(stringify!($key).trim_start_matches("r#"))?)?, )* })
             }
         }
     };

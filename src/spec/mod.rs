@@ -1,5 +1,12 @@
 //! From TOML text to a checked description of what to run; every fault is reported with its place.
 //! Runs nothing, hashes nothing, knows no astronomy.
 
+pub mod document;
+pub mod experiment;
+pub mod faults;
+pub mod files;
 pub mod keys;
+pub mod params;
+pub mod pipeline;
+pub mod reference;
 pub mod value;

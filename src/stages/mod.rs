@@ -1,9 +1,29 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
+pub mod augment;
+pub mod classify;
+pub mod command;
+pub mod compare;
+pub mod load;
+pub mod preprocess;
+pub mod sequences;
+pub mod simulate;
+#[cfg(test)]
+mod testing;
+
 use crate::stage::StageKind;
 
 /// Every stage kind, in the order in which data flow.
-pub static KINDS: &[&dyn StageKind] = &[];
+pub static KINDS: &[&dyn StageKind] = &[
+    &simulate::Simulate,
+    &load::Load,
+    &preprocess::Preprocess,
+    &augment::Augment,
+    &sequences::SequencesKind,
+    &classify::Classify,
+    &compare::Compare,
+    &command::UserCommand,
+];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static dyn StageKind> {

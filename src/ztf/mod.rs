@@ -2,3 +2,22 @@
 //! The only folder that knows Avro and FITS; it knows no stage, no cache and no network.
 
 pub mod alert;
+pub mod archive;
+pub mod container;
+pub mod cutout;
+pub mod decode;
+pub mod feed;
+pub mod fits;
+pub mod inflate;
+pub mod inspect;
+pub mod labels;
+pub mod packet;
+pub mod packet_schema;
+pub mod quality;
+#[cfg(test)]
+mod real_alerts;
+pub mod schemas;
+pub mod simulator;
+pub mod sky;
+pub mod tarball;
+pub mod writer;

@@ -6,6 +6,7 @@ pub mod canvas;
 pub mod font;
 pub mod image;
 pub mod legend;
+pub mod mosaic;
 pub mod png;
 pub mod svg;
 pub mod theme;

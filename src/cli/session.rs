@@ -1,0 +1,196 @@
+//! What every command with a target shares: where the project is, the checked experiment, its graph and its cache.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::graph::{Graph, StepId};
+use crate::plan::Plan;
+use crate::report::record::{ArmRecord, Record, StepRecord};
+use crate::spec::experiment::{self, Experiment};
+use crate::spec::faults::{Faults, suggest};
+use crate::store::Store;
+use crate::store::memory::Memory;
+
+use super::{Ending, styled};
+
+/// Arguments that say what and where.
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    /// A pipeline file, an experiment file, or an experiment's folder
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub places: Places,
+    /// Set a value in every arm (may be repeated)
+    #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Arguments that say where results are kept.
+#[derive(Args, Debug, Clone)]
+pub(super) struct Places {
+    /// Folder of the cache [default: cache/ of the project]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Folder of the results [default: results/ of the project]
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
+}
+
+impl Places {
+    /// The cache of the project that holds `target`.
+    pub(super) fn cache(&self, target: &Path) -> PathBuf {
+        self.cache.clone().unwrap_or_else(|| root(target).join("cache"))
+    }
+
+    /// The results of the project that holds `target`.
+    pub(super) fn results(&self, target: &Path) -> PathBuf {
+        self.results.clone().unwrap_or_else(|| root(target).join("results"))
+    }
+}
+
+/// The nearest parent folder of `target` that holds `pipelines/` or `experiments/`, else the current folder.
+pub(super) fn root(target: &Path) -> PathBuf {
+    let full = target.canonicalize().unwrap_or_else(|_| target.to_path_buf());
+    let is_root = |folder: &&Path| folder.join("pipelines").is_dir() || folder.join("experiments").is_dir();
+    let found = full.ancestors().skip(1).find(is_root);
+    let current = std::env::current_dir().unwrap_or_default();
+    // Shown to the user: short where it is the current folder.
+    match found {
+        Some(folder) if folder == current => PathBuf::new(),
+        Some(folder) => folder.to_path_buf(),
+        None => PathBuf::new(),
+    }
+}
+
+/// A checked target.
+pub(super) struct Session {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// Its steps.
+    pub graph: Graph,
+    /// Where entries are.
+    pub cache: PathBuf,
+    /// Where its tables and figures go.
+    pub results: PathBuf,
+}
+
+impl Session {
+    /// Reads and checks the target; every fault is in the error.
+    pub(super) fn open(target: &Target) -> Result<Self, Ending> {
+        let experiment = read(&target.target, &target.set)?;
+        let graph = Graph::of(&experiment);
+        let results = target.places.results(&target.target).join(&experiment.name);
+        Ok(Self { experiment, graph, cache: target.places.cache(&target.target), results })
+    }
+
+    /// The remembered digests; `keep`: new ones are written.
+    pub(super) fn memory(&self, keep: bool) -> Memory {
+        Memory::open(&self.cache, keep)
+    }
+
+    /// The plan, from what is in the cache now.
+    pub(super) fn plan(&self, store: &Store, memory: &Memory, forced: &[bool]) -> Result<Plan, Ending> {
+        Plan::of(&self.graph, store, memory, forced).map_err(Ending::input)
+    }
+
+    /// Steps that the stage of this name is, in the given arm or in all.
+    pub(super) fn steps_of(&self, stage: &str, arm: Option<&str>) -> Result<Vec<StepId>, Ending> {
+        let arm = arm.map(|name| self.arm(name)).transpose()?;
+        let uses = self.graph.uses.iter().filter(|u| arm.is_none_or(|a| u.arm == a));
+        let ids: Vec<StepId> = uses.clone().filter(|u| u.stage == stage).map(|u| u.step).collect();
+        if ids.is_empty() {
+            let mut names: Vec<&str> = uses.map(|u| u.stage.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let hint = suggest(stage, &names).unwrap_or_default();
+            return Err(Ending::input(format!("error: there is no stage `{stage}`; {hint}")));
+        }
+        Ok(ids)
+    }
+
+    /// Position of the arm of this name.
+    pub(super) fn arm(&self, name: &str) -> Result<usize, Ending> {
+        let names: Vec<&str> = self.experiment.arms.iter().map(|a| a.name.as_str()).collect();
+        names.iter().position(|n| *n == name).ok_or_else(|| {
+            let hint = suggest(name, &names).unwrap_or_default();
+            Ending::input(format!("error: there is no arm `{name}`; {hint}"))
+        })
+    }
+
+    /// Steps that are asked for: all, or those of one arm, or up to one stage.
+    pub(super) fn wanted(&self, arm: Option<&str>, until: Option<&str>) -> Result<Vec<bool>, Ending> {
+        let targets: Vec<StepId> = match (arm, until) {
+            (arm, Some(stage)) => self.steps_of(stage, arm)?,
+            (Some(arm), None) => {
+                let arm = self.arm(arm)?;
+                self.graph.uses.iter().filter(|u| u.arm == arm).map(|u| u.step).collect()
+            }
+            (None, None) => (0..self.graph.steps.len()).map(StepId).collect(),
+        };
+        Ok(self.graph.needed(targets))
+    }
+
+    /// Marks of the steps to run again whatever is cached.
+    pub(super) fn forced(&self, stages: &[String], arm: Option<&str>) -> Result<Vec<bool>, Ending> {
+        let mut forced = vec![false; self.graph.steps.len()];
+        for stage in stages {
+            for id in self.steps_of(stage, arm)? {
+                forced[id.0] = true;
+            }
+        }
+        Ok(forced)
+    }
+
+    /// The experiment as reports see it; `state` gives the word and `plan` the entries.
+    pub(super) fn record(&self, plan: &Plan, state: impl Fn(StepId) -> String) -> Record {
+        let arms = self.experiment.arms.iter();
+        Record {
+            experiment: self.experiment.name.clone(),
+            question: self.experiment.question.clone(),
+            baseline: self.experiment.baseline.clone(),
+            seed: self.experiment.arms.first().map_or(0, |arm| arm.pipeline.seed),
+            replicates: self.experiment.replicates,
+            arms: arms.map(|a| ArmRecord { name: a.name.clone(), settings: a.settings.clone() }).collect(),
+            steps: self.graph.uses.iter().map(|u| self.step_record(plan, u, &state)).collect(),
+            provenance: serde_json::Value::Null,
+        }
+    }
+
+    fn step_record(&self, plan: &Plan, used: &crate::graph::Use, state: &impl Fn(StepId) -> String) -> StepRecord {
+        let arm = &self.experiment.arms[used.arm];
+        let stages = &arm.pipeline.stages;
+        let stage = stages.iter().find(|s| s.name == used.stage);
+        let inputs = stage.into_iter().flat_map(|s| &s.inputs);
+        let planned = plan.step(used.step);
+        let kind = self.graph.step(used.step).kind;
+        StepRecord {
+            arm: arm.name.clone(),
+            replicate: used.replicate,
+            stage: used.stage.clone(),
+            kind: kind.name().into(),
+            artifact: kind.output(),
+            key: planned.key.as_ref().map(|k| k.text().to_string()).unwrap_or_default(),
+            state: state(used.step),
+            seconds: planned.entry.as_ref().map(|e| e.meta.seconds),
+            folder: planned.entry.as_ref().map(crate::store::entry::Entry::out),
+            inputs: inputs.map(|(name, from)| (name.clone(), stages[*from].name.clone())).collect(),
+        }
+    }
+}
+
+/// Reads and checks a target; every fault is in the error.
+pub(super) fn read(target: &Path, set: &[String]) -> Result<Experiment, Ending> {
+    let mut faults = Faults::default();
+    let experiment = experiment::read(target, set, &mut faults);
+    match experiment {
+        Some(experiment) if faults.is_empty() => Ok(experiment),
+        _ => Err(Ending::input(rendered(&faults))),
+    }
+}
+
+/// All faults as text, with their number.
+pub(super) fn rendered(faults: &Faults) -> String {
+    let n = faults.list.len();
+    format!("{}\n\n{n} fault{} found, nothing was run", faults.render(styled()), if n == 1 { "" } else { "s" })
+}

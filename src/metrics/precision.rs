@@ -1,0 +1,18 @@
+//! Precision of each class.
+
+use super::{Better, Judged, Measure, Metric, share};
+
+/// Share of the rows given a class that are of that class; undefined when no row is given it.
+pub static PRECISION: Metric = Metric {
+    name: "precision",
+    summary: "Share of the rows given a class that are of that class; undefined when no row is given it.",
+    formula: r"P_c = \frac{\sum_i [\hat y_i = c][y_i = c]}{\sum_i [\hat y_i = c]}",
+    source: "scikit-learn precision_score",
+    better: Better::Higher,
+    measure: Measure::OfClass(precision),
+};
+
+fn precision(rows: &[Judged], class: usize) -> Option<f64> {
+    let given = || rows.iter().filter(|row| row.predicted == class);
+    share(given().filter(|row| row.label == class).count(), given().count())
+}

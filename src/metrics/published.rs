@@ -1,0 +1,92 @@
+//! Published figures that reports print beside ours. Each was measured on its authors' data: the same task, not the same
+//! alerts, so a difference from ours says nothing about which method is better.
+
+/// What a report says next to every published figure.
+pub const CAVEAT: &str = "not the same data";
+
+/// One published figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// Word of the metric in [`super::METRICS`].
+    pub metric: &'static str,
+    /// What was measured.
+    pub model: &'static str,
+    /// The value.
+    pub value: f64,
+    /// Standard deviation over the runs, where it was given.
+    pub std: Option<f64>,
+    /// Number of runs, where it was given.
+    pub runs: Option<usize>,
+    /// Paper or code that prints it.
+    pub source: &'static str,
+    /// The test set that it was measured on.
+    pub test_set: &'static str,
+}
+
+const CARRASCO_DAVIS: &str = "Carrasco-Davis et al. 2021, AJ 162, 231 (arXiv:2008.03309)";
+const NOTEBOOK: &str = "official notebooks of Carrasco-Davis et al. 2021";
+const NEIRA: &str = "Neira, Estévez, Förster 2024 (arXiv:2405.15073)";
+const BALANCED_500: &str =
+    "500 first alerts of ZTF, 100 for each of AGN, SN, VS, asteroid, bogus; random split by object";
+const BALANCED_250: &str = "250 first alerts of ZTF, 50 for each of AGN, SN, VS, asteroid, bogus; older set";
+
+/// Five-class classification of single ZTF alerts.
+pub const FIRST_ALERT: &[Published] = &[
+    published(
+        "Stamp Classifier, as the paper states it",
+        0.94,
+        None,
+        None,
+        CARRASCO_DAVIS,
+        "balanced test set of ZTF alerts",
+    ),
+    published(
+        "Stamp Classifier, images and 26 metadata features",
+        0.944,
+        Some(0.0075),
+        Some(5),
+        NOTEBOOK,
+        BALANCED_500,
+    ),
+    published(
+        "Stamp Classifier, images and 33 metadata features",
+        0.9416,
+        Some(0.0046),
+        Some(5),
+        NOTEBOOK,
+        BALANCED_500,
+    ),
+    published("Stamp Classifier, run again by others", 0.9127, Some(0.0069), Some(20), NEIRA, BALANCED_500),
+    published("random forest of 100 trees, 33 metadata features only", 0.912, None, None, NOTEBOOK, BALANCED_500),
+    published("Stamp Classifier, images only", 0.901, None, Some(10), NOTEBOOK, BALANCED_250),
+];
+
+/// Recall of AGN, SN, VS, asteroid, bogus of the random forest on metadata only (`NOTEBOOK`, `BALANCED_500`).
+pub const FOREST_RECALL: [(&str, f64); 5] =
+    [("AGN", 0.94), ("SN", 0.67), ("VS", 0.98), ("asteroid", 0.98), ("bogus", 0.99)];
+
+const fn published(
+    model: &'static str,
+    value: f64,
+    std: Option<f64>,
+    runs: Option<usize>,
+    source: &'static str,
+    test_set: &'static str,
+) -> Published {
+    Published { metric: "accuracy", model, value, std, runs, source, test_set }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_of_known_metrics_and_possible() {
+        for figure in FIRST_ALERT {
+            assert!(crate::metrics::metric(figure.metric).is_some());
+            assert!((0.0..=1.0).contains(&figure.value) && !figure.test_set.is_empty());
+        }
+        let mean = FOREST_RECALL.iter().map(|(_, recall)| recall).sum::<f64>() / 5.0;
+        assert!((mean - 0.912).abs() < 0.002, "on a balanced test set accuracy is the mean recall");
+    }
+}

@@ -1,0 +1,97 @@
+//! The list of networks: what `estampa models`, `bench`, the stages and the tests loop over. A new network is one file
+//! here and one line in [`entries`].
+
+mod conv_autoencoder;
+mod sequence_autoencoder;
+mod stamp_trunk;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::nn::{Backend, Batch, Builder, Made, Model, ModelCard, Network, NnError};
+
+pub use conv_autoencoder::Settings as ConvAutoencoderSettings;
+pub use sequence_autoencoder::Settings as SequenceAutoencoderSettings;
+
+/// What a build makes, or why the settings do not do.
+type Built<B> = Result<Box<dyn Network<B>>, NnError>;
+
+/// One network of the list.
+pub struct Entry<B: Backend> {
+    /// Name in TOML and `model.json`.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The paper.
+    pub source: &'static str,
+    /// Settings when nothing else is said; those of the reference in PyTorch.
+    pub defaults: fn() -> Value,
+    build: fn(&Value, &mut Builder<B>) -> Built<B>,
+    /// A batch of plausible random values for the default settings.
+    pub example: fn(usize) -> Batch,
+}
+
+/// Every network.
+pub fn entries<B: Backend>() -> [Entry<B>; 2] {
+    [conv_autoencoder::entry(), sequence_autoencoder::entry()]
+}
+
+/// The network called `name`.
+pub fn entry<B: Backend>(name: &str) -> Result<Entry<B>, NnError> {
+    let known: Vec<&str> = entries::<B>().map(|entry| entry.name).to_vec();
+    let unknown = || NnError::UnknownModel { name: name.into(), known: known.join(", ") };
+    entries().into_iter().find(|entry| entry.name == name).ok_or_else(unknown)
+}
+
+/// Builds the network that `card` names, with starting weights from `seed`.
+pub fn build<B: Backend>(card: ModelCard, seed: u64) -> Result<Model<B>, NnError> {
+    let mut builder = Builder::new(seed);
+    let network = (entry::<B>(&card.model)?.build)(&card.settings, &mut builder)?;
+    Ok(Model { card, network, weights: builder.finish() })
+}
+
+/// Loads the model in `folder`: `model.json` and `weights.safetensors`.
+pub fn load<B: Backend>(folder: &Path) -> Result<Model<B>, NnError> {
+    let mut model = build::<B>(Model::<B>::card(folder)?, 0)?;
+    model.load_weights(folder)?;
+    Ok(model)
+}
+
+fn settings<T: serde::de::DeserializeOwned>(model: &str, value: &Value) -> Result<T, NnError> {
+    let fault = |what: serde_json::Error| NnError::Settings { model: model.into(), what: what.to_string() };
+    serde_json::from_value(value.clone()).map_err(fault)
+}
+
+fn json<T: serde::Serialize>(settings: &T) -> Value {
+    serde_json::to_value(settings).unwrap_or(Value::Null)
+}
+
+fn boxed<B: Backend, N: Network<B> + 'static>(made: Made<N, B>) -> Built<B> {
+    made.map(|network| Box::new(network) as Box<dyn Network<B>>).map_err(|fault| NnError::Device(fault.to_string()))
+}
+
+/// Values in [0, 1) from a fixed sequence, for batches of examples.
+fn uniform(count: usize, seed: u64) -> Vec<f32> {
+    use rand::{Rng, SeedableRng};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| random.random()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Kernels;
+
+    #[test]
+    #[ignore = "a measurement"]
+    fn measure() {
+        for name in ["conv_autoencoder", "sequence_autoencoder"] {
+            let entry = entry::<Kernels>(name).unwrap();
+            let mut model =
+                build::<Kernels>(ModelCard { model: name.into(), settings: (entry.defaults)() }, 1).unwrap();
+            let timing = crate::nn::bench::bench(&mut model, &(entry.example)(64), 15).unwrap();
+            println!("{}", serde_json::to_string(&timing).unwrap());
+        }
+    }
+}

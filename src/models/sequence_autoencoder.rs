@@ -1,0 +1,188 @@
+//! A recurrent autoencoder of an object's detections: an embedding per detection joined with dynamic metadata and the time
+//! gap, a GRU whose last state is the code, a GRU that decodes the code step by step. Its stamp trunk and the choice of
+//! dynamic metadata are those of the Temporal Stamp Classifier (Neira, Estévez and Förster 2024, table 4 and figure 5).
+//!
+//! | layer | output |
+//! | --- | --- |
+//! | stamp trunk, linear, ReLU (or the codes of a trained stamp autoencoder, as they are) | detection x 64 |
+//! | joined with dynamic metadata | detection x (64 + dynamic) |
+//! | GRU, state after the last detection | `hidden`: the code |
+//! | GRU, fed with the code at every step | detection x `hidden` |
+//! | linear | detection x (64 + dynamic) |
+//!
+//! The loss compares the output with the joined embedding. Where the embedding is learned, that target moves with the
+//! network and can shrink towards a constant; with given codes it is fixed, and only then do errors of two networks compare.
+
+use serde::{Deserialize, Serialize};
+
+use super::stamp_trunk::StampTrunk;
+use super::{Built, Entry, boxed, json, settings, uniform};
+use crate::nn::layers::{Gru, Linear};
+use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
+
+const NAME: &str = "sequence_autoencoder";
+/// Values of a learned embedding.
+const EMBEDDING: usize = 64;
+
+/// Sizes of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Channels of a stamp.
+    pub channels: usize,
+    /// Side of a stamp, pixels.
+    pub crop: usize,
+    /// Dynamic columns per detection, the time gap among them.
+    pub dynamic: usize,
+    /// Length of the code.
+    pub hidden: usize,
+    /// Detections in the longest sequence.
+    pub steps: usize,
+    /// Codes per detection given in place of stamps; 0: the network embeds stamps itself.
+    pub codes: usize,
+}
+
+pub(super) fn entry<B: Backend>() -> Entry<B> {
+    Entry {
+        name: NAME,
+        summary: "recurrent autoencoder of the stamps and metadata of an object's detections",
+        source: "stamp trunk and dynamic metadata of Neira et al. 2024 (arXiv:2405.15073), table 4",
+        defaults: || json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes: 0 }),
+        build,
+        example: |rows| {
+            let stamps = uniform(rows * 5 * 2 * 21 * 21, 1);
+            let columns = [("stamps", stamps), ("dynamic", uniform(rows * 50, 2)), ("length", vec![5.0; rows])];
+            Batch::from_columns(rows, columns)
+        },
+    }
+}
+
+fn build<B: Backend>(value: &serde_json::Value, builder: &mut Builder<B>) -> Built<B> {
+    let sizes: Settings = settings(NAME, value)?;
+    let embeds = sizes.codes > 0 || (sizes.channels > 0 && StampTrunk::features(sizes.crop) > 0);
+    if !embeds || sizes.hidden == 0 || sizes.steps == 0 {
+        let what = "hidden and steps must be at least 1, and stamps have a channel and at least 1 pixel".into();
+        return Err(NnError::Settings { model: NAME.into(), what });
+    }
+    boxed(SequenceAutoencoder::new(builder, sizes))
+}
+
+struct SequenceAutoencoder {
+    sizes: Settings,
+    /// Absent when codes are given.
+    embedding: Option<(StampTrunk, Linear)>,
+    encode: Gru,
+    decode: Gru,
+    out: Linear,
+}
+
+impl SequenceAutoencoder {
+    fn new<B: Backend>(builder: &mut Builder<B>, sizes: Settings) -> Made<Self, B> {
+        let Settings { hidden, .. } = sizes;
+        let embedding = match sizes.codes {
+            0 => {
+                let trunk = StampTrunk::new(builder, "trunk", sizes.channels)?;
+                Some((trunk, Linear::new(builder, "embed", StampTrunk::features(sizes.crop), EMBEDDING)?))
+            }
+            _ => None,
+        };
+        let encode = Gru::new(builder, "encode", sizes.width(), hidden)?;
+        let decode = Gru::new(builder, "decode", hidden, hidden)?;
+        let out = Linear::new(builder, "out", hidden, sizes.width())?;
+        Ok(Self { sizes, embedding, encode, decode, out })
+    }
+
+    /// What is encoded and reconstructed, `[step · n, embedding + dynamic]`.
+    fn detections<B: Backend>(&self, pass: &Pass<B>, batch: &Batch) -> Made<Matrix<B>, B> {
+        let Settings { channels, crop, dynamic, codes, steps, .. } = self.sizes;
+        let rows = steps * batch.rows;
+        let embedded = match &self.embedding {
+            Some((trunk, embed)) => {
+                let stamps = self.by_step(batch, "stamps", channels * crop * crop);
+                let images = Image::from_channels_first(&stamps, channels, crop)?;
+                B::relu(embed.forward(pass, trunk.forward(pass, images)?)?)? // [step · n, 64]
+            }
+            None => matrix::<B>(self.by_step(batch, "codes", codes), rows, codes)?,
+        };
+        if dynamic == 0 {
+            return Ok(embedded);
+        }
+        B::join(embedded, matrix::<B>(self.by_step(batch, "dynamic", dynamic), rows, dynamic)?)
+    }
+
+    /// A column `[n, step, width]` as `[step, n, width]`.
+    fn by_step(&self, batch: &Batch, name: &str, width: usize) -> Vec<f32> {
+        swap_outer(batch.column(name), batch.rows, self.sizes.steps, width)
+    }
+
+    fn alive(&self, batch: &Batch) -> Alive {
+        let length = |value: &f32| (*value as usize).clamp(1, self.sizes.steps);
+        Alive { steps: self.sizes.steps, lengths: batch.column("length").iter().map(length).collect() }
+    }
+
+    /// Codes `[n, hidden]` of `detections [step · n, width]`.
+    fn code<B: Backend>(&self, pass: &Pass<B>, detections: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
+        let gates = self.encode.gates(pass, detections)?; // [step · n, 3 hidden]
+        let states = self.encode.forward(pass, gates, alive.clone())?; // [step · n, hidden]
+        let last = (alive.steps - 1) * alive.batch();
+        B::rows(states, (last..last + alive.batch()).collect()) // states stay after the last detection
+    }
+
+    /// What `codes [n, hidden]` say of the detections, `[step · n, width]`.
+    fn decoded<B: Backend>(&self, pass: &Pass<B>, codes: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
+        let gates = self.decode.gates(pass, codes)?; // [n, 3 hidden], the same at every step
+        let repeated = B::rows(gates, (0..alive.steps).flat_map(|_| 0..alive.batch()).collect())?;
+        let states = self.decode.forward(pass, repeated, alive.clone())?; // [step · n, hidden]
+        self.out.forward(pass, states) // [step · n, width]
+    }
+}
+
+impl Settings {
+    /// Values per detection that are encoded and reconstructed.
+    fn width(&self) -> usize {
+        self.dynamic + if self.codes > 0 { self.codes } else { EMBEDDING }
+    }
+}
+
+/// `[outer, inner, width]` as `[inner, outer, width]`.
+fn swap_outer(values: &[f32], outer: usize, inner: usize, width: usize) -> Vec<f32> {
+    let cell = |i: usize, o: usize| values[(o * inner + i) * width..][..width].iter().copied();
+    (0..inner).flat_map(|i| (0..outer).flat_map(move |o| cell(i, o))).collect()
+}
+
+impl<B: Backend> Network<B> for SequenceAutoencoder {
+    fn columns(&self) -> Vec<Column> {
+        let Settings { channels, crop, dynamic, steps, codes, .. } = self.sizes;
+        let first = match codes {
+            0 => Column { name: "stamps", width: steps * channels * crop * crop },
+            codes => Column { name: "codes", width: steps * codes },
+        };
+        vec![first, Column { name: "dynamic", width: steps * dynamic }, Column { name: "length", width: 1 }]
+    }
+
+    /// Mean squared error over the values of real detections.
+    fn loss(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Scalar<B>, B> {
+        let alive = self.alive(batch);
+        let (detections, target) = B::fork(self.detections(pass, batch)?);
+        let codes = self.code(pass, detections, &alive)?;
+        let made = self.decoded(pass, codes, &alive)?;
+        let mask = alive.mask();
+        let count = mask.iter().sum::<f32>() * self.sizes.width() as f32;
+        B::weighted_sse(made, target, mask.iter().map(|alive| alive / count).collect())
+    }
+
+    fn encode(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Matrix<B>, B> {
+        let alive = self.alive(batch);
+        let detections = self.detections(pass, batch)?;
+        self.code(pass, detections, &alive)
+    }
+
+    /// `[n, step, embedding + dynamic]`.
+    fn reconstruct(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
+        let alive = self.alive(batch);
+        let detections = self.detections(pass, batch)?;
+        let codes = self.code(pass, detections, &alive)?;
+        let made = self.decoded(pass, codes, &alive)?.as_vec();
+        Ok(swap_outer(&made, self.sizes.steps, batch.rows, self.sizes.width()))
+    }
+}

@@ -1,0 +1,188 @@
+//! The two ways to compute: [`Kernels`], loops of our own on the processor, and [`Composed`], dfdx's operations on any of
+//! its devices. Networks are generic over this choice and never see it.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use dfdx::shapes::{Axis, HasShape};
+use dfdx::tensor::{Cpu, HasErr, Tensor, TensorFromVec};
+use dfdx::tensor_ops::{GatherTo, TryConcatAlong};
+
+use super::image::Image;
+use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, max_pool, relu, upsample};
+use super::track::{self, Track};
+
+/// Everything that dfdx can do on a device, for f32.
+pub trait Device: dfdx::tensor_ops::Device<f32> {}
+impl<D: dfdx::tensor_ops::Device<f32>> Device for D {}
+
+/// Fault of a device, such as being out of memory.
+pub type Fault<B> = <<B as Backend>::Device as HasErr>::Err;
+/// A scalar with its tape.
+pub type Scalar<B> = Tensor<(), f32, <B as Backend>::Device, Track<<B as Backend>::Device>>;
+/// Values in one row, `[value]`: weights are kept so.
+pub type Vector<B> = Tensor<(usize,), f32, <B as Backend>::Device, Track<<B as Backend>::Device>>;
+/// `[row, column]`: one row per sample, or per pixel.
+pub type Matrix<B> = Tensor<(usize, usize), f32, <B as Backend>::Device, Track<<B as Backend>::Device>>;
+
+/// The operations that networks are made of. Defaults: composed of dfdx's operations.
+pub trait Backend: 'static + Clone + Debug + Default {
+    /// Where tensors live.
+    type Device: Device;
+
+    /// Convolution, see [`conv2d`].
+    fn conv2d(
+        x: Image<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        shape: conv2d::Shape,
+    ) -> Made<Image<Self>, Self> {
+        conv2d::composed::<Self>(x, weight, bias, shape)
+    }
+
+    /// Nearest-neighbour resize to `side x side`, see [`upsample`].
+    fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
+        upsample::composed::<Self>(x, side)
+    }
+
+    /// Largest value of each `window x window`, see [`max_pool`].
+    fn max_pool(x: Image<Self>, window: usize) -> Made<Image<Self>, Self> {
+        max_pool::composed::<Self>(x, window)
+    }
+
+    /// Batch normalisation over rows, see [`batch_norm`].
+    fn batch_norm(
+        x: Matrix<Self>,
+        scale: Vector<Self>,
+        shift: Vector<Self>,
+        mode: batch_norm::Mode,
+    ) -> Made<batch_norm::Output<Self>, Self> {
+        batch_norm::composed::<Self>(x, scale, shift, mode)
+    }
+
+    /// `x · weightᵀ + bias`, see [`linear`].
+    fn linear(x: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, outputs: usize) -> Made<Matrix<Self>, Self> {
+        linear::composed::<Self>(x, weight, bias, outputs)
+    }
+
+    /// `max(0, x)`.
+    fn relu(x: Matrix<Self>) -> Made<Matrix<Self>, Self> {
+        relu::composed::<Self>(x)
+    }
+
+    /// Rows `[batch, channel · y · x]` of images, see [`flatten`].
+    fn flatten(x: Image<Self>) -> Made<Matrix<Self>, Self> {
+        flatten::composed::<Self>(x)
+    }
+
+    /// Images of rows `[batch, channel · y · x]`.
+    fn unflatten(x: Matrix<Self>, channels: usize, side: usize) -> Made<Image<Self>, Self> {
+        flatten::composed_back::<Self>(x, channels, side)
+    }
+
+    /// Gated recurrent unit over time, see [`gru`].
+    fn gru(
+        gates: Matrix<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        alive: gru::Alive,
+    ) -> Made<Matrix<Self>, Self> {
+        gru::composed::<Self>(gates, weight, bias, alive)
+    }
+
+    /// The rows of `x` at `index`, in that order.
+    fn rows(x: Matrix<Self>, index: Vec<usize>) -> Made<Matrix<Self>, Self> {
+        let length = index.len();
+        x.try_gather(Self::Device::default().try_tensor_from_vec(index, (length,))?)
+    }
+
+    /// Columns of `left`, then those of `right`.
+    fn join(left: Matrix<Self>, right: Matrix<Self>) -> Made<Matrix<Self>, Self> {
+        (left, right).try_concat_along(Axis::<1>)
+    }
+
+    /// The same value twice, for two uses.
+    fn fork(x: Matrix<Self>) -> (Matrix<Self>, Matrix<Self>) {
+        track::fork(x)
+    }
+
+    /// The values of a weight.
+    fn values(x: &Tensor<(usize,), f32, Self::Device>) -> Vec<f32> {
+        x.as_vec()
+    }
+
+    /// `Σ weight · (x − target)²`, see [`loss`].
+    fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
+        loss::composed::<Self>(x, target, weight)
+    }
+}
+
+/// What an operation gives back.
+pub type Made<T, B> = Result<T, Fault<B>>;
+
+/// Loops of our own on the processor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kernels;
+
+impl Backend for Kernels {
+    type Device = Cpu;
+
+    fn conv2d(
+        x: Image<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        shape: conv2d::Shape,
+    ) -> Made<Image<Self>, Self> {
+        conv2d::kernel(x, weight, bias, shape)
+    }
+    fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
+        upsample::kernel(x, side)
+    }
+    fn max_pool(x: Image<Self>, window: usize) -> Made<Image<Self>, Self> {
+        max_pool::kernel(x, window)
+    }
+    fn batch_norm(
+        x: Matrix<Self>,
+        scale: Vector<Self>,
+        shift: Vector<Self>,
+        mode: batch_norm::Mode,
+    ) -> Made<batch_norm::Output<Self>, Self> {
+        batch_norm::kernel(x, scale, shift, mode)
+    }
+    fn linear(x: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, outputs: usize) -> Made<Matrix<Self>, Self> {
+        linear::kernel(x, weight, bias, outputs)
+    }
+    fn relu(x: Matrix<Self>) -> Made<Matrix<Self>, Self> {
+        relu::kernel(x)
+    }
+    fn flatten(x: Image<Self>) -> Made<Matrix<Self>, Self> {
+        flatten::kernel(x)
+    }
+    fn unflatten(x: Matrix<Self>, channels: usize, side: usize) -> Made<Image<Self>, Self> {
+        flatten::kernel_back(x, channels, side)
+    }
+    fn gru(
+        gates: Matrix<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        alive: gru::Alive,
+    ) -> Made<Matrix<Self>, Self> {
+        gru::kernel(gates, weight, bias, alive)
+    }
+    fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
+        loss::kernel(x, target, weight)
+    }
+    fn values(x: &Tensor<(usize,), f32, Cpu>) -> Vec<f32> {
+        let mut values = vec![0.0; x.shape().0];
+        x.copy_into(&mut values);
+        values
+    }
+}
+
+/// dfdx's own operations on its device `D`.
+#[derive(Debug, Clone, Default)]
+pub struct Composed<D>(PhantomData<D>);
+
+impl<D: Device> Backend for Composed<D> {
+    type Device = D;
+}

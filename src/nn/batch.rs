@@ -1,0 +1,61 @@
+//! Rows of data on their way into a network: by named column, assembled batch by batch.
+
+use std::collections::BTreeMap;
+
+/// One column: its name and the number of values per row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// E.g. `stamps`.
+    pub name: &'static str,
+    /// E.g. `channels · crop · crop`.
+    pub width: usize,
+}
+
+/// A source of rows, usually arrays mapped from files.
+pub trait Rows: Sync {
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What each row holds.
+    fn columns(&self) -> Vec<Column>;
+
+    /// Copies one row of the column at position `column` into `into`, which has the column's width.
+    fn copy_row(&self, row: usize, column: usize, into: &mut [f32]);
+}
+
+/// Some rows, column by column: `[row, width]`.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Number of rows.
+    pub rows: usize,
+    columns: BTreeMap<&'static str, Vec<f32>>,
+}
+
+impl Batch {
+    /// The rows of `data` at `indices`.
+    pub fn gather(data: &dyn Rows, indices: &[usize]) -> Self {
+        let column = |(position, Column { name, width }): (usize, Column)| {
+            let mut values = vec![0.0; width * indices.len()];
+            for (into, &row) in values.chunks_exact_mut(width.max(1)).zip(indices) {
+                data.copy_row(row, position, into);
+            }
+            (name, values)
+        };
+        Self { rows: indices.len(), columns: data.columns().into_iter().enumerate().map(column).collect() }
+    }
+
+    /// A batch from whole columns, each `[rows, width]`.
+    pub fn from_columns<const N: usize>(rows: usize, columns: [(&'static str, Vec<f32>); N]) -> Self {
+        Self { rows, columns: columns.into() }
+    }
+
+    /// The values of a column `[row, width]`; empty if the data have none of that name.
+    pub fn column(&self, name: &str) -> &[f32] {
+        self.columns.get(name).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with a network, in facts and numbers.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A fault of building, running, training or storing a network.
+#[derive(Debug, Error)]
+pub enum NnError {
+    /// The device could not compute.
+    #[error("the device failed: {0}")]
+    Device(String),
+    /// A loss that is no number.
+    #[error("the loss is {loss} in epoch {epoch}, step {step}, at learning rate {rate}: lower the rate")]
+    Diverged {
+        /// From 1.
+        epoch: usize,
+        /// From 1, within the epoch.
+        step: usize,
+        /// Learning rate.
+        rate: f64,
+        /// What came out.
+        loss: f64,
+    },
+    /// Training or validation data that cannot be used.
+    #[error("{0}")]
+    Data(String),
+    /// No model of that name.
+    #[error("no model `{name}`; there are: {known}")]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// What exists.
+        known: String,
+    },
+    /// Settings that the model does not take.
+    #[error("settings of `{model}`: {what}")]
+    Settings {
+        /// Name of the model.
+        model: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file that cannot be read or written, or does not fit the network.
+    #[error("{path}: {what}")]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl NnError {
+    /// A fault of the device, from dfdx's own type.
+    pub(crate) fn device(fault: impl std::fmt::Display) -> Self {
+        Self::Device(fault.to_string())
+    }
+
+    /// A fault of a file.
+    pub(crate) fn file(path: &std::path::Path, what: impl std::fmt::Display) -> Self {
+        Self::File { path: path.to_path_buf(), what: what.to_string() }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a network does for training and use, whatever its layers; and a network with its weights, in memory and on disk.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::backend::{Backend, Made, Matrix, Scalar};
+use super::batch::{Batch, Column, Rows};
+use super::error::NnError;
+use super::pass::Pass;
+use super::weights::Weights;
+use super::{checkpoint, track};
+
+/// A network that learns to reconstruct its input through a code.
+pub trait Network<B: Backend> {
+    /// The columns that a batch must hold.
+    fn columns(&self) -> Vec<Column>;
+
+    /// What training makes small.
+    fn loss(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Scalar<B>, B>;
+
+    /// Codes `[row, latent]`.
+    fn encode(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Matrix<B>, B>;
+
+    /// What the codes say of the input, `[row, ..]` in the order of the input's column.
+    fn reconstruct(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
+}
+
+/// Which network, as in `model.json`: enough to build it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Name in the list of models.
+    pub model: String,
+    /// Its settings.
+    pub settings: serde_json::Value,
+}
+
+/// A network with its weights.
+pub struct Model<B: Backend> {
+    /// What `model.json` says.
+    pub card: ModelCard,
+    /// The layers.
+    pub network: Box<dyn Network<B>>,
+    /// Their values.
+    pub weights: Weights<B>,
+}
+
+/// File of the weights in a model's folder.
+pub const WEIGHTS: &str = "weights.safetensors";
+/// File of the model card in a model's folder.
+pub const CARD: &str = "model.json";
+
+impl<B: Backend> Model<B> {
+    /// Writes `weights.safetensors` and `model.json` into `folder`.
+    pub fn save(&self, folder: &Path) -> Result<(), NnError> {
+        let path = folder.join(CARD);
+        let text = serde_json::to_string_pretty(&self.card).map_err(|fault| NnError::file(&path, fault))?;
+        fs::write(&path, text + "\n").map_err(|fault| NnError::file(&path, fault))?;
+        checkpoint::save_weights(&self.weights, &folder.join(WEIGHTS))
+    }
+
+    /// Reads the model card of `folder`.
+    pub fn card(folder: &Path) -> Result<ModelCard, NnError> {
+        let path = folder.join(CARD);
+        let text = fs::read_to_string(&path).map_err(|fault| NnError::file(&path, fault))?;
+        serde_json::from_str(&text).map_err(|fault| NnError::file(&path, fault))
+    }
+
+    /// Replaces the weights by those of `folder`; names and shapes must be the same.
+    pub fn load_weights(&mut self, folder: &Path) -> Result<(), NnError> {
+        checkpoint::load_weights(&mut self.weights, &folder.join(WEIGHTS))
+    }
+
+    /// That `data` hold the columns which the network reads.
+    pub fn check(&self, data: &dyn Rows) -> Result<(), NnError> {
+        let held = data.columns();
+        for needed in self.network.columns() {
+            let width = held.iter().find(|column| column.name == needed.name).map(|column| column.width);
+            if width != Some(needed.width) {
+                let has = width.map_or_else(|| "none".into(), |width| format!("{width}"));
+                return Err(NnError::Data(format!(
+                    "the network reads {} values of `{}` per row, the data hold {has}",
+                    needed.width, needed.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Codes of all rows, `[row, latent]`, `batch` rows at a time.
+    pub fn encode(&self, data: &dyn Rows, batch: usize) -> Result<Vec<f32>, NnError> {
+        let mut codes = Vec::new();
+        self.each_batch(data, batch, |pass, batch| {
+            codes.extend(self.network.encode(pass, batch)?.as_vec());
+            Ok(())
+        })?;
+        Ok(codes)
+    }
+
+    /// Reconstructions of all rows in order, handed over `batch` rows at a time.
+    pub fn reconstruct(
+        &self,
+        data: &dyn Rows,
+        batch: usize,
+        mut take: impl FnMut(&Batch, Vec<f32>) -> Result<(), NnError>,
+    ) -> Result<(), NnError> {
+        self.check(data)?;
+        let rows: Vec<usize> = (0..data.len()).collect();
+        for rows in rows.chunks(batch.max(1)) {
+            let batch = Batch::gather(data, rows);
+            let mut pass = Pass::inference(&self.weights);
+            let made = self.network.reconstruct(&mut pass, &batch).map_err(NnError::device)?;
+            take(&batch, made)?;
+        }
+        Ok(())
+    }
+
+    /// Mean loss per row at inference.
+    pub fn mean_loss(&self, data: &dyn Rows, batch: usize) -> Result<f64, NnError> {
+        let mut sum = 0.0;
+        self.each_batch(data, batch, |pass, batch| {
+            let loss = self.network.loss(pass, batch)?.as_vec();
+            sum += f64::from(loss[0]) * batch.rows as f64;
+            Ok(())
+        })?;
+        Ok(sum / data.len() as f64)
+    }
+
+    fn each_batch(
+        &self,
+        data: &dyn Rows,
+        batch: usize,
+        mut visit: impl FnMut(&mut Pass<B>, &Batch) -> Made<(), B>,
+    ) -> Result<(), NnError> {
+        self.check(data)?;
+        let rows: Vec<usize> = (0..data.len()).collect();
+        for rows in rows.chunks(batch.max(1)) {
+            visit(&mut Pass::inference(&self.weights), &Batch::gather(data, rows)).map_err(NnError::device)?;
+        }
+        Ok(())
+    }
+
+    /// One training step: forward, loss, backward, Adam, running statistics. Gives the loss before the step.
+    pub(crate) fn train_step(
+        &mut self,
+        adam: &mut super::adam::Adam,
+        batch: &Batch,
+        random: rand_chacha::ChaCha8Rng,
+    ) -> Result<f64, NnError> {
+        let mut pass = Pass::training(&self.weights, random);
+        let loss = self.network.loss(&mut pass, batch).map_err(NnError::device)?;
+        let statistics = pass.finish();
+        let value = f64::from(loss.as_vec()[0]);
+        if value.is_finite() {
+            let mut gradients = track::backward(loss).map_err(NnError::device)?;
+            adam.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
+            statistics.store(&mut self.weights).map_err(NnError::device)?;
+        }
+        Ok(value)
+    }
+}

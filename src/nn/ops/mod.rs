@@ -1,0 +1,17 @@
+//! The operations that networks are made of, one file each: the loop of our own with its gradient, the same composed of
+//! dfdx's operations, and the check of both gradients against finite differences.
+
+pub mod batch_norm;
+pub mod conv2d;
+pub mod dropout;
+pub mod flatten;
+pub mod gru;
+pub mod linear;
+pub mod loss;
+pub mod max_pool;
+pub mod relu;
+mod storage;
+pub mod upsample;
+
+#[cfg(test)]
+mod check;

@@ -1,0 +1,126 @@
+//! The named values of a network: trained ones and running statistics, in the order in which layers asked for them.
+//! Knows no layer; names are those of the PyTorch references.
+
+use dfdx::tensor::{Gradients, PutTape, Tensor, TensorFromVec};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::backend::{Backend, Made, Vector};
+use super::track::Track;
+
+/// Where a value lies in [`Weights`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(usize);
+
+/// One named array.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<B: Backend> {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    /// Whether the optimiser changes it (running statistics: no).
+    pub(crate) trained: bool,
+    value: Tensor<(usize,), f32, B::Device>,
+}
+
+impl<B: Backend> Entry<B> {
+    /// The values in one row.
+    pub(crate) fn values(&self) -> Vec<f32> {
+        B::values(&self.value)
+    }
+
+    /// Replaces the values.
+    pub(crate) fn set(&mut self, values: Vec<f32>) -> Made<(), B> {
+        let length = values.len();
+        self.value = B::Device::default().try_tensor_from_vec(values, (length,))?;
+        Ok(())
+    }
+
+    /// What a backward pass left for these values.
+    pub(crate) fn gradient(&self, gradients: &mut Gradients<f32, B::Device>) -> Made<Vec<f32>, B> {
+        gradients.get_or_alloc_mut(&self.value)?;
+        Ok(B::values(&gradients.get(&self.value)))
+    }
+}
+
+/// All values of a network.
+#[derive(Debug, Clone)]
+pub struct Weights<B: Backend> {
+    pub(crate) entries: Vec<Entry<B>>,
+}
+
+impl<B: Backend> Weights<B> {
+    /// The tensor in `slot`, recording if asked.
+    pub(crate) fn tensor(&self, slot: Slot, record: bool) -> Vector<B> {
+        let track = if record && self.entries[slot.0].trained { Track::on() } else { Track::default() };
+        self.entries[slot.0].value.clone().put_tape(track)
+    }
+
+    /// The values in `slot`.
+    pub fn values(&self, slot: Slot) -> Vec<f32> {
+        self.entries[slot.0].values()
+    }
+
+    /// Replaces the values in `slot`.
+    pub(crate) fn set(&mut self, slot: Slot, values: Vec<f32>) -> Made<(), B> {
+        self.entries[slot.0].set(values)
+    }
+
+    /// Names with shapes, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// Number of trained values.
+    pub fn parameters(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.trained).map(|entry| entry.shape.iter().product::<usize>()).sum()
+    }
+}
+
+/// Makes the starting values of a network from a seed, layer by layer.
+#[derive(Debug)]
+pub struct Builder<B: Backend> {
+    weights: Weights<B>,
+    random: ChaCha8Rng,
+}
+
+impl<B: Backend> Builder<B> {
+    /// Nothing yet.
+    pub fn new(seed: u64) -> Self {
+        Self { weights: Weights { entries: Vec::new() }, random: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// The finished values.
+    pub fn finish(self) -> Weights<B> {
+        self.weights
+    }
+
+    /// Uniform in `±√(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier in [1]; the default of Keras, so
+    /// of [2]). Shape `[output, input, ..]`; the fans count the taps of a kernel.
+    pub(crate) fn glorot(&mut self, name: String, shape: &[usize]) -> Made<Slot, B> {
+        let taps: usize = shape[2..].iter().product();
+        self.uniform(name, shape, (6.0 / ((shape[0] + shape[1]) * taps) as f32).sqrt())
+    }
+
+    /// Uniform in `±bound`.
+    pub(crate) fn uniform(&mut self, name: String, shape: &[usize], bound: f32) -> Made<Slot, B> {
+        let length: usize = shape.iter().product();
+        let values = (0..length).map(|_| bound * (2.0 * self.random.random::<f32>() - 1.0)).collect();
+        self.add(name, shape, true, values)
+    }
+
+    /// One value everywhere, trained.
+    pub(crate) fn constant(&mut self, name: String, length: usize, value: f32) -> Made<Slot, B> {
+        self.add(name, &[length], true, vec![value; length])
+    }
+
+    /// A running statistic.
+    pub(crate) fn statistic(&mut self, name: String, length: usize, value: f32) -> Made<Slot, B> {
+        self.add(name, &[length], false, vec![value; length])
+    }
+
+    fn add(&mut self, name: String, shape: &[usize], trained: bool, values: Vec<f32>) -> Made<Slot, B> {
+        let value = B::Device::default().try_tensor_from_vec(values, (shape.iter().product(),))?;
+        self.weights.entries.push(Entry { name, shape: shape.to_vec(), trained, value });
+        Ok(Slot(self.weights.entries.len() - 1))
+    }
+}

@@ -1,0 +1,213 @@
+//! Principal components of rows of numbers, fitted on the rows that it is given. Knows neither stamps nor splits.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par, Side};
+use rayon::prelude::*;
+use thiserror::Error;
+
+/// Rows that are centred and multiplied at a time.
+const CHUNK: usize = 256;
+/// Columns of the covariance that one thread works on at a time.
+const PANEL: usize = 64;
+
+/// Why principal components cannot be fitted.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PcaError {
+    /// Too few rows or columns.
+    #[error(
+        "{components} principal components need at least as many rows and columns; there are {rows} rows of {columns}"
+    )]
+    TooMany {
+        /// Asked for.
+        components: usize,
+        /// Rows to fit on.
+        rows: usize,
+        /// Numbers in a row.
+        columns: usize,
+    },
+    /// A missing value.
+    #[error("row {row}, column {column} is not a finite number")]
+    NotFinite {
+        /// Row among those given.
+        row: usize,
+        /// Column.
+        column: usize,
+    },
+    /// The eigenvalues do not converge.
+    #[error("the eigenvalues of the covariance do not converge")]
+    NoConvergence,
+}
+
+/// Fitted principal components: eigenvectors of the covariance, `C = 1/(n-1) \sum_i (x_i - \bar x)(x_i - \bar x)^T`,
+/// by falling eigenvalue; of each, the loading of largest magnitude is positive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pca {
+    /// Mean of the rows, `[column]`.
+    pub mean: Vec<f64>,
+    /// `[component][column]`, orthonormal.
+    pub components: Vec<Vec<f64>>,
+    /// Variance along each component.
+    pub variances: Vec<f64>,
+    /// Sum of the variances of all columns.
+    pub total_variance: f64,
+}
+
+impl Pca {
+    /// Fits `k` components on `rows`, which must be of one length; the same bytes with any number of threads. Memory:
+    /// one matrix `[column, column]` of f64, whatever the number of rows.
+    pub fn fit(rows: &[&[f32]], k: usize) -> Result<Self, PcaError> {
+        let columns = rows.first().map_or(0, |row| row.len());
+        if k > rows.len() || k > columns {
+            return Err(PcaError::TooMany { components: k, rows: rows.len(), columns });
+        }
+        check_finite(rows)?;
+        let mean = mean(rows, columns);
+        let covariance = covariance(rows, &mean);
+        let total_variance = (0..columns).map(|i| covariance[i * columns + i]).sum();
+        let matrix = MatRef::from_column_major_slice(&covariance, columns, columns);
+        let eigen = matrix.self_adjoint_eigen(Side::Lower).map_err(|_| PcaError::NoConvergence)?;
+        let (vectors, values) = (eigen.U(), eigen.S().column_vector());
+        let falling = || (0..columns).rev().take(k);
+        let components = falling().map(|c| oriented((0..columns).map(|i| vectors[(i, c)]).collect())).collect();
+        let variances = falling().map(|c| values[c].max(0.0)).collect();
+        Ok(Self { mean, components, variances, total_variance })
+    }
+
+    /// Coordinates of `row` along the components.
+    pub fn transform(&self, row: &[f32]) -> Vec<f64> {
+        let centred: Vec<f64> = row.iter().zip(&self.mean).map(|(x, mean)| f64::from(*x) - mean).collect();
+        self.components.iter().map(|c| c.iter().zip(&centred).map(|(a, b)| a * b).sum()).collect()
+    }
+
+    /// The row with these coordinates.
+    pub fn reconstruct(&self, codes: &[f64]) -> Vec<f32> {
+        let mut row = self.mean.clone();
+        for (code, component) in codes.iter().zip(&self.components) {
+            for (x, loading) in row.iter_mut().zip(component) {
+                *x += code * loading;
+            }
+        }
+        row.into_iter().map(|x| x as f32).collect()
+    }
+}
+
+fn check_finite(rows: &[&[f32]]) -> Result<(), PcaError> {
+    let odd = |(row, values): (usize, &&[f32])| values.iter().position(|x| !x.is_finite()).map(|column| (row, column));
+    match rows.iter().enumerate().find_map(odd) {
+        Some((row, column)) => Err(PcaError::NotFinite { row, column }),
+        None => Ok(()),
+    }
+}
+
+fn mean(rows: &[&[f32]], columns: usize) -> Vec<f64> {
+    let mut sum = vec![0.0; columns];
+    for row in rows {
+        for (sum, x) in sum.iter_mut().zip(*row) {
+            *sum += f64::from(*x);
+        }
+    }
+    sum.into_iter().map(|sum| sum / rows.len() as f64).collect()
+}
+
+/// Lower triangle of the covariance, `[column, column]`. Threads share out its columns; each sums over the rows in order.
+fn covariance(rows: &[&[f32]], mean: &[f64]) -> Vec<f64> {
+    let d = mean.len();
+    let mut sum = vec![0.0; d * d];
+    for chunk in rows.chunks(CHUNK) {
+        let centred: Vec<f64> =
+            chunk.iter().flat_map(|row| row.iter().zip(mean).map(|(x, mean)| f64::from(*x) - mean)).collect();
+        let centred = MatRef::from_row_major_slice(&centred, chunk.len(), d);
+        sum.par_chunks_mut(d * PANEL).enumerate().for_each(|(panel, sum)| {
+            let (start, width) = (panel * PANEL, sum.len() / d);
+            let sum = MatMut::from_column_major_slice_mut(sum, d, width).subrows_mut(start, d - start);
+            let left = centred.transpose().subrows(start, d - start);
+            matmul(sum, Accum::Add, left, centred.subcols(start, width), 1.0, Par::Seq);
+        });
+    }
+    let degrees = (rows.len().max(2) - 1) as f64;
+    sum.into_iter().map(|sum| sum / degrees).collect()
+}
+
+/// With its largest loading (the first of equals) positive.
+fn oriented(component: Vec<f64>) -> Vec<f64> {
+    let mut largest = 0.0_f64;
+    for loading in &component {
+        if loading.abs() > largest.abs() {
+            largest = *loading;
+        }
+    }
+    if largest < 0.0 { component.into_iter().map(|x| -x).collect() } else { component }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of any numbers, the same as in the script below.
+    fn rows(n: usize, d: usize) -> Vec<Vec<f32>> {
+        let value = |i: usize, j: usize| ((i * 7 + j * j * 3 + i * j) % 11) as f32 + (j as f32) * 0.5;
+        (0..n).map(|i| (0..d).map(|j| value(i, j)).collect()).collect()
+    }
+
+    fn fit(rows: &[Vec<f32>], k: usize) -> Result<Pca, PcaError> {
+        Pca::fit(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), k)
+    }
+
+    /// ```python
+    /// import numpy as np; from sklearn.decomposition import PCA
+    /// x = np.array([[((i*7 + j*j*3 + i*j) % 11) + j*0.5 for j in range(4)] for i in range(9)])
+    /// p = PCA(2, svd_solver="full").fit(x); print(p.explained_variance_.tolist(), np.abs(p.components_[0]).tolist())
+    /// print(np.abs(p.transform(x)[3]).tolist())
+    /// ```
+    #[test]
+    fn equals_scikit_learn() {
+        let rows = rows(9, 4);
+        let pca = fit(&rows, 2).unwrap();
+        close(&pca.variances, &VARIANCES);
+        close(&pca.components[0].iter().map(|x| x.abs()).collect::<Vec<_>>(), &LOADINGS);
+        close(&pca.transform(&rows[3]).iter().map(|x| x.abs()).collect::<Vec<_>>(), &CODES);
+    }
+
+    const VARIANCES: [f64; 2] = [18.452_131_841_459_515, 12.767_950_463_442_6];
+    const LOADINGS: [f64; 4] =
+        [0.186_518_899_093_773_2, 0.618_752_474_074_304_2, 0.666_900_904_695_069_6, 0.370_943_741_589_843_06];
+    const CODES: [f64; 2] = [0.159_809_157_971_674_94, 2.383_310_305_050_921];
+
+    fn close(ours: &[f64], theirs: &[f64]) {
+        assert_eq!(ours.len(), theirs.len());
+        for (a, b) in ours.iter().zip(theirs) {
+            assert!((a - b).abs() < 1e-9, "{ours:?} against {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn all_components_give_the_row_back_and_the_largest_loading_is_positive() {
+        let rows = rows(40, 5);
+        let pca = fit(&rows, 5).unwrap();
+        for row in &rows {
+            let back = pca.reconstruct(&pca.transform(row));
+            assert!(row.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+        assert!((pca.variances.iter().sum::<f64>() - pca.total_variance).abs() < 1e-9);
+        for component in &pca.components {
+            let largest = component.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+            assert!(largest > 0.0);
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_with_any_number_of_threads() {
+        let rows = rows(700, 150);
+        let with =
+            |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(|| fit(&rows, 8).unwrap());
+        assert_eq!(with(1), with(4));
+    }
+
+    #[test]
+    fn impossible_requests_are_errors() {
+        assert_eq!(fit(&rows(2, 4), 3), Err(PcaError::TooMany { components: 3, rows: 2, columns: 4 }));
+        let mut odd = rows(5, 4);
+        odd[3][1] = f32::NAN;
+        assert_eq!(fit(&odd, 2), Err(PcaError::NotFinite { row: 3, column: 1 }));
+    }
+}

@@ -1,0 +1,264 @@
+//! An experiment: one pipeline in several arms, from a grid of axes and from named arms.
+//! Runs nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::document::{self, Data, Name, Node, Source};
+use super::faults::{Faults, suggest};
+use super::pipeline::{self, Draft, Pipeline, only, text, whole};
+
+/// One variant of the pipeline.
+#[derive(Clone)]
+pub struct Arm {
+    /// Its name, such as `latent=21`.
+    pub name: String,
+    /// What it sets, as it is written: `stage.key` to value.
+    pub settings: BTreeMap<String, String>,
+    /// The pipeline with these settings.
+    pub pipeline: Pipeline,
+}
+
+/// A checked experiment; a pipeline by itself is one with a single arm.
+#[derive(Clone)]
+pub struct Experiment {
+    /// Its name, also that of its folder in `results/`.
+    pub name: String,
+    /// What it is to find out.
+    pub question: String,
+    /// Number of independent seeds.
+    pub replicates: usize,
+    /// The arm that the others are compared with.
+    pub baseline: Option<String>,
+    /// The arms, in the order of the text.
+    pub arms: Vec<Arm>,
+    /// The TOML file.
+    pub path: PathBuf,
+}
+
+/// Name of an experiment's file in its folder.
+pub const FILE: &str = "experiment.toml";
+
+/// Settings from the command line, `STAGE.KEY=VALUE`, which every arm takes.
+pub type Overrides = [String];
+
+/// Reads the experiment or pipeline that `target` names: a file, or an experiment's folder.
+pub fn read(target: &Path, overrides: &Overrides, faults: &mut Faults) -> Option<Experiment> {
+    let path = if target.is_dir() { target.join(FILE) } else { target.to_path_buf() };
+    let before = faults.list.len();
+    let root = document::read(&path, faults)?;
+    let plan = if root.get("experiment").is_some() { outline(&path, &root, faults) } else { lone(&path, faults) };
+    let experiment = plan.map(|outline| outline.check(overrides, faults));
+    if faults.list.len() > before { None } else { experiment }
+}
+
+/// An experiment before its arms are checked: each arm is a name with its settings.
+struct Outline {
+    name: String,
+    question: String,
+    replicates: usize,
+    baseline: Option<(String, Node)>,
+    draft: Draft,
+    arms: Vec<(String, Vec<(Name, Node)>)>,
+    path: PathBuf,
+}
+
+/// A pipeline as an experiment with one arm.
+fn lone(path: &Path, faults: &mut Faults) -> Option<Outline> {
+    // The text was parsed once to see what it is; reading it again as a pipeline would report its faults twice.
+    faults.list.clear();
+    faults.sources.clear();
+    let draft = pipeline::read(path, faults)?;
+    Some(Outline {
+        name: draft.name.clone(),
+        question: String::new(),
+        replicates: 1,
+        baseline: None,
+        arms: vec![("default".into(), Vec::new())],
+        draft,
+        path: path.to_path_buf(),
+    })
+}
+
+fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
+    only(root, &["experiment", "axes", "arms"], "an experiment file", faults);
+    let head = root.get("experiment")?;
+    only(head, &["name", "question", "pipeline", "replicates", "baseline"], "`[experiment]`", faults);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file = text(head, "pipeline", faults).or_else(|| {
+        faults.add(head.place.clone(), "`[experiment]` needs the key `pipeline`: path of a pipeline file".into(), None);
+        None
+    })?;
+    let draft = pipeline::read(&folder.join(file), faults)?;
+    let default = path.canonicalize().ok().and_then(|p| Some(p.parent()?.file_name()?.to_string_lossy().into_owned()));
+    let replicates = whole(head, "replicates", faults).unwrap_or(1);
+    if replicates == 0 {
+        faults.add(head.place.clone(), "`replicates` must be at least 1".into(), None);
+    }
+    let mut arms = grid(root.get("axes"), faults);
+    arms.extend(named(root.get("arms"), faults));
+    if arms.is_empty() {
+        arms.push(("default".into(), Vec::new()));
+    }
+    Some(Outline {
+        name: text(head, "name", faults).or(default).unwrap_or_else(|| "experiment".into()),
+        question: text(head, "question", faults).unwrap_or_default(),
+        replicates: replicates as usize,
+        baseline: head.get("baseline").and_then(|n| Some((n.text()?.to_string(), n.clone()))),
+        draft,
+        arms,
+        path: path.to_path_buf(),
+    })
+}
+
+/// The full grid of the axes, the last one running fastest.
+fn grid(axes: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, Node)>)> {
+    let Some(axes) = axes else { return Vec::new() };
+    let Some(entries) = axes.entries() else {
+        faults.add(axes.place.clone(), "`axes` must be a table: \"stage.key\" = [values]".into(), None);
+        return Vec::new();
+    };
+    let mut arms: Vec<(String, Vec<(Name, Node)>)> = vec![(String::new(), Vec::new())];
+    for (path, node) in entries {
+        let Data::List(values) = &node.data else {
+            faults.add(node.place.clone(), format!("axis `{}` must be a list of values", path.text), None);
+            continue;
+        };
+        let label = axis_label(path, entries);
+        arms = arms
+            .iter()
+            .flat_map(|(name, settings)| {
+                values.iter().map(move |value| {
+                    let comma = if name.is_empty() { "" } else { "," };
+                    let settings = settings.iter().cloned().chain([(path.clone(), value.clone())]).collect();
+                    (format!("{name}{comma}{label}={}", written(value)), settings)
+                })
+            })
+            .collect();
+    }
+    if entries.is_empty() { Vec::new() } else { arms }
+}
+
+/// The last part of an axis' path, or all of it where two axes would be called the same.
+fn axis_label<'a>(path: &'a Name, entries: &[(Name, Node)]) -> &'a str {
+    let last = |text: &'a str| text.rsplit('.').next().unwrap_or(text);
+    let label = last(&path.text);
+    let same = entries.iter().filter(|(n, _)| n.text.rsplit('.').next() == Some(label)).count();
+    if same > 1 { &path.text } else { label }
+}
+
+/// Arms with names of their own.
+fn named(arms: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, Node)>)> {
+    let Some(arms) = arms else { return Vec::new() };
+    let Data::List(items) = &arms.data else {
+        faults.add(arms.place.clone(), "arms are written `[[arms]]`".into(), None);
+        return Vec::new();
+    };
+    let mut list = Vec::new();
+    for item in items {
+        only(item, &["name", "set"], "`[[arms]]`", faults);
+        let Some(name) = text(item, "name", faults) else {
+            faults.add(item.place.clone(), "an arm needs a `name`".into(), None);
+            continue;
+        };
+        let set = match item.get("set") {
+            Some(Node { data: Data::Table(entries), .. }) => flatten(entries),
+            Some(node) => {
+                faults.add(node.place.clone(), "`set` must be a table: { \"stage.key\" = value }".into(), None);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        list.push((name, set));
+    }
+    list
+}
+
+/// `stage.key = value` may be written with or without quotes: both become one dotted name.
+fn flatten(entries: &[(Name, Node)]) -> Vec<(Name, Node)> {
+    let mut flat = Vec::new();
+    for (name, node) in entries {
+        match node.entries() {
+            Some(inner) if !name.text.contains('.') => flat.extend(inner.iter().map(|(key, value)| {
+                (Name { text: format!("{}.{}", name.text, key.text), place: key.place.clone() }, value.clone())
+            })),
+            _ => flat.push((name.clone(), node.clone())),
+        }
+    }
+    flat
+}
+
+/// A value as it reads in an arm's name.
+fn written(node: &Node) -> String {
+    match &node.data {
+        Data::Bool(v) => v.to_string(),
+        Data::Int(v) => v.to_string(),
+        Data::Float(v) => v.to_string(),
+        Data::Text(v) | Data::Other(v) => v.clone(),
+        Data::List(items) => items.iter().map(written).collect::<Vec<_>>().join("+"),
+        Data::Table(entries) => {
+            entries.iter().map(|(n, v)| format!("{}:{}", n.text, written(v))).collect::<Vec<_>>().join("+")
+        }
+    }
+}
+
+impl Outline {
+    fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
+        if !is_name(&self.name) {
+            faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
+        }
+        let mut base = self.draft.clone();
+        for text in overrides {
+            apply_override(&mut base, text, faults);
+        }
+        let mut arms: Vec<Arm> = Vec::new();
+        for (name, settings) in &self.arms {
+            if arms.iter().any(|a| a.name == *name) {
+                faults.anywhere(format!("two arms are called `{name}`"));
+            }
+            let mut draft = base.clone();
+            for (path, value) in settings {
+                draft.set(path, value, faults);
+            }
+            if let Some(pipeline) = draft.check(faults) {
+                let settings = settings.iter().map(|(path, value)| (path.text.clone(), written(value))).collect();
+                arms.push(Arm { name: name.clone(), settings, pipeline });
+            }
+        }
+        if let Some((name, node)) = &self.baseline {
+            let names: Vec<&str> = self.arms.iter().map(|(n, _)| n.as_str()).collect();
+            if !names.contains(&name.as_str()) {
+                faults.add(node.place.clone(), format!("there is no arm `{name}`"), suggest(name, &names));
+            }
+        }
+        Experiment {
+            name: self.name,
+            question: self.question,
+            replicates: self.replicates,
+            baseline: self.baseline.map(|(name, _)| name),
+            arms,
+            path: self.path,
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
+/// Applies `STAGE.KEY=VALUE`; a value that is not TOML is taken as text.
+fn apply_override(draft: &mut Draft, text: &str, faults: &mut Faults) {
+    let Some((path, value)) = text.split_once('=') else {
+        faults.anywhere(format!("--set {text}: write STAGE.KEY=VALUE"));
+        return;
+    };
+    let (path, value) = (path.trim(), value.trim());
+    let parsed = format!("value = {value}");
+    let is_toml = toml::de::DeTable::parse(&parsed).is_ok();
+    let text = if is_toml { parsed } else { format!("value = {value:?}") };
+    let source = Source { name: "--set".into(), folder: ".".into(), text };
+    let root = document::parse(source, faults);
+    if let Some((name, node)) = root.entries().and_then(<[_]>::first) {
+        draft.set(&Name { text: path.into(), place: name.place.clone() }, node, faults);
+    }
+}

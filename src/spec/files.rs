@@ -1,0 +1,81 @@
+//! Which files of the user a path in TOML means: a file, all files below a folder, or a glob.
+//! Reads no contents.
+
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use crate::stage::ExternalFile;
+
+/// The files that `pattern`, relative to `base`, means, ordered by label; an error when there are none.
+pub fn expand(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
+    let path = base.join(pattern);
+    if path.is_file() {
+        return Ok(vec![ExternalFile { label: String::new(), path }]);
+    }
+    let files = if path.is_dir() { below(&path)? } else { matching(base, pattern)? };
+    if files.is_empty() {
+        let place = if path.is_dir() { "no files in the folder" } else { "no such file, folder or match" };
+        return Err(format!("{place}: {}", path.display()));
+    }
+    Ok(files)
+}
+
+/// Every file below a folder; hidden ones are left out.
+fn below(folder: &Path) -> Result<Vec<ExternalFile>, String> {
+    let visible = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with('.');
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    let mut files = Vec::new();
+    for entry in walk.filter_entry(|e| e.depth() == 0 || visible(e.file_name())) {
+        let entry = entry.map_err(|e| format!("cannot read the folder {}: {e}", folder.display()))?;
+        if entry.file_type().is_file() {
+            let label = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_string_lossy().into_owned();
+            files.push(ExternalFile { label, path: entry.into_path() });
+        }
+    }
+    Ok(files)
+}
+
+/// Files that match a glob; the label is the part below the folders that hold no wildcard.
+fn matching(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
+    if !pattern.contains(['*', '?', '[']) {
+        return Ok(Vec::new());
+    }
+    let fixed: std::path::PathBuf = Path::new(pattern)
+        .components()
+        .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .collect();
+    let root = base.join(fixed);
+    let full = base.join(pattern);
+    let paths = glob::glob(&full.to_string_lossy()).map_err(|e| format!("`{pattern}` is not a valid glob: {e}"))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|e| e.to_string())?;
+        if path.is_file() {
+            let label = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
+            files.push(ExternalFile { label, path });
+        }
+    }
+    files.sort_by(|a, b| a.label.cmp(&b.label));
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_folders_and_globs() {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(base.path().join("night/b")).unwrap();
+        for name in ["night/2.avro", "night/b/1.avro", "night/.hidden", "labels.csv"] {
+            std::fs::write(base.path().join(name), "x").unwrap();
+        }
+        let labels =
+            |pattern| -> Vec<String> { expand(base.path(), pattern).unwrap().into_iter().map(|f| f.label).collect() };
+        assert_eq!(labels("labels.csv"), [""]);
+        assert_eq!(labels("night"), ["2.avro", "b/1.avro"]);
+        assert_eq!(labels("night/*.avro"), ["2.avro"]);
+        assert!(expand(base.path(), "nowhere").unwrap_err().contains("no such file"));
+    }
+}

@@ -1,0 +1,113 @@
+//! From TOML values to checked parameters of one stage: unknown keys, types, limits, defaults.
+//! Knows no stage names and no files on disk.
+
+use super::document::{Data, Name, Node};
+use super::faults::{Faults, suggest};
+use super::keys::{Key, Shape};
+use super::value::{Params, Value};
+use crate::stage::StageKind;
+
+/// Keys that every stage takes beside those of its kind.
+pub const COMMON: [&str; 3] = ["kind", "inputs", "seed"];
+
+/// Every key that a stage of this kind takes, with those of the variant that its entries choose.
+pub fn keys_of(kind: &dyn StageKind, entries: &[(Name, Node)], faults: &mut Faults) -> Vec<Key> {
+    let mut keys = kind.keys();
+    let Some(variants) = kind.variants() else { return keys };
+    let words: Vec<&'static str> = variants.list.iter().map(|v| v.name).collect();
+    let default = words.first().copied().unwrap_or_default();
+    let chosen = entries.iter().find(|(name, _)| name.text == variants.key).map(|(_, node)| node);
+    let word = match chosen {
+        Some(Node { data: Data::Text(word), place }) => {
+            if !words.contains(&word.as_str()) {
+                let message = format!("`{word}` is not a {} of `{}`", variants.key, kind.name());
+                faults.add(place.clone(), message, suggest(word, &words));
+            }
+            word.as_str()
+        }
+        _ => default,
+    };
+    let choice = Key::new(variants.key, Shape::Choice(words.clone()), "Which one to use; it brings keys of its own.");
+    keys.insert(0, choice.default(Value::Text(default.into())));
+    keys.extend(variants.list.into_iter().find(|v| v.name == word).into_iter().flat_map(|v| v.keys));
+    keys
+}
+
+/// The parameters of a stage, every declared key present; faults go into `faults`. `stage` is where the stage is named.
+pub fn check(kind: &dyn StageKind, stage: &Name, entries: &[(Name, Node)], faults: &mut Faults) -> (Params, Vec<Key>) {
+    let keys = keys_of(kind, entries, faults);
+    let names: Vec<&str> = keys.iter().map(|k| k.name).chain(COMMON).collect();
+    for (name, _) in entries {
+        if !names.contains(&name.text.as_str()) {
+            let message = format!("`{}` has no key `{}`", kind.name(), name.text);
+            faults.add(name.place.clone(), message, suggest(&name.text, &names));
+        }
+    }
+    let mut params = Params::new();
+    for key in &keys {
+        let value = match entries.iter().find(|(name, _)| name.text == key.name) {
+            Some((name, node)) => read(&key.shape, node, &name.text, faults),
+            None => key.default.clone().or_else(|| {
+                let message = format!("stage `{}` needs the key `{}`: {}", stage.text, key.name, key.shape.describe());
+                faults.add(stage.place.clone(), message, Some(key.help.to_string()));
+                None
+            }),
+        };
+        if let Some(value) = value {
+            params.insert(key.name.into(), value);
+        }
+    }
+    (params, keys)
+}
+
+/// The value of `node` in canonical form if it has the shape.
+fn read(shape: &Shape, node: &Node, key: &str, faults: &mut Faults) -> Option<Value> {
+    let before = faults.list.len();
+    let value = match (shape, &node.data) {
+        (Shape::Optional(inner), _) => return read(inner, node, key, faults),
+        (Shape::Bool, Data::Bool(v)) => Some(Value::Bool(*v)),
+        (Shape::Int(low, high), Data::Int(v)) if (low..=high).contains(&v) => Some(Value::Int(*v)),
+        (Shape::Float(low, high), Data::Int(v)) if (*low..=*high).contains(&(*v as f64)) => {
+            Some(Value::Float(*v as f64))
+        }
+        (Shape::Float(low, high), Data::Float(v)) if v.is_finite() && (low..=high).contains(&v) => {
+            Some(Value::Float(*v + 0.0))
+        }
+        (Shape::Text | Shape::File, Data::Text(v)) => Some(Value::Text(v.clone())),
+        (Shape::Choice(words), Data::Text(v)) => choose(words, v, node, key, faults),
+        (Shape::List(item), Data::List(nodes)) => {
+            let items: Vec<Option<Value>> = nodes.iter().map(|n| read(item, n, key, faults)).collect();
+            items.into_iter().collect::<Option<_>>().map(Value::List)
+        }
+        (Shape::Table(item), Data::Table(entries)) => {
+            let entries: Vec<Option<(String, Value)>> =
+                entries.iter().map(|(name, n)| read(item, n, key, faults).map(|v| (name.text.clone(), v))).collect();
+            entries.into_iter().collect::<Option<_>>().map(Value::Table)
+        }
+        _ => None,
+    };
+    if value.is_none() && faults.list.len() == before {
+        faults.add(node.place.clone(), format!("`{key}` must be {}, not {}", shape.describe(), shown(node)), None);
+    }
+    value
+}
+
+fn choose(words: &[&'static str], word: &str, node: &Node, key: &str, faults: &mut Faults) -> Option<Value> {
+    if words.contains(&word) {
+        return Some(Value::Text(word.into()));
+    }
+    faults.add(node.place.clone(), format!("`{word}` is not a value of `{key}`"), suggest(word, words));
+    None
+}
+
+/// What was given, in words.
+fn shown(node: &Node) -> String {
+    match &node.data {
+        Data::Int(v) => v.to_string(),
+        Data::Float(v) => v.to_string(),
+        Data::Bool(v) => v.to_string(),
+        Data::Text(v) => format!("the text {v:?}"),
+        Data::Other(v) => v.clone(),
+        Data::List(_) | Data::Table(_) => format!("a {}", node.type_word()),
+    }
+}

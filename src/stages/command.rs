@@ -1,0 +1,150 @@
+//! `command`: a user's own program as a stage. It sees the folders of its inputs and fills a folder of its own.
+
+use std::fs::{self, File};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use std::collections::BTreeMap;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::spec::keys::{FilePath, Key, Keys};
+use crate::spec::value::{Params, Value};
+use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
+
+crate::keys! {
+    /// Keys of `command`.
+    pub struct CommandKeys {
+        /// Shell command; `{inputs.NAME}`, `{out}`, `{seed}` and `{threads}` are replaced.
+        run: String;
+        /// Files that the command reads; their contents enter the key.
+        files: Vec<FilePath> = Vec::new();
+        /// Environment variables; it gets these, `PATH`, `HOME` and `LANG=C.UTF-8`, and no others.
+        environment: BTreeMap<String, String> = BTreeMap::new();
+    }
+}
+
+/// Lines of a failed program's output that are shown.
+const TAIL: usize = 20;
+
+/// The kind `command`.
+pub struct UserCommand;
+
+impl StageKind for UserCommand {
+    fn name(&self) -> &'static str {
+        "command"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Runs your own program by `sh -c`; the folder that it fills is the artifact."
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn ports(&self) -> &'static [Port] {
+        &[Port { name: "*", accepts: &[], required: false, help: "artifacts that the command reads" }]
+    }
+
+    fn output(&self) -> ArtifactType {
+        ArtifactType::Files
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        CommandKeys::keys()
+    }
+
+    fn randomness(&self, params: &Params) -> Randomness {
+        match params.get("run") {
+            Some(Value::Text(run)) if run.contains("{seed}") => Randomness::PerReplicate,
+            _ => Randomness::None,
+        }
+    }
+
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        match params.get("run") {
+            Some(Value::Text(run)) if run.trim().is_empty() => vec![("run", "the command is empty".into())],
+            _ => Vec::new(),
+        }
+    }
+
+    fn run(&self, job: &Job) -> Result<(), StageError> {
+        let keys: CommandKeys = job.keys()?;
+        let text = fill_in(&keys.run, job)?;
+        let log = job.checkpoint.join("output.log");
+        let status = finish(spawn(&text, &keys, job, &log)?, job)?;
+        if status.success() { Ok(()) } else { Err(failure(status, &log)) }
+    }
+}
+
+/// The command with its placeholders replaced; folders are quoted for the shell.
+fn fill_in(run: &str, job: &Job) -> Result<String, StageError> {
+    let mut text = run.replace("{out}", &quoted(job.out)?);
+    for (name, folder) in &job.inputs {
+        text = text.replace(&format!("{{inputs.{name}}}"), &quoted(folder)?);
+    }
+    if let Some(start) = text.find("{inputs.") {
+        let name = text[start + 8..].split('}').next().unwrap_or_default();
+        let hint = format!("connect it: inputs = {{ {name} = \"STAGE\" }}");
+        return Err(StageError::with_hint(format!("the command names an input `{name}` that is not connected"), hint));
+    }
+    Ok(text.replace("{seed}", &job.seed.to_string()).replace("{threads}", &job.threads.to_string()))
+}
+
+fn quoted(path: &Path) -> Result<String, StageError> {
+    let path = path.canonicalize().map_err(|e| StageError::failed(format!("{}: {e}", path.display())))?;
+    Ok(format!("'{}'", path.display().to_string().replace('\'', r"'\''")))
+}
+
+fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &Path) -> Result<Child, StageError> {
+    let failed = |e: std::io::Error| StageError::failed(format!("cannot start `sh`: {e}"));
+    let output = File::create(log).map_err(failed)?;
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(text).current_dir(job.home).env_clear().env("LANG", "C.UTF-8");
+    for name in ["PATH", "HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.envs(&keys.environment).stdin(Stdio::null());
+    command.stdout(output.try_clone().map_err(failed)?).stderr(output);
+    // A group of its own, so that an interruption reaches everything that it started.
+    command.process_group(0).spawn().map_err(failed)
+}
+
+/// Waits for the program; kills its group when the run is interrupted.
+fn finish(mut child: Child, job: &Job) -> Result<ExitStatus, StageError> {
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => {}
+            Err(error) => return Err(StageError::failed(format!("cannot wait for the command: {error}"))),
+        }
+        if job.pulse.cancelled() {
+            let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+            let _ = child.wait();
+            return Err(StageError::Interrupted);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+fn failure(status: ExitStatus, log: &Path) -> StageError {
+    let end = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("the command ended with exit code {code}"),
+        (None, Some(signal)) => format!("the command was killed by signal {signal}"),
+        (None, None) => "the command failed".into(),
+    };
+    let output = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = output.lines().collect();
+    let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
+    let _ = fs::remove_file(log);
+    StageError::failed(if tail.is_empty() { end } else { format!("{end}; its last lines:\n  {tail}") })
+}

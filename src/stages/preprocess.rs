@@ -1,0 +1,310 @@
+//! `preprocess`: alerts to stamps. The story is in [`Preprocess::run`]; each step of it has a file in `preprocess/`.
+//! Knows no network.
+
+pub mod metadata;
+pub mod normalise;
+pub mod pixels;
+pub mod rows;
+pub mod split;
+pub mod write;
+
+use std::collections::BTreeMap;
+
+use crate::artifacts::split::TRAIN;
+use crate::spec::keys::{Key, Keys};
+use crate::spec::value::Params;
+use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
+use crate::ztf::alert::SIDE;
+
+use metadata::Sentinel;
+use normalise::Normalise;
+use pixels::{Channel, NanPolicy, Recipe};
+use rows::{Detections, LabelFrom, Reading, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
+use split::{Object, Rule, SplitRule};
+
+crate::keys! {
+    /// Keys of `preprocess`. The defaults are the Stamp Classifier's, but for the split, which it gives by number.
+    pub struct PreprocessKeys {
+        /// Channels of a stamp, in order.
+        channels: Vec<Channel> = vec![Channel::Science, Channel::Template, Channel::Difference];
+        /// Side of the centre crop; 21 takes rows and columns 21 to 41 of 63.
+        crop: usize = 21, range(1, 63), unit("px");
+        /// The earliest alert of each object, or all of them; an object whose first alert is dropped is dropped.
+        detections: Detections = Detections::First;
+        /// Whether a label is the alert's own or the name of its input (to tell inputs apart).
+        label_from: LabelFrom = LabelFrom::Label;
+        /// Labels that are used, in order of their class numbers; left out: all that occur, in alphabetical order.
+        classes: Option<Vec<String>> = None;
+        /// What becomes of alerts without a label.
+        unlabelled: Unlabelled = Unlabelled::Keep;
+        /// Truncated cutouts: drop, pad on the side of the chip's edge (the source stays central), or pad at the end.
+        shape: ShapePolicy = ShapePolicy::Drop;
+        /// Missing pixels (NaN, beyond 1e10 DN, padding) in the crop: 0 after scaling, the channel's median, or drop the alert.
+        nan: NanPolicy = NanPolicy::Zero;
+        /// Sign of the difference: the packet's (source positive) or physical (negative where `isdiffpos` is 0).
+        sign: Sign = Sign::Packet;
+        /// Scaling of the pixels; a constant channel becomes 0, and sky and sigma are of the uncropped channel.
+        normalise: Normalise = Normalise::MinMax;
+        /// Pixel value, above the sky, at which `asinh` turns from linear to logarithmic.
+        softening: f64 = 1.0, range(0.001, 1000.0), unit("sky sigma");
+        /// Metadata columns: any numeric field of a packet, ecl_lat, ecl_long, gal_lat, gal_long, non_detections.
+        metadata: Vec<String> = metadata::stamp_classifier();
+        /// Lower clips by column, in place of those of the Stamp Classifier.
+        clip_low: BTreeMap<String, f64> = BTreeMap::new();
+        /// Upper clips by column, in place of those of the Stamp Classifier.
+        clip_high: BTreeMap<String, f64> = BTreeMap::new();
+        /// Whether -999 is clipped where a lower clip exists (missing elsewhere), or missing everywhere; missing is the mean.
+        sentinel: Sentinel = Sentinel::Clip;
+        /// How objects are divided into train, validation and test.
+        split: SplitRule = SplitRule::Fraction;
+        /// Share of validation, for `fraction` (of each class) and `time`.
+        validation: f64 = 0.15, range(0, 0.9);
+        /// Share of test, likewise.
+        test: f64 = 0.15, range(0, 0.9);
+        /// Objects of each class in validation, and as many in test, for `count`.
+        per_class: usize = 100, range(1, 1_000_000), unit("objects");
+        /// Number of parts, for `folds`.
+        folds: usize = 5, range(3, 100);
+        /// The part that is the test split, counted from 0; the next one is validation.
+        fold: usize = 0, range(0, 99);
+        /// Whether each replicate draws a split of its own; otherwise all share one.
+        resample: bool = false;
+    }
+}
+
+/// A key and what is wrong with it.
+type Fault = (&'static str, String);
+
+impl PreprocessKeys {
+    fn recipe(&self) -> Recipe {
+        Recipe {
+            channels: self.channels.clone(),
+            crop: self.crop,
+            nan: self.nan,
+            normalise: self.normalise,
+            softening: self.softening,
+        }
+    }
+
+    fn rule(&self) -> Rule {
+        Rule {
+            rule: self.split,
+            validation: self.validation,
+            test: self.test,
+            per_class: self.per_class,
+            folds: self.folds,
+            fold: self.fold,
+        }
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.faults_of_names();
+        faults.extend(self.faults_of_clips());
+        if self.channels.is_empty() {
+            faults.push(("channels", "a stamp needs at least one channel".into()));
+        }
+        let shares = matches!(self.split, SplitRule::Fraction | SplitRule::Time);
+        if shares && self.validation + self.test >= 1.0 {
+            let what = format!("validation {} and test {} leave nothing to train on", self.validation, self.test);
+            faults.push(("test", what));
+        }
+        if self.split == SplitRule::Folds && self.fold >= self.folds {
+            let what = format!("{} folds are numbered 0 to {}, not {}", self.folds, self.folds - 1, self.fold);
+            faults.push(("fold", what));
+        }
+        faults
+    }
+
+    fn faults_of_names(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let channels: Vec<&str> = self.channels.iter().map(|c| c.word()).collect();
+        let classes: Vec<&str> = self.classes.iter().flatten().map(String::as_str).collect();
+        let columns: Vec<&str> = self.metadata.iter().map(String::as_str).collect();
+        for (key, names) in [("channels", &channels), ("classes", &classes), ("metadata", &columns)] {
+            faults.extend(repeated(names).map(|name| (key, format!("`{name}` is listed twice"))));
+        }
+        let unknown = |name: &&&str| !metadata::is_known(name);
+        faults.extend(columns.iter().filter(unknown).map(|name| ("metadata", metadata::unknown(name))));
+        faults
+    }
+
+    fn faults_of_clips(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = Vec::new();
+        for (key, clips) in [("clip_low", &self.clip_low), ("clip_high", &self.clip_high)] {
+            for name in clips.keys() {
+                if !metadata::is_known(name) {
+                    faults.push((key, metadata::unknown(name)));
+                } else if !self.metadata.contains(name) {
+                    faults.push((key, format!("`{name}` is not among the columns of `metadata`")));
+                }
+            }
+        }
+        for column in metadata::columns(&self.metadata, &self.clip_low, &self.clip_high) {
+            if let (Some(low), Some(high)) = (column.low, column.high)
+                && low >= high
+            {
+                let what = format!("`{}` is clipped to {low} from below but {high} from above", column.name);
+                faults.push(("clip_low", what));
+            }
+        }
+        faults
+    }
+}
+
+fn repeated<'a>(names: &[&'a str]) -> Option<&'a str> {
+    names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| *name)
+}
+
+/// The kind `preprocess`.
+pub struct Preprocess;
+
+impl StageKind for Preprocess {
+    fn name(&self) -> &'static str {
+        "preprocess"
+    }
+    fn summary(&self) -> &'static str {
+        "Turns alerts into stamps for a network: channels, crop, scaling, metadata, and a split by object."
+    }
+    fn source(&self) -> &'static str {
+        "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
+    }
+    fn version(&self) -> u32 {
+        1
+    }
+    fn ports(&self) -> &'static [Port] {
+        const PORTS: &[Port] = &[Port {
+            name: "*",
+            accepts: &[ArtifactType::Alerts],
+            required: true,
+            help: "Alerts; several inputs are put together.",
+        }];
+        PORTS
+    }
+    fn output(&self) -> ArtifactType {
+        ArtifactType::Stamps
+    }
+    fn keys(&self) -> Vec<Key> {
+        PreprocessKeys::keys()
+    }
+    fn randomness(&self, params: &Params) -> Randomness {
+        match PreprocessKeys::read(params) {
+            Some(keys) if !keys.rule().draws() => Randomness::None,
+            Some(keys) if keys.resample => Randomness::PerReplicate,
+            _ => Randomness::Shared,
+        }
+    }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        PreprocessKeys::read(params).map(|keys| keys.faults()).unwrap_or_default()
+    }
+
+    fn run(&self, job: &Job) -> Result<(), StageError> {
+        let keys: PreprocessKeys = job.keys()?;
+        let sources = rows::open_sources(job)?;
+        let rows = select(&sources, &keys)?;
+        let classes = classes(&rows, &keys)?;
+        let splits = keys.rule().assign(&objects(&rows, keys.split)?, job.seed)?;
+        let split_of: Vec<&str> = rows.kept.iter().map(|row| splits[&row.object_id]).collect();
+        if !split_of.contains(&TRAIN) {
+            let what = format!("no training rows among {} alerts", rows.kept.len());
+            return Err(StageError::with_hint(what, "give the split `train` some objects"));
+        }
+        let data = write::Data { sources: &sources, rows: &rows, split_of: &split_of, classes: &classes };
+        write::stamps(job, &keys, &data)?;
+        write::tables(job, &data)
+    }
+}
+
+/// The rows that become stamps; what an alert lacks is asked in the order of [`reason`].
+fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError> {
+    let reading = Reading { label_from: keys.label_from, shape: keys.shape, sign: keys.sign };
+    let kept = reading.rows(sources)?;
+    let total = kept.len();
+    if total == 0 {
+        return Err(StageError::with_hint(
+            "the inputs hold no alerts",
+            "look at what the stage before wrote or dropped",
+        ));
+    }
+    let mut rows = Rows { kept, dropped: Vec::new() };
+    rows.drop_duplicates();
+    if keys.detections == Detections::First {
+        rows.keep_first();
+    }
+    if let Some(classes) = &keys.classes {
+        rows.retain(reason::OTHER_CLASS, |row| row.label.is_empty() || classes.contains(&row.label));
+    }
+    if keys.unlabelled == Unlabelled::Drop {
+        rows.retain(reason::UNLABELLED, |row| !row.label.is_empty());
+    }
+    if keys.split == SplitRule::Column {
+        rows.retain(reason::NO_SPLIT, |row| !row.word.trim().is_empty());
+    }
+    if keys.shape == ShapePolicy::Drop {
+        rows.retain(reason::TRUNCATED, |row| row.size == (SIDE, SIDE));
+    }
+    if keys.nan == NanPolicy::Drop {
+        let missing = write::missing_pixels(sources, &rows.kept, &keys.recipe());
+        let mut missing = missing.into_iter();
+        rows.retain(reason::MISSING_PIXELS, |_| missing.next() == Some(false));
+    }
+    if rows.kept.is_empty() { Err(nothing_left(total, &rows)) } else { Ok(rows) }
+}
+
+fn nothing_left(total: usize, rows: &Rows) -> StageError {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    rows.dropped.iter().for_each(|(_, reason)| *counts.entry(reason).or_default() += 1);
+    let counts: Vec<String> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let what = format!("none of {total} alerts is left: {}", counts.join(", "));
+    StageError::with_hint(what, "loosen `classes`, `unlabelled`, `shape`, `nan` or `split`")
+}
+
+/// Class labels in order.
+fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError> {
+    let mut present: Vec<String> = rows.kept.iter().map(|row| row.label.clone()).filter(|l| !l.is_empty()).collect();
+    present.sort();
+    present.dedup();
+    if keys.label_from == LabelFrom::Input && present.len() < 2 {
+        let what = format!("label_from = \"input\" makes one class of one input: `{}`", present.join(""));
+        return Err(StageError::with_hint(what, "connect a second input with alerts"));
+    }
+    if keys.split == SplitRule::Count && present.is_empty() {
+        return Err(StageError::with_hint("split = \"count\", but no alert has a label", "use split = \"fraction\""));
+    }
+    let wanted = keys.classes.clone().unwrap_or_else(|| present.clone());
+    match wanted.iter().find(|class| !present.contains(class)) {
+        None => Ok(wanted),
+        Some(class) => {
+            let what = format!("class `{class}` has no alerts; labels are {}", present.join(", "));
+            Err(StageError::with_hint(what, "correct `classes` or the label table"))
+        }
+    }
+}
+
+/// The objects of the rows; where the split is a column, an object's alerts must agree on it.
+fn objects(rows: &Rows, rule: SplitRule) -> Result<Vec<Object>, StageError> {
+    let mut objects: Vec<Object> = Vec::new();
+    for row in &rows.kept {
+        match objects.last_mut() {
+            Some(last) if last.id == row.object_id => {
+                let agree = split::read_word(&last.word) == split::read_word(&row.word);
+                if rule == SplitRule::Column && !agree {
+                    let what = format!("object {} is in two splits, `{}` and `{}`", last.id, last.word, row.word);
+                    return Err(StageError::with_hint(what, "put all alerts of an object into one split"));
+                }
+                if last.class.is_empty() {
+                    last.class.clone_from(&row.label);
+                }
+            }
+            _ => objects.push(Object {
+                id: row.object_id.clone(),
+                class: row.label.clone(),
+                first_jd: row.jd,
+                word: row.word.clone(),
+            }),
+        }
+    }
+    Ok(objects)
+}
+
+#[cfg(test)]
+mod tests;

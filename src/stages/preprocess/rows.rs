@@ -1,0 +1,286 @@
+//! Which alerts become stamps: one table of rows over all inputs, and the dropped ones with their reason.
+//! Knows no pixels and no split.
+
+use std::collections::BTreeSet;
+
+use crate::artifacts::ArtifactError;
+use crate::artifacts::alerts::Alerts;
+use crate::artifacts::table::Table;
+use crate::choice;
+use crate::stage::{Job, StageError};
+use crate::ztf::alert::SIDE;
+
+use super::pixels::Pose;
+
+choice! {
+    /// Which alerts of an object are used.
+    pub enum Detections {
+        /// The earliest one.
+        First = "first",
+        /// All of them.
+        All = "all",
+    }
+}
+
+choice! {
+    /// Where labels come from.
+    pub enum LabelFrom {
+        /// The alerts' own labels.
+        Label = "label",
+        /// The name of the input, e.g. to tell simulated from real.
+        Input = "input",
+    }
+}
+
+choice! {
+    /// What becomes of alerts without a label.
+    pub enum Unlabelled {
+        /// They stay, with an empty label: for representations.
+        Keep = "keep",
+        /// They are dropped.
+        Drop = "drop",
+    }
+}
+
+choice! {
+    /// What becomes of cutouts that the edge of a chip truncated.
+    pub enum ShapePolicy {
+        /// The alert is dropped \[2\].
+        Drop = "drop",
+        /// Missing pixels are added on the side of the chip's edge (from `xpos`, `ypos`), so the source stays central.
+        Pad = "pad",
+        /// Missing pixels are added after the last row and column, as braai does: some sources are then off centre.
+        PadEnd = "pad_end",
+    }
+}
+
+choice! {
+    /// Sign of the difference cutout.
+    pub enum Sign {
+        /// The packet's: the source is always positive.
+        Packet = "packet",
+        /// Science minus template: multiplied by -1 where `isdiffpos` is 0.
+        Physical = "physical",
+    }
+}
+
+/// Why an alert is dropped.
+pub mod reason {
+    /// The same alert came before, perhaps from another input (unless inputs are told apart).
+    pub const DUPLICATE: &str = "duplicate";
+    /// Its label is not among `classes`.
+    pub const OTHER_CLASS: &str = "other_class";
+    /// It has no label and `unlabelled = "drop"`.
+    pub const UNLABELLED: &str = "unlabelled";
+    /// Its cutouts are truncated and `shape = "drop"`.
+    pub const TRUNCATED: &str = "truncated";
+    /// It has missing pixels inside the crop and `nan = "drop"`.
+    pub const MISSING_PIXELS: &str = "missing_pixels";
+    /// Its object has no word in the column `split` and `split = "column"`.
+    pub const NO_SPLIT: &str = "no_split";
+}
+
+/// One input.
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its alerts.
+    pub alerts: Alerts,
+}
+
+/// One alert that may become a stamp.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Number of its input.
+    pub source: usize,
+    /// Alerts of one group are one data set; inputs that are told apart are a group each.
+    pub group: usize,
+    /// Row in that input.
+    pub row: usize,
+    /// Detection.
+    pub candid: i64,
+    /// Object.
+    pub object_id: String,
+    /// Julian date, days; NaN when unknown.
+    pub jd: f64,
+    /// Filter.
+    pub fid: i64,
+    /// Class, or empty.
+    pub label: String,
+    /// Word of the column `split`.
+    pub word: String,
+    /// Rows and columns of its cutouts.
+    pub size: (usize, usize),
+    /// How its cutouts lie.
+    pub pose: Pose,
+}
+
+/// Rows that stay, by object, date and candid, and those that do not.
+#[derive(Default)]
+pub struct Rows {
+    /// They become stamps.
+    pub kept: Vec<Row>,
+    /// They do not, for this reason.
+    pub dropped: Vec<(Row, &'static str)>,
+}
+
+impl Rows {
+    /// Drops the rows for which `keep` is false.
+    pub fn retain(&mut self, reason: &'static str, mut keep: impl FnMut(&Row) -> bool) {
+        let (kept, dropped): (Vec<Row>, Vec<Row>) = std::mem::take(&mut self.kept).into_iter().partition(&mut keep);
+        self.kept = kept;
+        self.dropped.extend(dropped.into_iter().map(|row| (row, reason)));
+    }
+
+    /// Drops the second and later rows of one detection of one object.
+    pub fn drop_duplicates(&mut self) {
+        let mut seen = BTreeSet::new();
+        self.retain(reason::DUPLICATE, |row| seen.insert((row.group, row.object_id.clone(), row.candid)));
+    }
+
+    /// Keeps the earliest row of each object. The others are not a loss and are not listed as dropped.
+    pub fn keep_first(&mut self) {
+        let mut seen = BTreeSet::new();
+        self.kept.retain(|row| seen.insert((row.group, row.object_id.clone())));
+    }
+}
+
+/// Opens all inputs, in order of their names.
+pub fn open_sources(job: &Job) -> Result<Vec<Source>, StageError> {
+    let open = |(name, folder): (&String, &std::path::PathBuf)| {
+        Ok(Source { name: name.clone(), alerts: Alerts::open(folder)? })
+    };
+    job.inputs.iter().map(open).collect()
+}
+
+/// How alerts are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Where labels come from.
+    pub label_from: LabelFrom,
+    /// Truncated cutouts.
+    pub shape: ShapePolicy,
+    /// Sign of the difference.
+    pub sign: Sign,
+}
+
+impl Reading {
+    /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
+    pub fn rows(&self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
+        let mut rows = Vec::new();
+        for (number, source) in sources.iter().enumerate() {
+            rows.extend(self.rows_of(number, source)?);
+        }
+        rows.sort_by(|a, b| {
+            let dates = a.jd.total_cmp(&b.jd);
+            a.object_id.cmp(&b.object_id).then(dates).then(a.candid.cmp(&b.candid))
+        });
+        Ok(rows)
+    }
+
+    fn rows_of(&self, number: usize, source: &Source) -> Result<Vec<Row>, StageError> {
+        let table = &source.alerts.table;
+        let candids = whole(source, "candid")?;
+        let mut labels = table.texts("label");
+        let by_input = self.label_from == LabelFrom::Input;
+        if by_input {
+            labels.fill(source.name.clone());
+        }
+        let (jd, fid) = (field(table, "jd"), field(table, "fid"));
+        let texts = table.texts("objectId").into_iter().zip(labels).zip(table.texts("split"));
+        let lie = self.poses(source)?;
+        let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
+            source: number,
+            group: if by_input { number } else { 0 },
+            row,
+            candid: candids[row],
+            object_id,
+            jd: jd[row],
+            fid: fid[row] as i64,
+            label,
+            word,
+            size: lie[row].0,
+            pose: lie[row].1,
+        };
+        Ok(texts.enumerate().map(row).collect())
+    }
+
+    /// Rows and columns of each alert's cutouts, and how they lie.
+    fn poses(&self, source: &Source) -> Result<Vec<((usize, usize), Pose)>, StageError> {
+        let table = &source.alerts.table;
+        let (heights, widths) = (whole(source, "rows")?, whole(source, "columns")?);
+        let (x, y, positive) = (field(table, "xpos"), field(table, "ypos"), field(table, "isdiffpos"));
+        let pose = |row: usize| Pose {
+            down: shift(self.shape, heights[row], y[row]),
+            right: shift(self.shape, widths[row], x[row]),
+            negate: self.sign == Sign::Physical && positive[row] == 0.0,
+        };
+        Ok((0..heights.len()).map(|row| ((heights[row] as usize, widths[row] as usize), pose(row))).collect())
+    }
+}
+
+/// The column `name`, NaN when there is none.
+fn field(alerts: &Table, name: &str) -> Vec<f64> {
+    alerts.numbers(name).unwrap_or_else(|| vec![f64::NAN; alerts.rows()])
+}
+
+fn whole<'a>(source: &'a Source, name: &str) -> Result<&'a [i64], StageError> {
+    match source.alerts.table.ints(name) {
+        Some(column) => Ok(column),
+        None if source.alerts.is_empty() => Ok(&[]),
+        None => {
+            let what = format!("column `{name}` is missing or not of whole numbers");
+            Err(ArtifactError::new(format!("alerts.csv of input `{}`", source.name), what).into())
+        }
+    }
+}
+
+/// Pixels by which a cutout that the chip's low edge truncated moves up: there the source, at `position` (1 for the first
+/// pixel of the chip), is nearer to the edge than half a cutout. At the high edge nothing moves.
+fn shift(shape: ShapePolicy, length: i64, position: f64) -> usize {
+    let missing = (SIDE as i64 - length).max(0) as usize;
+    let at_low_edge = position < (SIDE / 2 + 2) as f64;
+    if shape == ShapePolicy::Pad && at_low_edge { missing } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(object_id: &str, candid: i64, jd: f64) -> Row {
+        Row {
+            source: 0,
+            group: 0,
+            row: 0,
+            candid,
+            object_id: object_id.into(),
+            jd,
+            fid: 1,
+            label: String::new(),
+            word: String::new(),
+            size: (SIDE, SIDE),
+            pose: Pose::default(),
+        }
+    }
+
+    #[test]
+    fn duplicates_are_named_and_later_detections_leave_quietly() {
+        let kept = vec![row("a", 1, 1.0), row("a", 1, 1.0), row("a", 2, 3.0), row("b", 1, 2.0)];
+        let mut rows = Rows { kept, dropped: Vec::new() };
+        rows.drop_duplicates();
+        assert_eq!((rows.kept.len(), rows.dropped.len(), rows.dropped[0].1), (3, 1, reason::DUPLICATE));
+        rows.keep_first();
+        let left: Vec<(&str, i64)> = rows.kept.iter().map(|r| (r.object_id.as_str(), r.candid)).collect();
+        assert_eq!((left, rows.dropped.len()), (vec![("a", 1), ("b", 1)], 1));
+    }
+
+    /// Real packets: 55 rows at `ypos` 24.45 have their peak in row 23 (31 - 8); 53 rows at 3058.56 in row 30.
+    #[test]
+    fn truncated_cutouts_move_at_the_low_edge_of_the_chip_only() {
+        assert_eq!(shift(ShapePolicy::Pad, 55, 24.45), 8);
+        assert_eq!(shift(ShapePolicy::Pad, 53, 3058.56), 0);
+        assert_eq!(shift(ShapePolicy::Pad, 63, 10.0), 0);
+        assert_eq!(shift(ShapePolicy::Pad, 48, f64::NAN), 0);
+        assert_eq!(shift(ShapePolicy::PadEnd, 55, 24.45), 0);
+    }
+}

@@ -1,0 +1,189 @@
+//! The stage kind `simulate`: ZTF-like alerts without any download.
+//! Knows the simulator's recipe and the alerts artifact; draws nothing itself.
+
+use rayon::prelude::*;
+
+use crate::artifacts::alerts::AlertsWriter;
+use crate::keys;
+use crate::spec::keys::{Key, Keys};
+use crate::spec::value::Params;
+use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
+use crate::ztf::simulator::{Recipe, simulate_object};
+
+/// Objects that are in memory at once: about twenty alerts of 95 kB (noisy and clean) for each thread.
+const CHUNK: usize = 64;
+
+keys! {
+    /// Keys of `simulate`.
+    pub struct SimulateKeys {
+        /// Objects to simulate; each gives one alert or several.
+        objects: usize = 2000, range(1, 100_000_000);
+        /// Relative share of AGN; shares need not sum to one.
+        agn: f64 = 1.0, at_least(0);
+        /// Relative share of supernovae.
+        sn: f64 = 1.0, at_least(0);
+        /// Relative share of variable stars.
+        vs: f64 = 1.0, at_least(0);
+        /// Relative share of asteroids, which have one alert each.
+        asteroid: f64 = 1.0, at_least(0);
+        /// Relative share of bogus alerts: artefacts and bad subtractions.
+        bogus: f64 = 1.0, at_least(0);
+        /// Fewest alerts of an object that can repeat.
+        min_detections: usize = 1, range(1, 100);
+        /// Most alerts of an object.
+        max_detections: usize = 1, range(1, 100);
+        /// Shortest time between two alerts of an object.
+        min_gap: f64 = 0.02, range(0, 60), unit("days");
+        /// Share of objects put on purpose so near a chip edge that it cuts their stamps.
+        edge_fraction: f64 = 0.0, range(0, 1);
+        /// Also write the stamps without noise, `clean.npy`.
+        clean: bool = true;
+    }
+}
+
+impl SimulateKeys {
+    fn recipe(&self) -> Recipe {
+        Recipe {
+            shares: [self.agn, self.sn, self.vs, self.asteroid, self.bogus],
+            min_detections: self.min_detections,
+            max_detections: self.max_detections,
+            min_gap_days: self.min_gap,
+            edge_fraction: self.edge_fraction,
+        }
+    }
+}
+
+/// See the file's head.
+pub struct Simulate;
+
+impl StageKind for Simulate {
+    fn name(&self) -> &'static str {
+        "simulate"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Simulates ZTF-like alerts of AGN, SN, VS, asteroid and bogus: light curves, stamps, metadata."
+    }
+
+    fn source(&self) -> &'static str {
+        "camera and host model after Carrasco-Davis et al. 2019, PASP 131, 108006"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn ports(&self) -> &'static [Port] {
+        &[]
+    }
+
+    fn output(&self) -> ArtifactType {
+        ArtifactType::Alerts
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        SimulateKeys::keys()
+    }
+
+    fn randomness(&self, _: &Params) -> Randomness {
+        Randomness::Shared
+    }
+
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        let Some(keys) = SimulateKeys::read(params) else { return Vec::new() };
+        let recipe = keys.recipe();
+        let key = if recipe.min_detections > recipe.max_detections { "max_detections" } else { "agn" };
+        recipe.check().err().map(|error| (key, error.to_string())).into_iter().collect()
+    }
+
+    fn run(&self, job: &Job) -> Result<(), StageError> {
+        let keys: SimulateKeys = job.keys()?;
+        let recipe = keys.recipe();
+        recipe.check().map_err(|error| StageError::failed(error.to_string()))?;
+        let mut writer = AlertsWriter::create(job.out, keys.clean)?;
+        for start in (0..keys.objects).step_by(CHUNK) {
+            let end = (start + CHUNK).min(keys.objects);
+            let objects: Vec<_> =
+                (start..end).into_par_iter().map(|index| simulate_object(&recipe, job.seed, index)).collect();
+            for object in &objects {
+                let label = object.class.name();
+                for found in &object.detections {
+                    writer.push(&found.alert, label, "", keys.clean.then_some(&found.clean))?;
+                }
+            }
+            job.progress(end as u64, keys.objects as u64, &format!("{} alerts", writer.len()))?;
+        }
+        writer.finish()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use super::*;
+    use crate::artifacts::alerts::Alerts;
+    use crate::spec::value::Value;
+    use crate::stage::{Device, Pulse, Silent};
+    use crate::ztf::simulator::Class;
+
+    fn params(changes: &[(&str, Value)]) -> Params {
+        let mut params: Params =
+            SimulateKeys::keys().into_iter().filter_map(|k| k.default.map(|v| (k.name.to_string(), v))).collect();
+        params.extend(changes.iter().map(|(k, v)| ((*k).to_string(), v.clone())));
+        params
+    }
+
+    fn run(params: &Params, out: &Path, pulse: &dyn Pulse) -> Result<(), StageError> {
+        let job = Job {
+            params,
+            seed: 3,
+            inputs: BTreeMap::new(),
+            files: BTreeMap::new(),
+            home: out,
+            out,
+            checkpoint: out,
+            device: Device::Cpu,
+            threads: 2,
+            pulse,
+        };
+        Simulate.run(&job)
+    }
+
+    #[test]
+    fn writes_all_classes_and_the_same_bytes_twice() {
+        let params = params(&[("objects", Value::Int(150)), ("max_detections", Value::Int(3))]);
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        for folder in &folders {
+            run(&params, folder.path(), &Silent).unwrap();
+        }
+        for file in ["alerts.csv", "stamps.npy", "clean.npy"] {
+            let [a, b] = [0, 1].map(|i| std::fs::read(folders[i].path().join(file)).unwrap());
+            assert!(a == b, "{file} differs");
+        }
+        let alerts = Alerts::open(folders[0].path()).unwrap();
+        assert!(alerts.len() >= 150 && alerts.clean.is_some());
+        let texts = alerts.table.texts("label");
+        let labels: BTreeSet<&str> = texts.iter().map(AsRef::as_ref).collect();
+        assert_eq!(labels, Class::ALL.map(Class::name).into_iter().collect());
+    }
+
+    #[test]
+    fn impossible_recipes_are_faults_and_interruption_stops() {
+        assert_eq!(Simulate.check(&params(&[])), []);
+        assert_eq!(Simulate.check(&params(&[("min_detections", Value::Int(4))]))[0].0, "max_detections");
+        let none = ["agn", "sn", "vs", "asteroid", "bogus"].map(|name| (name, Value::Float(0.0)));
+        assert_eq!(Simulate.check(&params(&none))[0].0, "agn");
+        struct Stop;
+        impl Pulse for Stop {
+            fn progress(&self, _: u64, _: u64, _: &str) {}
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(run(&params(&[]), folder.path(), &Stop), Err(StageError::Interrupted)));
+    }
+}

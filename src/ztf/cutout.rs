@@ -1,0 +1,92 @@
+//! One cutout of a packet: gzipped (or plain) FITS bytes to a stamp, and what is odd about the stamp. Knows no Avro.
+
+use super::alert::{SIDE, Stamp};
+use super::fits;
+use super::inflate::Inflater;
+use super::quality::{Fault, Reason};
+
+/// Most bytes that one cutout may inflate to: a float image of 2,048 pixels square.
+const LIMIT: usize = 16 << 20;
+/// Above this size a pixel is no flux, DN (MODELS 11.2).
+const HUGE: f32 = 1e10;
+
+/// Reads cutouts one after the other, reusing its buffers.
+#[derive(Default)]
+pub struct CutoutReader {
+    inflater: Inflater,
+}
+
+impl CutoutReader {
+    /// Inflates and decodes one cutout's `stampData`.
+    ///
+    /// # Errors
+    /// [`Reason::MissingCutout`], [`Reason::NotFits`], [`Reason::BadGzip`], [`Reason::BadFits`] or [`Reason::TruncatedFits`].
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Stamp, Fault> {
+        match bytes {
+            [] => Err(Fault::new(Reason::MissingCutout, "no bytes")),
+            [0x1f, 0x8b, ..] => {
+                let plain = self.inflater.gzip(bytes, LIMIT);
+                fits::read(plain.map_err(|detail| Fault::new(Reason::BadGzip, detail))?)
+            }
+            [b'S', b'I', b'M', b'P', b'L', b'E', ..] => fits::read(bytes),
+            [0xff, 0xd8, ..] => Err(Fault::new(Reason::NotFits, format!("a JPEG of {} bytes", bytes.len()))),
+            _ => Err(Fault::new(Reason::NotFits, format!("{} bytes of unknown form", bytes.len()))),
+        }
+    }
+}
+
+/// What is odd about one readable stamp: its shape, NaN, garbage.
+#[must_use]
+pub fn oddities(stamp: &Stamp) -> Vec<Fault> {
+    let count = |odd: fn(f32) -> bool| stamp.pixels.iter().filter(|x| odd(**x)).count();
+    let (nan, huge) = (count(f32::is_nan), count(|x| x.abs() > HUGE));
+    let oversized = stamp.rows > SIDE || stamp.columns > SIDE;
+    let cut = !oversized && (stamp.rows, stamp.columns) != (SIDE, SIDE);
+    let shape = format!("{} x {} pixels", stamp.rows, stamp.columns);
+    let all_nan = nan == stamp.pixels.len();
+    let of = |n: usize| format!("{n} of {} pixels", stamp.pixels.len());
+    [
+        (all_nan, Reason::AllNan, of(nan)),
+        (oversized, Reason::Oversized, shape.clone()),
+        (cut, Reason::NotSquare, shape),
+        (nan > 0 && !all_nan, Reason::NanPixels, of(nan)),
+        (huge > 0, Reason::HugePixels, of(huge)),
+    ]
+    .into_iter()
+    .filter(|(found, ..)| *found)
+    .map(|(_, reason, detail)| Fault::new(reason, detail))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(stamp: &Stamp) -> Vec<Reason> {
+        oddities(stamp).iter().map(|fault| fault.reason).collect()
+    }
+
+    #[test]
+    fn oddities_are_named_once_each() {
+        let mut stamp = Stamp { rows: SIDE, columns: SIDE, pixels: vec![1.0; SIDE * SIDE] };
+        assert!(reasons(&stamp).is_empty());
+        stamp.pixels[5] = f32::NAN;
+        stamp.pixels[6] = -f32::MAX;
+        assert_eq!(reasons(&stamp), [Reason::NanPixels, Reason::HugePixels]);
+        stamp.pixels.fill(f32::NAN);
+        assert_eq!(reasons(&stamp), [Reason::AllNan]);
+        let small = Stamp { rows: 1, columns: 2, pixels: vec![0.0; 2] };
+        assert_eq!(reasons(&small), [Reason::NotSquare]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_cutout_have_their_reason() {
+        let mut reader = CutoutReader::default();
+        let mut reason = |bytes: &[u8]| reader.read(bytes).unwrap_err().reason;
+        assert_eq!(reason(b""), Reason::MissingCutout);
+        assert_eq!(reason(b"\xff\xd8\xff\xe0"), Reason::NotFits);
+        assert_eq!(reason(b"hello"), Reason::NotFits);
+        assert_eq!(reason(b"\x1f\x8b\x08"), Reason::BadGzip);
+        assert_eq!(reason(b"SIMPLE"), Reason::TruncatedFits);
+    }
+}

@@ -1,0 +1,235 @@
+//! Containers and blocks to readings: an alert or the reasons why there is none, for every record.
+//! Knows bytes in memory, not where they came from.
+
+use super::alert::{Alert, CUTOUTS, Stamp};
+use super::container::{Block, Container, Header, Unpacker};
+use super::cutout::{self, CutoutReader};
+use super::feed::Piece;
+use super::packet::Packet;
+use super::quality::{Fault, Occurrence, Place, Policies, Policy, Reason};
+use super::schemas::Schemas;
+use std::io::Cursor;
+use std::sync::Arc;
+
+/// What came of one record, or of a file or block that could not be read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Where it was read.
+    pub place: Place,
+    /// The alert, unless a reason forbids its use.
+    pub alert: Option<Alert>,
+    /// Everything that was found, also about alerts that are kept.
+    pub occurrences: Vec<Occurrence>,
+}
+
+impl Reading {
+    /// A reading without alert.
+    fn failed(place: Place, packet: Option<&Packet>, fault: Fault, policies: &Policies) -> Self {
+        let occurrences = vec![occurrence(fault, &place, packet, policies)];
+        Self { place, alert: None, occurrences }
+    }
+
+    /// The strictest policy among what was found.
+    #[must_use]
+    pub fn verdict(&self) -> Policy {
+        self.occurrences.iter().map(|found| found.policy).max().unwrap_or(Policy::Keep)
+    }
+}
+
+fn occurrence(fault: Fault, place: &Place, packet: Option<&Packet>, policies: &Policies) -> Occurrence {
+    let candid = packet.and_then(|packet| packet.candid);
+    let object_id = packet.and_then(|packet| packet.object_id).map(str::to_owned);
+    Occurrence { candid, object_id, ..Occurrence::new(fault, place, policies) }
+}
+
+/// Decodes one file or block after the other; one for each thread, schemas and policies shared.
+pub struct Decoder<'a> {
+    unpacker: Unpacker,
+    records: RecordDecoder<'a>,
+}
+
+/// Decodes unpacked records.
+struct RecordDecoder<'a> {
+    schemas: &'a Schemas,
+    policies: &'a Policies,
+    cutouts: CutoutReader,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder with empty buffers.
+    #[must_use]
+    pub fn new(schemas: &'a Schemas, policies: &'a Policies) -> Self {
+        let records = RecordDecoder { schemas, policies, cutouts: CutoutReader::default() };
+        Self { unpacker: Unpacker::default(), records }
+    }
+
+    /// Every record of a piece.
+    pub(super) fn piece(&mut self, piece: Piece) -> Vec<Reading> {
+        match piece {
+            Piece::Container { file, bytes } => self.container(&file, &bytes),
+            Piece::Block { file, header, block } => self.block(&file, &header, &block),
+            Piece::Fault { file, fault } => {
+                vec![Reading::failed(Place::file(&file), None, fault, self.records.policies)]
+            }
+        }
+    }
+
+    /// Every record of the container `bytes`, which is called `file` in what is found.
+    pub fn container(&mut self, file: &Arc<str>, bytes: &[u8]) -> Vec<Reading> {
+        let container = match Container::open(Cursor::new(bytes)) {
+            Ok(container) => container,
+            Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, self.records.policies)],
+        };
+        let header = Arc::clone(container.header());
+        let mut readings: Vec<Reading> = container.flat_map(|block| self.block(file, &header, &block)).collect();
+        if readings.is_empty() {
+            let fault = Fault::new(Reason::NoRecords, "");
+            readings.push(Reading::failed(Place::file(file), None, fault, self.records.policies));
+        }
+        readings
+    }
+
+    /// Every record of one block.
+    pub fn block(&mut self, file: &Arc<str>, header: &Header, block: &Block) -> Vec<Reading> {
+        let plain = header.codec.unpack(&block.data, &mut self.unpacker);
+        let readings = plain.and_then(|plain| self.records.block(file, &header.schema, block, plain));
+        readings.unwrap_or_else(|fault| {
+            let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records.saturating_sub(1));
+            let place = Place { file: Arc::clone(file), record: Some(block.first), offset: block.offset };
+            vec![Reading::failed(place, None, fault, self.records.policies)]
+        })
+    }
+}
+
+impl RecordDecoder<'_> {
+    /// The records of the unpacked block; one that cannot be decoded is the last, for the next has no known place.
+    fn block(
+        &mut self,
+        file: &Arc<str>,
+        schema: &[u8],
+        block: &Block,
+        mut plain: &[u8],
+    ) -> Result<Vec<Reading>, Fault> {
+        let schema = self.schemas.get(schema)?;
+        let mut readings = Vec::new();
+        for index in 0..block.records {
+            let record = Some(block.first.saturating_add(index));
+            let place = Place { file: Arc::clone(file), record, offset: block.offset };
+            let mut packet = Packet::default();
+            match packet.decode(&schema, plain) {
+                Ok(taken) => {
+                    plain = &plain[taken..];
+                    readings.push(self.reading(place, &packet, block.fault.as_ref()));
+                }
+                Err(fault) => {
+                    let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records - index - 1);
+                    readings.push(Reading::failed(place, Some(&packet), fault, self.policies));
+                    break;
+                }
+            }
+        }
+        match &block.fault {
+            Some(fault) if readings.is_empty() => Err(fault.clone()),
+            _ => Ok(readings),
+        }
+    }
+
+    fn reading(&mut self, place: Place, packet: &Packet, block_fault: Option<&Fault>) -> Reading {
+        let mut faults: Vec<Fault> = block_fault.cloned().into_iter().chain(packet.faults()).collect();
+        let stamps = self.stamps(packet, &mut faults);
+        let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(packet), self.policies)).collect();
+        let mut reading = Reading { place, alert: None, occurrences: found };
+        if let (Some(candid), Some(object_id), Some(stamps)) = (packet.candid, packet.object_id, stamps)
+            && reading.verdict() == Policy::Keep
+        {
+            let (object_id, values) = (object_id.to_owned(), packet.values.clone());
+            reading.alert = Some(Alert { candid, object_id, values, stamps });
+        }
+        reading
+    }
+
+    /// The three stamps; what is wrong or odd about them goes into `faults`.
+    fn stamps(&mut self, packet: &Packet, faults: &mut Vec<Fault>) -> Option<[Stamp; 3]> {
+        let mut stamps = Vec::with_capacity(CUTOUTS.len());
+        for (bytes, kind) in packet.cutouts.iter().zip(CUTOUTS) {
+            let named = |fault: Fault| Fault { detail: format!("{kind}: {}", fault.detail), ..fault };
+            match self.cutouts.read(bytes.unwrap_or_default()) {
+                Ok(stamp) => {
+                    faults.extend(cutout::oddities(&stamp).into_iter().map(named));
+                    stamps.push(stamp);
+                }
+                Err(fault) => faults.push(named(fault)),
+            }
+        }
+        let stamps: [Stamp; 3] = stamps.try_into().ok()?;
+        if stamps.iter().any(|stamp| (stamp.rows, stamp.columns) != (stamps[0].rows, stamps[0].columns)) {
+            let shapes: Vec<_> = stamps.iter().map(|stamp| format!("{} x {}", stamp.rows, stamp.columns)).collect();
+            faults.push(Fault::new(Reason::ShapesDiffer, shapes.join(", ")));
+        }
+        Some(stamps)
+    }
+}
+
+fn with_losses(fault: Fault, lost: u64) -> Fault {
+    match lost {
+        0 => fault,
+        _ => Fault { detail: format!("{}; {lost} more records of the block are lost", fault.detail), ..fault },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ztf::writer::{PacketWriter, tests::alert};
+
+    /// A packet with stamps of 2 x 2 pixels, so that a test can afford to damage every byte.
+    fn packet() -> Vec<u8> {
+        let stamp = || Stamp { rows: 2, columns: 2, pixels: vec![1.0, -2.0, f32::NAN, 1e20] };
+        PacketWriter::default().packet(&Alert { stamps: [stamp(), stamp(), stamp()], ..alert(7) })
+    }
+
+    fn decode(bytes: &[u8]) -> Vec<Reading> {
+        let (schemas, policies) = (Schemas::default(), Policies::default());
+        Decoder::new(&schemas, &policies).container(&"p".into(), bytes)
+    }
+
+    #[test]
+    fn every_truncation_is_named_and_gives_no_alert() {
+        let whole = packet();
+        assert!(decode(&whole)[0].alert.is_some());
+        for cut in 0..whole.len() {
+            let readings = decode(&whole[..cut]);
+            assert_eq!(readings.len(), 1, "cut at {cut}");
+            assert!(readings[0].alert.is_none() && readings[0].verdict() == Policy::Skip, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn no_flipped_byte_panics() {
+        let whole = packet();
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= [0x01, 0x80, 0xff][at % 3];
+            decode(&flipped);
+        }
+    }
+
+    #[test]
+    fn what_is_odd_about_a_kept_alert_is_named() {
+        let mut reasons: Vec<Reason> = decode(&packet())[0].occurrences.iter().map(|found| found.reason).collect();
+        reasons.truncate(3);
+        assert_eq!(reasons, [Reason::NotSquare, Reason::NanPixels, Reason::HugePixels]);
+    }
+
+    #[test]
+    fn cutouts_of_different_shape_or_too_large_give_no_alert() {
+        let stamp = |rows| Stamp { rows, columns: 2, pixels: vec![1.0; 2 * rows] };
+        let reasons = |stamps| {
+            let readings = decode(&PacketWriter::default().packet(&Alert { stamps, ..alert(7) }));
+            assert!(readings[0].alert.is_none());
+            readings[0].occurrences.iter().map(|found| found.reason).collect::<Vec<_>>()
+        };
+        assert!(reasons([stamp(2), stamp(3), stamp(2)]).contains(&Reason::ShapesDiffer));
+        assert!(reasons([stamp(64), stamp(64), stamp(64)]).contains(&Reason::Oversized));
+    }
+}

@@ -1,0 +1,312 @@
+//! One Avro record to the parts of an alert, decoded with the schema that its own file carries.
+//! Any field order, union order and schema version: fields are found by name, what is unknown is passed over. Knows no files.
+
+use super::alert::{CUTOUTS, FIELDS, field};
+use super::quality::{Fault, Reason};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_avro_fast::Schema;
+use serde_avro_fast::de::read::SliceRead;
+use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
+use std::collections::HashMap;
+use std::fmt::Formatter;
+use std::io::BufRead;
+use std::sync::LazyLock;
+
+/// Longest array that is believed, elements; `prv_candidates` has tens.
+const LONGEST_ARRAY: usize = 100_000;
+/// Deepest nesting that is followed; a packet has four levels.
+const DEEPEST: usize = 32;
+
+/// The parts of a record that matter, borrowed from its bytes; absent parts stay `None` or NaN.
+#[derive(Clone, Debug)]
+pub struct Packet<'a> {
+    /// `schemavsn`, e.g. `4.02`.
+    pub version: Option<&'a str>,
+    /// `candid`.
+    pub candid: Option<i64>,
+    /// `objectId`.
+    pub object_id: Option<&'a str>,
+    /// Values of [`FIELDS`], NaN where absent.
+    pub values: Vec<f64>,
+    /// An `isdiffpos` that means neither sign.
+    pub odd_isdiffpos: Option<String>,
+    /// `stampData` of science, template, difference.
+    pub cutouts: [Option<&'a [u8]>; 3],
+}
+
+impl Default for Packet<'_> {
+    fn default() -> Self {
+        let values = vec![f64::NAN; FIELDS.len()];
+        Self { version: None, candid: None, object_id: None, values, odd_isdiffpos: None, cutouts: [None; 3] }
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// Fills `self` from the record at the start of `bytes`; returns how many bytes it took.
+    ///
+    /// # Errors
+    /// [`Reason::BadRecord`]; what was read before the fault stays in `self`.
+    pub fn decode(&mut self, schema: &Schema, bytes: &'a [u8]) -> Result<usize, Fault> {
+        let fault = |detail: String| Fault::new(Reason::BadRecord, detail);
+        let mut config = DeserializerConfig::new(schema);
+        config.max_seq_size = LONGEST_ARRAY;
+        config.allowed_depth = DEEPEST;
+        let mut state = DeserializerState::with_config(SliceRead::new(bytes), config);
+        Record(self).deserialize(state.deserializer()).map_err(|e| fault(e.to_string()))?;
+        let left = state.fill_buf().map_err(|e| fault(e.to_string()))?.len();
+        match bytes.len() - left {
+            0 => Err(fault("a record of no bytes".to_owned())),
+            taken => Ok(taken),
+        }
+    }
+
+    /// What is missing or odd in the record itself, its cutouts aside.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let jd = field("jd").is_none_or(|jd| self.values[jd].is_nan());
+        let odd = self.odd_isdiffpos.clone();
+        [
+            (self.candid.is_none(), Reason::MissingCandid, String::new()),
+            (self.object_id.is_none(), Reason::MissingObject, String::new()),
+            (jd, Reason::MissingJd, String::new()),
+            (odd.is_some(), Reason::OddIsdiffpos, odd.unwrap_or_default()),
+        ]
+        .into_iter()
+        .filter(|(found, ..)| *found)
+        .map(|(_, reason, detail)| Fault::new(reason, detail))
+        .collect()
+    }
+
+    fn set_value(&mut self, index: usize, scalar: &Scalar) {
+        static ISDIFFPOS: LazyLock<Option<usize>> = LazyLock::new(|| field("isdiffpos"));
+        self.values[index] = match scalar {
+            Scalar::Text(text) if Some(index) == *ISDIFFPOS => match *text {
+                "t" | "T" | "1" | "true" | "True" => 1.0,
+                "f" | "F" | "0" | "false" | "False" => 0.0,
+                odd => {
+                    self.odd_isdiffpos = Some(odd.chars().take(20).collect());
+                    f64::NAN
+                }
+            },
+            Scalar::Integer(value) => *value as f64,
+            Scalar::Float(value) => *value,
+            _ => f64::NAN,
+        };
+    }
+}
+
+/// What a field of the top level is.
+#[derive(Clone, Copy)]
+enum Part {
+    Version,
+    Candid,
+    Object,
+    Candidate,
+    Cutout(usize),
+    Other,
+}
+
+impl Part {
+    fn of(name: &str) -> Self {
+        let cutout = |name: &str| CUTOUTS.iter().position(|kind| name.eq_ignore_ascii_case(kind));
+        match name {
+            "schemavsn" => Self::Version,
+            "candid" => Self::Candid,
+            "objectId" => Self::Object,
+            "candidate" => Self::Candidate,
+            _ => name.strip_prefix("cutout").and_then(cutout).map_or(Self::Other, Self::Cutout),
+        }
+    }
+}
+
+/// The top level of a packet.
+struct Record<'p, 'a>(&'p mut Packet<'a>);
+/// Its `candidate`.
+struct Candidate<'p, 'a>(&'p mut Packet<'a>);
+/// The bytes of one of its cutouts.
+struct Cutout<'p, 'a>(&'p mut Option<&'a [u8]>);
+
+impl<'de> Record<'_, 'de> {
+    fn fill<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(part) = map.next_key_seed(Key(Part::of))? {
+            match part {
+                Part::Version => self.0.version = map.next_value::<Scalar>()?.text(),
+                Part::Object => self.0.object_id = map.next_value::<Scalar>()?.text(),
+                Part::Candid => self.0.candid = map.next_value::<Scalar>()?.integer(),
+                Part::Candidate => map.next_value_seed(Candidate(self.0))?,
+                Part::Cutout(index) => map.next_value_seed(Cutout(&mut self.0.cutouts[index]))?,
+                Part::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Candidate<'_, 'de> {
+    fn fill<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        static COLUMNS: LazyLock<HashMap<&str, usize>> =
+            LazyLock::new(|| FIELDS.iter().enumerate().map(|(i, name)| (*name, i)).collect());
+        let candid = FIELDS.len();
+        let column = |name: &str| if name == "candid" { Some(candid) } else { COLUMNS.get(name).copied() };
+        while let Some(index) = map.next_key_seed(Key(column))? {
+            match index {
+                Some(index) if index == candid => {
+                    let inner = map.next_value::<Scalar>()?.integer();
+                    self.0.candid = self.0.candid.or(inner);
+                }
+                Some(index) => self.0.set_value(index, &map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Cutout<'_, 'de> {
+    fn fill<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(is_data) = map.next_key_seed(Key(|name: &str| name == "stampData"))? {
+            match is_data {
+                true => *self.0 = map.next_value::<Scalar>()?.bytes(),
+                false => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+macro_rules! nullable_record {
+    ($type:ident, $name:literal) => {
+        impl<'de> DeserializeSeed<'de> for $type<'_, 'de> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+                deserializer.deserialize_any(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $type<'_, 'de> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+                f.write_str($name)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+                self.fill(map)
+            }
+
+            fn visit_unit<E>(self) -> Result<(), E> {
+                Ok(())
+            }
+        }
+    };
+}
+
+nullable_record!(Record, "an alert record");
+nullable_record!(Candidate, "a candidate record");
+nullable_record!(Cutout, "a cutout record");
+
+/// A field's name, turned into what `F` makes of it.
+struct Key<F>(F);
+
+impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<T, E> {
+        Ok(self.0(name))
+    }
+}
+
+/// A value of any simple type, whatever the schema of the day calls it.
+enum Scalar<'a> {
+    /// Null, or an array or record, which no wanted field is.
+    Nothing,
+    Integer(i64),
+    Float(f64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Scalar<'a> {
+    fn integer(&self) -> Option<i64> {
+        if let Self::Integer(value) = self { Some(*value) } else { None }
+    }
+
+    fn text(&self) -> Option<&'a str> {
+        if let Self::Text(value) = self { Some(value) } else { None }
+    }
+
+    fn bytes(&self) -> Option<&'a [u8]> {
+        if let Self::Bytes(value) = self { Some(value) } else { None }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Nothing)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Integer(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Integer(value.cast_signed()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Float(value))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Nothing)
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(value))
+    }
+
+    fn visit_borrowed_bytes<E>(self, value: &'de [u8]) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Bytes(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Scalar<'de>, A::Error> {
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Nothing)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Nothing)
+    }
+}

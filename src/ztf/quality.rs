@@ -1,0 +1,261 @@
+//! What can be wrong with an alert: one list of reasons, what is done about each, and the record of one occurrence.
+//! Knows no file format; the readers say which reason applies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is done with an alert for which a reason was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Policy {
+    /// The reason is noted; the alert is used if it could be read.
+    Keep,
+    /// The alert is counted, named and left out.
+    Skip,
+    /// The run ends with an error that names the alert.
+    Refuse,
+}
+
+impl Policy {
+    /// The policy called `name`: `keep`, `skip` or `refuse`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Keep, Self::Skip, Self::Refuse].into_iter().find(|policy| policy.name() == name)
+    }
+
+    /// Its name in TOML and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Skip => "skip",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($variant:ident $name:literal $policy:ident $meaning:literal,)*) => {
+        /// Why an alert, a file or a label is worth a note. The list is the order of every table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Reason { $(#[doc = $meaning] $variant,)* }
+
+        impl Reason {
+            /// Every reason, in table order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name in TOML and tables.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// One sentence on what it means.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// What is done about it unless the user says otherwise.
+            #[must_use]
+            pub fn default_policy(self) -> Policy {
+                match self { $(Self::$variant => Policy::$policy,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    OtherFile "other_file" Keep "A file of the folder is not called .avro, .tar, .tar.gz or .tgz and is not read.",
+    Unreadable "unreadable" Skip "The file cannot be opened or read.",
+    EmptyFile "empty_file" Skip "The file has no bytes.",
+    NotAvro "not_avro" Skip "The file is no Avro object container (its first bytes are not `Obj\\x01`).",
+    BadArchive "bad_archive" Skip "The tarball is damaged; what stands before the damage is used.",
+    UnsafePath "unsafe_path" Skip "A member of the tarball has an absolute path or one with `..`; nothing is ever unpacked.",
+    Link "link" Skip "A member of the tarball is a link or a device instead of a file.",
+    TooLarge "too_large" Skip "A size exceeds the limit for what is held in memory at once.",
+    BadHeader "bad_header" Skip "The container's header is damaged or has no schema.",
+    UnsupportedCodec "unsupported_codec" Skip "The container's codec is not null, deflate, snappy or zstandard.",
+    NoRecords "no_records" Skip "The container ends after its header.",
+    BadSchema "bad_schema" Skip "The container's embedded schema cannot be parsed.",
+    Truncated "truncated" Skip "The file ends inside its header or a block, or claims more bytes than follow.",
+    BadSync "bad_sync" Skip "The sync marker after a block is wrong: bytes were lost or changed.",
+    BadBlock "bad_block" Skip "A compressed block cannot be inflated or its checksum is wrong.",
+    BadRecord "bad_record" Skip "A record cannot be decoded with the embedded schema; records after it in its block are lost.",
+    MissingCandid "missing_candid" Skip "The record has no `candid`.",
+    MissingObject "missing_object" Skip "The record has no `objectId`.",
+    MissingCutout "missing_cutout" Skip "One of the three cutouts is absent or has no bytes.",
+    NotFits "not_fits" Skip "A cutout is neither gzip nor FITS (alerts of 2017 hold JPEG).",
+    BadGzip "bad_gzip" Skip "A cutout's gzip stream is damaged: header, deflate data, length or checksum.",
+    BadFits "bad_fits" Skip "A cutout's FITS header is not that of one two-dimensional 32-bit float image.",
+    TruncatedFits "truncated_fits" Skip "A cutout has fewer pixels than its FITS header says.",
+    AllNan "all_nan" Skip "A cutout has no finite pixel.",
+    ShapesDiffer "shapes_differ" Skip "The three cutouts differ in shape.",
+    Oversized "oversized" Skip "A cutout has more than 63 pixels on a side.",
+    NotSquare "not_square" Keep "A cutout is not 63 x 63 pixels: cut at the edge of the detector.",
+    NanPixels "nan_pixels" Keep "A cutout has NaN pixels: no data or masked.",
+    HugePixels "huge_pixels" Keep "A cutout has pixels above 1e10 in size, such as -3.4e38: no fluxes.",
+    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0.",
+    MissingJd "missing_jd" Keep "The record has no date `jd`.",
+    Duplicate "duplicate" Skip "The same `candid` came before; the first one is used.",
+    Unlabelled "unlabelled" Skip "The label table has no label for the alert, and only labelled ones are wanted.",
+    LabelConflict "label_conflict" Keep "Alerts of one object have different labels.",
+    LabelUnmatched "label_unmatched" Keep "The label table names a candid or object of which no alert was read.",
+}
+
+impl Reason {
+    /// The reason called `name`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+/// A reason and the numbers that belong to it, before it is known where it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub reason: Reason,
+    /// The particulars, a lower-case fragment.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault with its particulars.
+    #[must_use]
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, relative to the folder or pattern that was asked for; `night.tar.gz:123.avro` inside a tarball.
+    pub file: Arc<str>,
+    /// Number of the record in its file, from 0; none for the file itself.
+    pub record: Option<u64>,
+    /// Offset of the record's block in its file, bytes.
+    pub offset: u64,
+}
+
+impl Place {
+    /// The whole of `file`.
+    #[must_use]
+    pub fn file(file: &Arc<str>) -> Self {
+        Self { file: Arc::clone(file), record: None, offset: 0 }
+    }
+}
+
+/// One reason found in one place: a row of `quality.csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// What is wrong.
+    pub reason: Reason,
+    /// What was done about it.
+    pub policy: Policy,
+    /// Where.
+    pub place: Place,
+    /// The alert, when known.
+    pub candid: Option<i64>,
+    /// Its object, when known.
+    pub object_id: Option<String>,
+    /// The particulars, a lower-case fragment.
+    pub detail: String,
+}
+
+impl Occurrence {
+    /// A fault in its place, of an alert that is not known.
+    #[must_use]
+    pub fn new(fault: Fault, place: &Place, policies: &Policies) -> Self {
+        let (reason, policy) = (fault.reason, policies.of(fault.reason));
+        Self { reason, policy, place: place.clone(), candid: None, object_id: None, detail: fault.detail }
+    }
+}
+
+impl std::fmt::Display for Occurrence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.place.file)?;
+        if let Some(record) = self.place.record {
+            write!(f, ", record {record} at byte {}", self.place.offset)?;
+        }
+        if let Some(candid) = self.candid {
+            write!(f, ", candid {candid}")?;
+        }
+        if let Some(object) = &self.object_id {
+            write!(f, " of {object}")?;
+        }
+        write!(f, ": {}", self.reason.name())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+/// The policy of every reason: the defaults, and what the user made stricter.
+#[derive(Clone, Debug, Default)]
+pub struct Policies(BTreeMap<Reason, Policy>);
+
+impl Policies {
+    /// Makes the policy of one reason stricter; what is skipped by default is never kept, for nothing usable is left.
+    pub fn tighten(&mut self, reason: Reason, policy: Policy) {
+        let policy = policy.max(self.of(reason));
+        self.0.insert(reason, policy);
+    }
+
+    /// The policy of `reason`.
+    #[must_use]
+    pub fn of(&self, reason: Reason) -> Policy {
+        self.0.get(&reason).copied().unwrap_or(reason.default_policy())
+    }
+}
+
+/// How many alerts or files each reason concerns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals(BTreeMap<Reason, u64>);
+
+impl Totals {
+    /// Counts `more` occurrences.
+    pub fn add(&mut self, reason: Reason, more: u64) {
+        *self.0.entry(reason).or_default() += more;
+    }
+
+    /// Counts each reason among `occurrences` once, however many cutouts of an alert it concerns.
+    pub fn add_once_each(&mut self, occurrences: &[Occurrence]) {
+        let reasons: BTreeSet<Reason> = occurrences.iter().map(|found| found.reason).collect();
+        reasons.into_iter().for_each(|reason| self.add(reason, 1));
+    }
+
+    /// The count of `reason`.
+    #[must_use]
+    pub fn of(&self, reason: Reason) -> u64 {
+        self.0.get(&reason).copied().unwrap_or(0)
+    }
+
+    /// The reasons that occurred, in table order, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        self.0.iter().map(|(reason, count)| (*reason, *count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_parse_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.name()), Some(*reason));
+        }
+        assert_eq!(Reason::parse("no such"), None);
+        assert_eq!(Policy::parse("refuse"), Some(Policy::Refuse));
+        assert_eq!(Policy::parse("Refuse"), None);
+    }
+
+    #[test]
+    fn policies_only_get_stricter() {
+        let mut policies = Policies::default();
+        assert_eq!(policies.of(Reason::NotSquare), Policy::Keep);
+        policies.tighten(Reason::NotSquare, Policy::Skip);
+        assert_eq!(policies.of(Reason::NotSquare), Policy::Skip);
+        policies.tighten(Reason::BadGzip, Policy::Keep);
+        assert_eq!(policies.of(Reason::BadGzip), Policy::Skip);
+    }
+}
