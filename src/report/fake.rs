@@ -195,7 +195,7 @@ fn predictions(seed: u64, quality: f64) -> Predictions {
             candid: i64::from(number as u32),
             object_id: String::new(),
             label,
-            split: if number % 4 == 0 { split::VALIDATION.into() } else { split::TEST.into() },
+            split: if number.is_multiple_of(4) { split::VALIDATION.into() } else { split::TEST.into() },
             probabilities: scores.iter().map(|s| s / total).collect(),
         }
     };
@@ -233,7 +233,11 @@ fn scores(out: &Path, seed: u64, replicate: u64, quality: f64) {
         }
         for (t, truth) in CLASSES.iter().enumerate() {
             for (p, predicted) in CLASSES.iter().enumerate() {
-                let count = if t == p { (60.0 * quality) as usize } else { usize::from((t + p) % 3 == 0) * 4 };
+                let count = match (gain.is_nan(), t == p) {
+                    (true, _) => 60 * usize::from(p == 0),
+                    (false, true) => (60.0 * quality) as usize,
+                    (false, false) => usize::from((t + p) % 3 == 0) * 4,
+                };
                 let (series, split) = (series.into(), split::TEST.into());
                 let (truth, predicted) = ((*truth).into(), (*predicted).into());
                 cells.push(ConfusionCell { series, split, truth, predicted, count });

@@ -225,7 +225,8 @@ fn difference(row: Option<&ComparisonRow>) -> Cell {
 
 /// `5`, or `4-5` where the metrics of a row differ.
 fn counts(rows: &[Option<&ComparisonRow>]) -> String {
-    let count = |row: &Option<&ComparisonRow>| row.and_then(|r| r.summary).map_or(0, |s| s.n);
-    let (low, high) = (rows.iter().map(count).min().unwrap_or(0), rows.iter().map(count).max().unwrap_or(0));
+    let count = |row: Option<&ComparisonRow>| row.and_then(|r| r.summary).map_or(0, |s| s.n);
+    let counts = || rows.iter().copied().map(count);
+    let (low, high) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
     if low == high { low.to_string() } else { format!("{low}\u{2013}{high}") }
 }

@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod notes;
 pub mod page;
 pub mod plots;
+pub mod published;
 pub mod record;
 pub mod sources;
 pub mod tidy;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use thiserror::Error;
 
 pub use compare::{Comparison, ComparisonOptions, comparison};
@@ -57,7 +59,9 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     let validation = ComparisonOptions { split: split::VALIDATION.into(), ..ComparisonOptions::default() };
     let validation = comparison(std::slice::from_ref(record), &validation);
     let sources = Sources::new(record, &metrics, &test);
-    let figures: Vec<Figure> = PLOTS.iter().flat_map(|plot| plot.draw(&sources)).collect();
+    let figures: Vec<Figure> = PLOTS.par_iter().flat_map_iter(|plot| plot.draw(&sources)).collect();
+    let pictures: Vec<(String, Vec<u8>)> =
+        figures.par_iter().map(|figure| (svg::render(&figure.canvas), png::render(&figure.canvas))).collect();
     problems.extend(sources.problems());
 
     let mut files = Files::new(results)?;
@@ -66,12 +70,12 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     for (name, format) in [("csv", Format::Csv), ("md", Format::Md), ("tex", Format::Latex)] {
         files.write(&format!("tables/comparison.{name}"), test.render(format).as_bytes())?;
     }
-    for figure in &figures {
-        files.write(&format!("figures/{}.svg", figure.name), svg::render(&figure.canvas).as_bytes())?;
-        files.write(&format!("figures/{}.png", figure.name), &png::render(&figure.canvas))?;
+    for (figure, (vector, bitmap)) in figures.iter().zip(&pictures) {
+        files.write(&format!("figures/{}.svg", figure.name), vector.as_bytes())?;
+        files.write(&format!("figures/{}.png", figure.name), bitmap)?;
     }
     let answer = notes::answer(&test, &validation);
-    files.write("report.html", page::render(&sources, &answer, &figures, &problems).as_bytes())?;
+    files.write("report.html", page::render(&sources, &answer, &figures, &pictures, &problems).as_bytes())?;
     manifest::write(record, results, &files.written)?;
     Ok(files.written)
 }

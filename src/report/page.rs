@@ -6,12 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::draw::{font, png, svg};
+use super::draw::font;
 use super::format::Markup;
 use super::format::html::{Html, escape};
 use super::grid;
 use super::notes;
 use super::plots::Figure;
+use super::published;
 use super::sources::Sources;
 
 /// Larger pictures are put in as PNG when that is smaller.
@@ -19,8 +20,14 @@ const LARGE: usize = 60_000;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page. `answer`: the answer in words; `problems`: what could not be read.
-pub fn render(sources: &Sources, answer: &str, figures: &[Figure], problems: &[String]) -> String {
+/// The page. `answer`: the answer in words; `pictures`: each figure as SVG and PNG; `problems`: what could not be read.
+pub fn render(
+    sources: &Sources,
+    answer: &str,
+    figures: &[Figure],
+    pictures: &[(String, Vec<u8>)],
+    problems: &[String],
+) -> String {
     let record = sources.record;
     let mut body = format!("<h1>{}</h1>\n", escape(&record.experiment));
     if !record.question.is_empty() {
@@ -29,7 +36,7 @@ pub fn render(sources: &Sources, answer: &str, figures: &[Figure], problems: &[S
     body.push_str(&format!("<p class=\"answer\">{}</p>\n", escape(answer)));
     body.push_str(&missing(&sources.comparison.missing, problems));
     body.push_str(&tables(sources));
-    body.push_str(&section("Figures", &figures.iter().map(figure).collect::<String>()));
+    body.push_str(&section("Figures", &figures.iter().zip(pictures).map(|(f, p)| figure(f, p)).collect::<String>()));
     body.push_str(&section("Run", &run(sources)));
     body.push_str(&section("Provenance", &provenance(&record.provenance)));
     let font = STANDARD.encode(font::BYTES);
@@ -47,43 +54,33 @@ fn section(title: &str, content: &str) -> String {
 }
 
 fn missing(steps: &[String], problems: &[String]) -> String {
-    let items: String = steps.iter().chain(problems).map(|text| format!("<li>{}</li>", escape(text))).collect();
+    let items: Vec<String> = steps.iter().chain(problems).map(|text| escape(text)).collect();
     if items.is_empty() {
         return String::new();
     }
-    format!("<details class=\"missing\" open><summary>Missing from this report</summary><ul>{items}</ul></details>\n")
+    let list = format!("<ul><li>{}</li></ul>", items.join("</li><li>"));
+    format!("<details class=\"missing\" open><summary>Missing from this report</summary>{list}</details>\n")
 }
 
 fn tables(sources: &Sources) -> String {
     let settings = grid::settings(sources.comparison).map_or_else(String::new, |grid| Html.grid(&grid));
     let wide: String = grid::wide(sources.comparison).iter().map(|grid| Html.grid(grid)).collect();
     let notes: String = notes::notes(sources.comparison).iter().map(|note| Html.sentence(note)).collect();
+    let published = published::beside_ours(sources).map_or_else(String::new, |grid| Html.grid(&grid));
     let comparison = section("Comparison", &format!("{wide}<div class=\"notes\">{notes}</div>"));
-    format!("{}{comparison}{}", section("Arms", &settings), section("Published figures", &published()))
+    format!("{}{comparison}{}", section("Arms", &settings), section("Published figures", &published))
 }
 
-/// Published figures beside ours.
-fn published() -> String {
-    String::new()
-}
-
-fn figure(figure: &Figure) -> String {
-    let vector = svg::render(&figure.canvas);
-    let picture = if vector.len() <= LARGE { vector } else { smaller(figure, vector) };
+fn figure(figure: &Figure, (vector, bitmap): &(String, Vec<u8>)) -> String {
     let caption = escape(&figure.caption);
+    // Base64 takes four bytes for three.
+    let picture = if vector.len() <= LARGE || vector.len() <= bitmap.len() * 4 / 3 {
+        vector.clone()
+    } else {
+        let (width, bytes) = (figure.canvas.width, STANDARD.encode(bitmap));
+        format!("<img alt=\"{caption}\" style=\"width:{width:.0}pt\" src=\"data:image/png;base64,{bytes}\">")
+    };
     format!("<figure id=\"{}\">{picture}<figcaption>{caption}</figcaption></figure>\n", escape(&figure.name))
-}
-
-fn smaller(figure: &Figure, vector: String) -> String {
-    let bitmap = STANDARD.encode(png::render(&figure.canvas));
-    if bitmap.len() >= vector.len() {
-        return vector;
-    }
-    let width = figure.canvas.width;
-    format!(
-        "<img alt=\"{}\" style=\"width:{width:.0}pt\" src=\"data:image/png;base64,{bitmap}\">",
-        escape(&figure.caption)
-    )
 }
 
 /// How often each stage ran and how long it took.

@@ -71,6 +71,7 @@ impl StepRecord {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn write_type<S: Serializer>(artifact: &ArtifactType, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(artifact.word())
 }

@@ -1,8 +1,8 @@
 //! What figures are made from: the artifacts of a record by stage and arm, and one look for each arm and class.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::compare::Comparison;
 use super::draw::legend::Entry;
@@ -22,14 +22,14 @@ pub struct Sources<'a> {
     /// The arms compared.
     pub comparison: &'a Comparison,
     classes: Vec<String>,
-    problems: RefCell<BTreeSet<String>>,
+    problems: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Sources<'a> {
     /// Looks through the artifacts for the classes.
     pub fn new(record: &'a Record, metrics: &'a [TidyRow], comparison: &'a Comparison) -> Self {
         let classes = classes(record);
-        Self { record, metrics, comparison, classes, problems: RefCell::default() }
+        Self { record, metrics, comparison, classes, problems: Mutex::default() }
     }
 
     /// Names of the arms.
@@ -69,7 +69,7 @@ impl<'a> Sources<'a> {
             Err(error) => {
                 let file = error.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
                 let problem = format!("{}, {file}: {}", tidy::place(step), error.what);
-                self.problems.borrow_mut().insert(problem);
+                self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(problem);
                 None
             }
         }
@@ -77,7 +77,7 @@ impl<'a> Sources<'a> {
 
     /// Faults so far.
     pub fn problems(&self) -> Vec<String> {
-        self.problems.borrow().iter().cloned().collect()
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// The look of an arm.
@@ -130,7 +130,9 @@ fn classes(record: &Record) -> Vec<String> {
     for (_, folder) in steps.iter().filter(|(s, _)| s.artifact == ArtifactType::Alerts) {
         if let Ok(table) = Table::read(folder.join("alerts.csv")) {
             let labels: BTreeSet<String> = table.texts("label").into_iter().collect();
-            labels.iter().for_each(|label| add(label));
+            for label in &labels {
+                add(label);
+            }
         }
     }
     found

@@ -140,3 +140,40 @@ fn damaged_and_absent_artifacts_end_nothing() {
     write(&record, &results).unwrap();
     assert_eq!(std::fs::read_dir(results.join("figures")).unwrap().count(), 0);
 }
+
+/// Pictures of `record` for someone to look at, or nowhere.
+fn draw(record: &Record, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os(KEEP).map(|kept| PathBuf::from(format!("{}-{name}", kept.to_string_lossy())));
+    let results = kept.unwrap_or_else(|| folder.path().to_path_buf());
+    write(record, &results).unwrap();
+    contents(&results)
+}
+
+#[test]
+fn one_arm_and_one_replicate_give_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    record.arms.truncate(1);
+    record.steps.retain(|step| step.replicate == 0 && step.arm == record.arms[0].name);
+    let files = draw(&record, "one");
+    assert!(!files.keys().any(|path| path.to_string_lossy().contains("ablation")), "one arm has no ablation");
+    assert!(files.contains_key(Path::new("figures/metrics-scores.svg")));
+    let page = String::from_utf8(files[Path::new("report.html")].clone()).unwrap();
+    assert!(page.contains("latent=21: macro f1 of images on the test split (stage scores) 0.8"), "no answer");
+}
+
+#[test]
+fn many_arms_with_long_names_give_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = fake::record(folder.path());
+    let mut record = Record { arms: Vec::new(), steps: Vec::new(), ..one.clone() };
+    for round in 0..3 {
+        let rename = |name: &str| format!("{name} and a very long name, round {round}");
+        record.arms.extend(one.arms.iter().map(|arm| ArmRecord { name: rename(&arm.name), ..arm.clone() }));
+        record.steps.extend(one.steps.iter().map(|step| StepRecord { arm: rename(&step.arm), ..step.clone() }));
+    }
+    record.baseline = Some(record.arms[0].name.clone());
+    let files = draw(&record, "many");
+    assert!(files.contains_key(Path::new("figures/latent-codes.png")));
+}

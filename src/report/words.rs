@@ -23,12 +23,11 @@ impl Direction {
 }
 
 /// Metrics in order of rank: the first that an experiment has is its headline.
-const RANKED: [&str; 12] = [
+const RANKED: [&str; 11] = [
     "macro_f1",
     "balanced_accuracy",
     "accuracy",
-    "roc_auc",
-    "auc",
+    "macro_auc",
     "purity",
     "nmi",
     "mse_clean",

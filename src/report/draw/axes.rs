@@ -130,8 +130,8 @@ pub struct Axes {
     y: Scale,
 }
 
-/// Longest label of a tick.
-const LABEL: f64 = 90.0;
+/// Longest label of a tick of the y axis, part of the panel's width.
+const LABEL: f64 = 0.45;
 
 impl Axes {
     /// Draws frame, ticks, labels and title inside `panel`. `y` runs upwards, names run downwards from the top.
@@ -140,16 +140,16 @@ impl Axes {
         let bottom = (if x.label.is_empty() { 0.0 } else { FONT + 2.0 }) + FONT + 5.0;
         let height = panel.height - top - bottom;
         let y_ticks = y.scale.ticks((height / 28.0).max(2.0));
-        let widest = y_ticks.iter().map(|t| font::width(&t.1, FONT).min(LABEL)).fold(0.0, f64::max);
+        let widest = y_ticks.iter().map(|t| font::width(&t.1, FONT).min(LABEL * panel.width)).fold(0.0, f64::max);
         let left = widest + 7.0 + if y.label.is_empty() { 0.0 } else { FONT + 5.0 };
         let area = Rect { x: panel.x + left, y: panel.y + top, width: panel.width - left - 6.0, height };
         let axes = Self { area, x: x.scale, y: y.scale };
         axes.x_ticks(canvas);
-        axes.y_ticks(canvas, &y_ticks);
+        axes.y_ticks(canvas, &y_ticks, LABEL * panel.width);
         let corners = area.corners();
         canvas.line(corners.iter().chain(&corners[..1]).copied().collect(), BLACK, 0.6, Dash::Solid);
         let middle = area.x + area.width / 2.0;
-        canvas.label((middle, panel.y + FONT * 0.7), &shorten(title, panel.width - 4.0), Anchor::Middle);
+        canvas.label((middle, panel.y + FONT * 0.7), &shorten(title, 2.0 * (panel.right() - middle)), Anchor::Middle);
         canvas.label((middle, panel.bottom() - FONT * 0.55), &shorten(&x.label, area.width + left), Anchor::Middle);
         canvas.upwards((panel.x + FONT * 0.6, area.y + area.height / 2.0), &shorten(&y.label, panel.height));
         axes
@@ -174,14 +174,14 @@ impl Axes {
         }
     }
 
-    fn y_ticks(&self, canvas: &mut Canvas, ticks: &[(f64, String)]) {
+    fn y_ticks(&self, canvas: &mut Canvas, ticks: &[(f64, String)], room: f64) {
         for (value, label) in ticks {
             let y = self.place((0.0, *value)).1;
             if !matches!(self.y, Scale::Names(_)) {
                 canvas.line(vec![(self.area.x, y), (self.area.right(), y)], LIGHT, 0.4, Dash::Solid);
             }
             canvas.line(vec![(self.area.x - 2.5, y), (self.area.x, y)], BLACK, 0.6, Dash::Solid);
-            canvas.label((self.area.x - 4.5, y), &shorten(label, LABEL), Anchor::End);
+            canvas.label((self.area.x - 4.5, y), &shorten(label, room), Anchor::End);
         }
     }
 

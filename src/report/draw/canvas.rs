@@ -177,17 +177,31 @@ impl Canvas {
     }
 }
 
-/// `text`, shortened with an ellipsis to at most `width` points.
+/// `text`, its middle replaced by an ellipsis where it is wider than `width` points: names often differ at their end.
 pub fn shorten(text: &str, width: f64) -> String {
     if font::width(text, FONT) <= width {
         return text.into();
     }
-    let mut short = text.to_string();
-    while short.pop().is_some() {
-        let candidate = format!("{}\u{2026}", short.trim_end());
+    let letters: Vec<char> = text.chars().collect();
+    for kept in (1..letters.len()).rev() {
+        let (start, end) = (kept.div_ceil(2), letters.len() - kept / 2);
+        let candidate: String = letters[..start].iter().chain(&['\u{2026}']).chain(&letters[end..]).collect();
         if font::width(&candidate, FONT) <= width {
             return candidate;
         }
     }
     String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shorten("short", 100.0), "short");
+        let short = shorten("latent=21 and a very long name, round 3", 90.0);
+        assert!(short.starts_with("latent") && short.ends_with('3') && font::width(&short, FONT) <= 90.0, "{short}");
+        assert_eq!(shorten("word", 1.0), "");
+    }
 }

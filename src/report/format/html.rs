@@ -8,7 +8,8 @@ pub struct Html;
 
 impl Markup for Html {
     fn grid(&self, grid: &Grid) -> String {
-        let header: String = grid.header.iter().map(|name| format!("<th>{}</th>", escape(name))).collect();
+        let header: Vec<String> = grid.header.iter().map(|name| escape(name)).collect();
+        let header = format!("<th>{}</th>", header.join("</th><th>"));
         let rows: String = grid.rows.iter().map(|row| self::row(row)).collect();
         let caption = escape(&grid.caption);
         format!(

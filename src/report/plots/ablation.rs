@@ -3,7 +3,8 @@
 use super::{Figure, Plot, file_name};
 use crate::report::compare::{ComparisonRow, Measure};
 use crate::report::draw::axes::{Axes, Axis, Scale};
-use crate::report::draw::canvas::{Canvas, Rect, TWO_COLUMNS};
+use crate::report::draw::canvas::{Canvas, FONT, Rect, TWO_COLUMNS};
+use crate::report::draw::font;
 use crate::report::draw::legend::{self, Sample};
 use crate::report::draw::theme::{Dash, GREY};
 use crate::report::sources::Sources;
@@ -12,6 +13,8 @@ use crate::report::words;
 /// See the file.
 pub struct Ablation;
 
+/// Width of a name from which on panels take the whole page.
+const LONG: f64 = 100.0;
 /// Metrics in one figure.
 const METRICS: usize = 4;
 
@@ -49,8 +52,10 @@ impl Plot for Ablation {
 fn figure(plot: &Ablation, sources: &Sources, place: (&str, &str, &str), measures: &[&Measure]) -> Figure {
     let (stage, series, split) = place;
     let arms = sources.comparison.arms.len();
-    let size = (TWO_COLUMNS / 2.0, 52.0 + 15.0 * arms as f64);
-    let (mut canvas, rects) = legend::panels(measures.len(), 2, size, Sample::Mark, &[]);
+    let longest = sources.arms().iter().map(|arm| font::width(arm, FONT)).fold(0.0, f64::max);
+    let columns = if longest > LONG { 1 } else { 2 };
+    let size = (TWO_COLUMNS / columns as f64, 40.0 + 16.0 * arms as f64);
+    let (mut canvas, rects) = legend::panels(measures.len(), columns, size, Sample::Mark, &[]);
     for (rect, measure) in rects.into_iter().zip(measures) {
         panel(&mut canvas, rect, sources, measure);
     }

@@ -3,7 +3,8 @@
 use super::{Figure, Plot, file_name};
 use crate::report::compare::{ComparisonRow, Measure};
 use crate::report::draw::axes::{Axes, Axis, Scale};
-use crate::report::draw::canvas::{Canvas, ONE_COLUMN, Rect, TWO_COLUMNS};
+use crate::report::draw::canvas::{Canvas, FONT, ONE_COLUMN, Rect, TWO_COLUMNS};
+use crate::report::draw::font;
 use crate::report::draw::legend::{self, Sample};
 use crate::report::draw::theme::{BLACK, Dash};
 use crate::report::sources::Sources;
@@ -54,7 +55,8 @@ fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Meas
     metrics.sort_by_key(|metric| words::rank(metric));
     metrics.truncate(METRICS);
     let entries = if sources.arms().len() > 1 { sources.arm_entries(&sources.arms()) } else { Vec::new() };
-    let wide = series.len() * sources.arms().len() > 8;
+    let longest = series.iter().map(|s| font::width(s, FONT)).fold(0.0, f64::max);
+    let wide = series.len() * sources.arms().len() > 8 || series.len() as f64 * (longest + 6.0) > ONE_COLUMN - 40.0;
     let (columns, width) = if wide { (1, TWO_COLUMNS) } else { (2, ONE_COLUMN) };
     let (mut canvas, rects) = legend::panels(metrics.len(), columns, (width, 170.0), Sample::Both, &entries);
     for (rect, metric) in rects.into_iter().zip(metrics) {

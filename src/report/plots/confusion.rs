@@ -136,13 +136,19 @@ fn matrix(canvas: &mut Canvas, rect: Rect, title: &str, classes: &[&String], cou
 
 fn cell(canvas: &mut Canvas, rect: Rect, count: usize, total: usize) {
     let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
-    canvas.area(rect.corners(), heat(share), 1.0);
+    if count > 0 {
+        canvas.area(rect.corners(), heat(share), 1.0);
+    }
     let colour = if share > 0.45 { WHITE } else { BLACK };
     let middle = (rect.x + rect.width / 2.0, rect.y + rect.height / 2.0);
-    let percent = if total == 0 { "no rows".into() } else { format!("{:.0} %", 100.0 * share) };
-    let apart = if rect.height > 2.4 * FONT { 0.62 * FONT } else { 0.0 };
+    let percent = match (total, count) {
+        (0, _) => "no rows".into(),
+        (_, 0) => "0".into(),
+        _ => format!("{:.0} %", 100.0 * share),
+    };
+    let apart = if rect.height > 2.4 * FONT && count > 0 { 0.62 * FONT } else { 0.0 };
     canvas.coloured_label((middle.0, middle.1 - apart), &percent, Anchor::Middle, colour);
-    if apart > 0.0 && total > 0 {
+    if apart > 0.0 {
         canvas.coloured_label((middle.0, middle.1 + apart), &count.to_string(), Anchor::Middle, colour);
     }
 }

@@ -13,8 +13,9 @@ use crate::stage::ArtifactType;
 /// See the file.
 pub struct Latent;
 
-/// Most points in a panel.
+/// Most points in a panel, and in all panels together.
 const POINTS: usize = 1000;
+const ALL_POINTS: usize = 3000;
 /// Prefix of the names of latent features.
 const PREFIX: &str = "latent_";
 
@@ -43,10 +44,11 @@ impl Plot for Latent {
 
 fn figure(plot: &Latent, sources: &Sources, stage: &str) -> Option<Figure> {
     let mut maps = Vec::new();
+    let most = (ALL_POINTS / sources.arms().len().max(1)).clamp(100, POINTS);
     for arm in sources.arms() {
         let first = sources.steps(stage, arm).into_iter().next();
         let features = first.and_then(|step| sources.read(step, Features::open));
-        maps.extend(features.and_then(|features| map(arm, &features)));
+        maps.extend(features.and_then(|features| map(arm, &features, most)));
     }
     if maps.is_empty() {
         return None;
@@ -61,12 +63,12 @@ fn figure(plot: &Latent, sources: &Sources, stage: &str) -> Option<Figure> {
     }
     let caption = format!(
         "Latent codes of stage {stage}: first two principal components of each arm's own space, first replicate, test \
-         split, at most {POINTS} points; axes say their share of the variance."
+         split, at most {most} points; axes say their share of the variance."
     );
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }
 
-fn map(arm: &str, features: &Features) -> Option<Map> {
+fn map(arm: &str, features: &Features, most: usize) -> Option<Map> {
     let names = &features.facts.names;
     let columns: Vec<usize> = (0..names.len()).filter(|i| names[*i].starts_with(PREFIX)).collect();
     let (splits, labels) = (features.index.texts("split"), features.index.texts("label"));
@@ -74,7 +76,7 @@ fn map(arm: &str, features: &Features) -> Option<Map> {
     if rows.is_empty() {
         rows = (0..splits.len()).collect();
     }
-    let every = rows.len().div_ceil(POINTS).max(1);
+    let every = rows.len().div_ceil(most).max(1);
     let rows: Vec<usize> = rows.into_iter().step_by(every).collect();
     let codes: Vec<Vec<f64>> = rows
         .iter()
@@ -143,7 +145,7 @@ fn leading(matrix: &[Vec<f64>], orthogonal: &[f64]) -> (Vec<f64>, f64) {
     }
     let largest = vector.iter().copied().fold(0.0_f64, |best, v| if v.abs() > best.abs() { v } else { best });
     if largest < 0.0 {
-        vector.iter_mut().for_each(|v| *v = -*v);
+        vector = vector.into_iter().map(|v| -v).collect();
     }
     let image: Vec<f64> = matrix.iter().map(|row| dot(row, &vector)).collect();
     let value = dot(&image, &vector);

@@ -1,4 +1,5 @@
-//! Receiver operating characteristic of each class against the rest, one panel for each arm.
+//! Receiver operating characteristic of each class against the rest, one panel for each arm. The false positive rate is
+//! logarithmic: a survey with many alerts a night works at its low end.
 
 use super::{Figure, Plot, file_name};
 use crate::artifacts::predictions::{Prediction, Predictions};
@@ -13,8 +14,16 @@ use crate::stage::ArtifactType;
 /// See the file.
 pub struct Roc;
 
-/// False positive rates at which replicates are averaged.
-const GRID: usize = 200;
+/// Class and points (false positive rate, true positive rate).
+type Curve = (String, Vec<Point>);
+
+/// False positive rates at which replicates are averaged: so many, from the lowest to 1 in equal ratios.
+const GRID: usize = 120;
+const LOWEST: f64 = 1e-3;
+
+fn grid(index: usize) -> f64 {
+    LOWEST.powf(1.0 - index as f64 / GRID as f64)
+}
 
 impl Plot for Roc {
     fn name(&self) -> &'static str {
@@ -32,7 +41,7 @@ impl Plot for Roc {
 }
 
 fn figure(plot: &Roc, sources: &Sources, stage: &str) -> Option<Figure> {
-    let mut panels: Vec<(&str, Vec<(String, Vec<Point>)>)> = Vec::new();
+    let mut panels: Vec<(&str, Vec<Curve>)> = Vec::new();
     for arm in sources.arms() {
         let steps = sources.steps(stage, arm);
         let predictions: Vec<Predictions> =
@@ -57,22 +66,23 @@ fn figure(plot: &Roc, sources: &Sources, stage: &str) -> Option<Figure> {
     }
     let caption = format!(
         "ROC of stage {stage} on the test split, each class against the rest; mean over replicates at equal false \
-         positive rate. The diagonal is chance."
+         positive rate. Dotted: chance."
     );
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }
 
 fn panel(canvas: &mut Canvas, rect: Rect, title: &str, curves: &[(Style, &[Point])]) {
-    let x = Axis::new("false positive rate", Scale::Linear(0.0, 1.0));
+    let x = Axis::new("false positive rate", Scale::Log(LOWEST, 1.0));
     let axes = Axes::draw(canvas, rect, title, x, Axis::new("true positive rate", Scale::Linear(0.0, 1.0)));
-    canvas.line(axes.places(&[(0.0, 0.0), (1.0, 1.0)]), GREY, 0.6, Dash::Dotted);
+    let chance: Vec<Point> = (0..=GRID).map(|i| (grid(i), grid(i))).collect();
+    canvas.line(axes.places(&chance), GREY, 0.6, Dash::Dotted);
     for (style, points) in curves {
         canvas.line(axes.places(points), style.colour, 1.2, style.dash);
     }
 }
 
 /// For each class that has both positives and negatives, its curve averaged over replicates.
-fn curves(replicates: &[Predictions]) -> Vec<(String, Vec<Point>)> {
+fn curves(replicates: &[Predictions]) -> Vec<Curve> {
     let Some(first) = replicates.first() else { return Vec::new() };
     let mut curves = Vec::new();
     for (class, name) in first.facts.classes.iter().enumerate() {
@@ -81,8 +91,7 @@ fn curves(replicates: &[Predictions]) -> Vec<(String, Vec<Point>)> {
             continue;
         }
         let mean = |i: usize| rates.iter().map(|r| r[i]).sum::<f64>() / rates.len() as f64;
-        let points = (0..=GRID).map(|i| (i as f64 / GRID as f64, mean(i)));
-        curves.push((name.clone(), std::iter::once((0.0, 0.0)).chain(points).collect()));
+        curves.push((name.clone(), (0..=GRID).map(|i| (grid(i), mean(i))).collect()));
     }
     curves
 }
@@ -114,7 +123,7 @@ fn sampled(points: &[Point]) -> Option<Vec<f64>> {
         let (a, b) = (points.get(after.checked_sub(1)?)?, points.get(after));
         Some(b.map_or(a.1, |b| a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0)))
     };
-    (0..=GRID).map(|i| at(i as f64 / GRID as f64)).collect()
+    (0..=GRID).map(|i| at(grid(i))).collect()
 }
 
 #[cfg(test)]
@@ -132,7 +141,8 @@ mod tests {
         let points = curve(&rows, 1).unwrap();
         assert_eq!(points, [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]);
         let sampled = sampled(&points).unwrap();
-        assert_eq!((sampled[0], sampled[GRID / 4], sampled[GRID]), (0.5, 0.75, 1.0));
+        assert!((sampled[0] - 0.501).abs() < 1e-9 && sampled[GRID] == 1.0, "{sampled:?}");
+        assert!((grid(0) - LOWEST).abs() < 1e-12 && grid(GRID) == 1.0);
         assert_eq!(curve(&rows[..1], 1), None);
     }
 }
