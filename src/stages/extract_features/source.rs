@@ -87,6 +87,14 @@ impl Source {
         }
     }
 
+    /// The array of images, and the row of it that shows each row.
+    pub(super) fn image_rows(&self) -> (&Array, Vec<usize>) {
+        match self {
+            Self::Stamps(stamps) => (&stamps.images, (0..stamps.images.rows()).collect()),
+            Self::Sequences { sequences, last } => (&sequences.images, last.clone()),
+        }
+    }
+
     fn images(&self) -> &Array {
         match self {
             Self::Stamps(stamps) => &stamps.images,
