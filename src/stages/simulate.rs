@@ -1,17 +1,32 @@
 //! The stage kind `simulate`: ZTF-like alerts without any download.
 //! Knows the simulator's recipe and the alerts artifact; draws nothing itself.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use crate::artifacts::alerts::AlertsWriter;
-use crate::keys;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
 use crate::ztf::simulator::{Recipe, simulate_object};
+use crate::ztf::writer::{PacketSink, WriteError};
+use crate::{choice, keys};
 
 /// Objects that are in memory at once: about twenty alerts of 95 kB (noisy and clean) for each thread.
 const CHUNK: usize = 64;
+
+choice! {
+    /// Whether the alerts are also written as the survey sends them.
+    pub enum Packets {
+        /// Not at all.
+        None = "none",
+        /// One file each in the artifact's folder `packets`.
+        Folder = "folder",
+        /// One file, the artifact's `packets.tar.gz`.
+        Tarball = "tar.gz",
+    }
+}
 
 keys! {
     /// Keys of `simulate`.
@@ -38,10 +53,21 @@ keys! {
         edge_fraction: f64 = 0.0, range(0, 1);
         /// Also write the stamps without noise, `clean.npy`.
         clean: bool = true;
+        /// Also write real ZTF packets (Avro 4.02): into the artifact's folder `packets` or its `packets.tar.gz`.
+        packets: Packets = Packets::None;
     }
 }
 
 impl SimulateKeys {
+    /// The place for packets, if any.
+    fn packets(&self, out: &Path) -> Result<Option<PacketSink>, WriteError> {
+        match self.packets {
+            Packets::None => Ok(None),
+            Packets::Folder => PacketSink::create(&out.join("packets")).map(Some),
+            Packets::Tarball => PacketSink::create(&out.join("packets.tar.gz")).map(Some),
+        }
+    }
+
     fn recipe(&self) -> Recipe {
         Recipe {
             shares: [self.agn, self.sn, self.vs, self.asteroid, self.bogus],
@@ -99,8 +125,9 @@ impl StageKind for Simulate {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: SimulateKeys = job.keys()?;
         let recipe = keys.recipe();
-        recipe.check().map_err(|error| StageError::failed(error.to_string()))?;
+        recipe.check().map_err(failed)?;
         let mut writer = AlertsWriter::create(job.out, keys.clean)?;
+        let mut packets = keys.packets(job.out).map_err(failed)?;
         for start in (0..keys.objects).step_by(CHUNK) {
             let end = (start + CHUNK).min(keys.objects);
             let objects: Vec<_> =
@@ -109,24 +136,35 @@ impl StageKind for Simulate {
                 let label = object.class.name();
                 for found in &object.detections {
                     writer.push(&found.alert, label, "", keys.clean.then_some(&found.clean))?;
+                    if let Some(sink) = &mut packets {
+                        sink.push(&found.alert).map_err(failed)?;
+                    }
                 }
             }
             job.progress(end as u64, keys.objects as u64, &format!("{} alerts", writer.len()))?;
         }
+        packets.map_or(Ok(()), PacketSink::finish).map_err(failed)?;
         writer.finish()?;
         Ok(())
     }
 }
 
+fn failed(error: impl std::fmt::Display) -> StageError {
+    StageError::failed(error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::path::Path;
 
     use super::*;
     use crate::artifacts::alerts::Alerts;
     use crate::spec::value::Value;
     use crate::stage::{Device, Pulse, Silent};
+    use crate::ztf::alert::Alert;
+    use crate::ztf::archive::Archive;
+    use crate::ztf::feed::Source;
+    use crate::ztf::quality::Policies;
     use crate::ztf::simulator::Class;
 
     fn params(changes: &[(&str, Value)]) -> Params {
@@ -170,19 +208,54 @@ mod tests {
         assert_eq!(labels, Class::ALL.map(Class::name).into_iter().collect());
     }
 
+    /// The alerts of a folder or tarball of packets, by number.
+    fn read_back(path: &Path) -> BTreeMap<i64, Alert> {
+        let files = if path.is_dir() {
+            std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
+        } else {
+            vec![path.to_path_buf()]
+        };
+        let sources = files.into_iter().map(|path| Source { label: path.display().to_string(), path }).collect();
+        let readings = Archive::open(sources, Policies::default());
+        readings.filter_map(|reading| reading.alert).map(|alert| (alert.candid, alert)).collect()
+    }
+
+    #[test]
+    fn packets_load_back_equal() {
+        for (word, name) in [("folder", "packets"), ("tar.gz", "packets.tar.gz")] {
+            let changes = [("objects", Value::Int(25)), ("edge_fraction", Value::Float(0.2))];
+            let mut params = params(&changes);
+            params.insert("packets".into(), Value::Text(word.into()));
+            let folder = tempfile::tempdir().unwrap();
+            run(&params, folder.path(), &Silent).unwrap();
+            let read = read_back(&folder.path().join(name));
+            assert_eq!(read.len(), 25, "{word}");
+            let recipe = SimulateKeys::read(&params).unwrap().recipe();
+            let written: BTreeMap<i64, Alert> = (0..25)
+                .flat_map(|index| simulate_object(&recipe, 3, index).detections)
+                .map(|found| (found.alert.candid, found.alert))
+                .collect();
+            // Debug text, because missing pixels are NaN
+            assert!(format!("{read:?}") == format!("{written:?}"), "{word}");
+        }
+    }
+
+    /// Interrupts at once.
+    struct Stop;
+
+    impl Pulse for Stop {
+        fn progress(&self, _: u64, _: u64, _: &str) {}
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+
     #[test]
     fn impossible_recipes_are_faults_and_interruption_stops() {
         assert_eq!(Simulate.check(&params(&[])), []);
         assert_eq!(Simulate.check(&params(&[("min_detections", Value::Int(4))]))[0].0, "max_detections");
         let none = ["agn", "sn", "vs", "asteroid", "bogus"].map(|name| (name, Value::Float(0.0)));
         assert_eq!(Simulate.check(&params(&none))[0].0, "agn");
-        struct Stop;
-        impl Pulse for Stop {
-            fn progress(&self, _: u64, _: u64, _: &str) {}
-            fn cancelled(&self) -> bool {
-                true
-            }
-        }
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(run(&params(&[]), folder.path(), &Stop), Err(StageError::Interrupted)));
     }

@@ -138,7 +138,7 @@ impl Observation<'_> {
         let error = |flux: f64, area: f64| (1.0857 * sigma * area.sqrt() / flux.max(1.0)).min(2.0).hypot(0.001);
         // apertures lose what lies outside; the pipeline corrects on average
         let [small, big] = [1.06 * p.apertures[0], 1.02 * p.apertures[1]]
-            .map(|f| (0.6 * f + 0.4 * p.flux).clamp(0.55 * p.flux, 1.8 * p.flux));
+            .map(|f| (0.9 * f + 0.1 * p.flux).clamp(0.55 * p.flux, 1.8 * p.flux));
         let dsnrms = 0.9 * p.peak / sigma;
         let ssnrms = 0.9 * self.science_peak / sigma + log_normal(rng, 8.5, 0.15);
         row.set_all(&[
@@ -148,9 +148,9 @@ impl Observation<'_> {
             ("diffmaglim", limit),
             ("chipsf", p.chi * log_normal(rng, 1.5, 0.3)),
             ("magap", self.magnitude(small)),
-            ("sigmagap", 1.2 * error(small, p.areas[0])),
+            ("sigmagap", 1.7 * error(small, p.areas[0])),
             ("magapbig", self.magnitude(big)),
-            ("sigmagapbig", 0.65 * error(big, p.areas[1])),
+            ("sigmagapbig", 0.95 * error(big, p.areas[1])),
             ("sky", p.sky),
             ("magdiff", self.magnitude(small) - magpsf),
             ("magfromlim", limit - self.magnitude(small)),
@@ -166,7 +166,9 @@ impl Observation<'_> {
 
     fn shape(&self, row: &mut Row, rng: &mut Stream) {
         let snr = self.significance();
-        let blur = 0.05 + 1.4 / snr;
+        // what is left of a star that was there disturbs the shape
+        let star = self.depth.central / (self.depth.central + 3.0 * self.photometry.flux);
+        let blur = 0.06 + 1.4 / snr + 0.17 * star;
         let seeing = 1.17 * self.exposure.psf.fwhm;
         let width = (1.02 * self.exposure.psf.fwhm).hypot(0.9 * self.trail) * self.width;
         let fwhm = (width * log_normal(rng, 1.0, blur) + 0.2 * exponential(rng, blur * 6.0)).clamp(1.03, 10.0);
@@ -199,7 +201,8 @@ impl Observation<'_> {
         };
         let spread = 0.13 + 0.8 / self.significance();
         let blurred = distance.hypot(normal(rng, 0.0, spread)).hypot(normal(rng, 0.0, spread));
-        let error = (0.012_f64).hypot(0.06 * 10_f64.powf(0.4 * (m - 21.3))) * log_normal(rng, 1.1, 0.25);
+        let extent = if extended { 0.03 } else { 0.0 };
+        let error = (0.014_f64 + extent).hypot(0.06 * 10_f64.powf(0.4 * (m - 21.3))) * log_normal(rng, 1.1, 0.25);
         let (chi, sharp) = if extended {
             let size = (20.5 - m).clamp(0.0, 4.0);
             (log_normal(rng, 0.9 + 0.9 * size, 0.6), normal(rng, 0.12 + 0.07 * size, 0.14))

@@ -174,7 +174,7 @@ impl Campaign {
     fn earlier(&self, changes: &[f64], rng: &mut Stream) -> History {
         let elapsed = self.start - FIRST_NIGHT;
         // both bands every three to four nights for two thirds of the year, overlapping fields now and then
-        let rate = chance::log_normal(rng, 0.65, 0.55);
+        let rate = chance::log_normal(rng, 0.65, 0.8);
         let visits = chance::poisson(rng, elapsed * rate) as f64;
         if self.target.begins.is_finite() {
             // an event under way has been detected at about half of the visits
@@ -250,7 +250,7 @@ impl Campaign {
 /// Makes the template miss a star by enough to be detected.
 fn spoil(exposure: &mut Exposure, depth: &Depth, rng: &mut Stream) {
     let missed = depth.limit() * (1.1 + chance::exponential(rng, 0.5)) / depth.central;
-    let sign = if chance::chance(rng, 0.35) { 1.0 } else { -1.0 };
+    let sign = if chance::chance(rng, 0.25) { 1.0 } else { -1.0 };
     let [dx, dy, _, blur] = exposure.misfit;
     let mut off = |was: f64| was + chance::normal(rng, 0.0, 1.2 * missed);
     exposure.misfit = [off(dx), off(dy), sign * missed, off(blur)];

@@ -67,7 +67,7 @@ impl Target {
     }
 
     fn become_variable_star(&mut self, rng: &mut Stream) {
-        let mean = number_counts(rng, 0.05, 12.6, 19.0);
+        let mean = uniform(rng, 12.4, 18.8);
         self.light = variable_star(rng, mean);
         let colour = match self.light {
             LightCurve::Periodic { colour, .. } | LightCurve::Outburst { colour, .. } => colour,
