@@ -20,8 +20,12 @@ mod weights;
 pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vector};
 pub use batch::{Batch, Column, Rows};
 pub use error::NnError;
+#[cfg(test)]
+pub(crate) use dfdx::tensor::Cpu;
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
 pub use ops::gru::Alive;
 pub use pass::Pass;
+#[cfg(test)]
+pub(crate) use track::backward;
 pub use weights::{Builder, Slot, Weights};
