@@ -1,6 +1,7 @@
 //! estampa: declarative, cached experiments on astronomical alert stamps. `ARCHITECTURE.md` is the map of these folders.
 
 pub mod artifacts;
+pub mod classifiers;
 pub mod cli;
 pub mod execute;
 pub mod graph;

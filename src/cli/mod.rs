@@ -1,15 +1,19 @@
 //! The command line, the only place that prints: one file per command and one line in [`COMMANDS`].
 
 mod bars;
+mod bench;
 mod cache;
 mod check;
+mod compare;
 mod completions;
 mod explain;
 mod graph;
+mod inspect;
 mod lines;
 mod models;
 mod new;
 mod plan;
+mod report;
 mod run;
 mod schema;
 mod session;
@@ -81,6 +85,8 @@ pub const COMMANDS: &[Entry] = &[
     run::ENTRY,
     plan::ENTRY,
     explain::ENTRY,
+    compare::ENTRY,
+    report::ENTRY,
     graph::ENTRY,
     check::ENTRY,
     cache::ENTRY,
@@ -88,6 +94,8 @@ pub const COMMANDS: &[Entry] = &[
     models::ENTRY,
     new::ENTRY,
     schema::ENTRY,
+    inspect::ENTRY,
+    bench::ENTRY,
     completions::ENTRY,
 ];
 

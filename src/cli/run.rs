@@ -151,7 +151,7 @@ fn write_results(session: &Session, store: &Store, memory: &Memory, report: &Rep
         if word == "skipped" && plan.step(id).entry.is_some() { "cached".into() } else { word.into() }
     });
     record.provenance = serde_json::json!(provenance(session));
-    let written = report::write(&record, &session.results).map_err(|e| Ending::failed(format!("error: {e}")))?;
+    let written = report::refresh(&record, &session.results).map_err(|e| Ending::failed(format!("error: {e}")))?;
     Ok(written.iter().map(|p| p.display().to_string()).collect())
 }
 

@@ -85,7 +85,7 @@ fn wait_for_claim(run: &Run, id: StepId, key: &Key) -> Result<Option<Claim>, Sto
 fn compute(run: &Run, id: StepId, inputs: &[Entry], claim: Claim, parts: Parts) -> Result<Outcome, StoreError> {
     let step = run.request.graph.step(id);
     let mut earlier = Earlier::of(run.request.store);
-    let cause: Option<Vec<Change>> = earlier.nearest(step.kind.name(), &parts).map(|(_, changes)| changes);
+    let cause: Option<Vec<Change>> = earlier.nearest(step.kind.name(), &step.label, &parts).map(|(_, changes)| changes);
     run.progress.started(id, step, cause.as_deref());
     let begun = Instant::now();
     let result = work(run, id, inputs, &claim);

@@ -14,6 +14,7 @@ pub mod mcnemar;
 pub mod precision;
 pub mod published;
 pub mod recall;
+pub mod statistics;
 pub mod top2_accuracy;
 
 /// Every metric, in the order in which tables show them. A new one is one file and one line.

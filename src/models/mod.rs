@@ -90,7 +90,8 @@ mod tests {
     fn measure() {
         for name in ["conv_autoencoder", "sequence_autoencoder"] {
             let entry = entry::<Kernels>(name).unwrap();
-            let mut model = build::<Kernels>(ModelCard { model: name.into(), settings: (entry.defaults)() }, 1).unwrap();
+            let mut model =
+                build::<Kernels>(ModelCard { model: name.into(), settings: (entry.defaults)() }, 1).unwrap();
             let timing = crate::nn::bench::bench(&mut model, &(entry.example)(64), 15).unwrap();
             println!("{}", serde_json::to_string(&timing).unwrap());
         }

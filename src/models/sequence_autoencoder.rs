@@ -18,9 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::stamp_trunk::StampTrunk;
 use super::{Built, Entry, boxed, json, settings, uniform};
 use crate::nn::layers::{Gru, Linear};
-use crate::nn::{
-    Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix,
-};
+use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
 
 const NAME: &str = "sequence_autoencoder";
 /// Values of a learned embedding.

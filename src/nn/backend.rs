@@ -31,7 +31,12 @@ pub trait Backend: 'static + Clone + Debug + Default {
     type Device: Device;
 
     /// Convolution, see [`conv2d`].
-    fn conv2d(x: Image<Self>, weight: Vector<Self>, bias: Vector<Self>, shape: conv2d::Shape) -> Made<Image<Self>, Self> {
+    fn conv2d(
+        x: Image<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        shape: conv2d::Shape,
+    ) -> Made<Image<Self>, Self> {
         conv2d::composed::<Self>(x, weight, bias, shape)
     }
 
@@ -76,7 +81,12 @@ pub trait Backend: 'static + Clone + Debug + Default {
     }
 
     /// Gated recurrent unit over time, see [`gru`].
-    fn gru(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: gru::Alive) -> Made<Matrix<Self>, Self> {
+    fn gru(
+        gates: Matrix<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        alive: gru::Alive,
+    ) -> Made<Matrix<Self>, Self> {
         gru::composed::<Self>(gates, weight, bias, alive)
     }
 
@@ -117,7 +127,12 @@ pub struct Kernels;
 impl Backend for Kernels {
     type Device = Cpu;
 
-    fn conv2d(x: Image<Self>, weight: Vector<Self>, bias: Vector<Self>, shape: conv2d::Shape) -> Made<Image<Self>, Self> {
+    fn conv2d(
+        x: Image<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        shape: conv2d::Shape,
+    ) -> Made<Image<Self>, Self> {
         conv2d::kernel(x, weight, bias, shape)
     }
     fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
@@ -146,7 +161,12 @@ impl Backend for Kernels {
     fn unflatten(x: Matrix<Self>, channels: usize, side: usize) -> Made<Image<Self>, Self> {
         flatten::kernel_back(x, channels, side)
     }
-    fn gru(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: gru::Alive) -> Made<Matrix<Self>, Self> {
+    fn gru(
+        gates: Matrix<Self>,
+        weight: Vector<Self>,
+        bias: Vector<Self>,
+        alive: gru::Alive,
+    ) -> Made<Matrix<Self>, Self> {
         gru::kernel(gates, weight, bias, alive)
     }
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {

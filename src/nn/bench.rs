@@ -45,9 +45,7 @@ pub struct Timing {
 /// Times `model` on `batch` over `steps` repetitions, on the threads of the current rayon pool.
 pub fn bench<B: Backend>(model: &mut Model<B>, batch: &Batch, steps: usize) -> Result<Timing, NnError> {
     let mut adam = Adam::new(1e-3, &model.weights);
-    let train_ms = median_ms(steps, || {
-        model.train_step(&mut adam, batch, ChaCha8Rng::seed_from_u64(0)).map(drop)
-    })?;
+    let train_ms = median_ms(steps, || model.train_step(&mut adam, batch, ChaCha8Rng::seed_from_u64(0)).map(drop))?;
     let infer_ms = median_ms(steps, || {
         let mut pass = Pass::inference(&model.weights);
         model.network.reconstruct(&mut pass, batch).map(drop).map_err(NnError::device)

@@ -26,7 +26,8 @@ pub(crate) fn write(path: &Path, arrays: &[Array], note: Option<String>) -> Resu
         arrays.iter().map(|array| array.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
     let mut views = Vec::with_capacity(arrays.len());
     for (array, bytes) in arrays.iter().zip(&bytes) {
-        let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes).map_err(|fault| failed(fault.to_string()))?;
+        let view =
+            TensorView::new(Dtype::F32, array.shape.clone(), bytes).map_err(|fault| failed(fault.to_string()))?;
         views.push((array.name.as_str(), view));
     }
     let note = note.map(|note| HashMap::from([("state".to_owned(), note)]));

@@ -55,14 +55,15 @@ impl<'a> Earlier<'a> {
         Self { store, by_kind: BTreeMap::new() }
     }
 
-    /// The earlier result of a kind whose parts differ least; the youngest of equals.
-    pub fn nearest(&mut self, kind: &'static str, parts: &Parts) -> Option<(&Meta, Vec<Change>)> {
+    /// The earlier result of a kind whose parts differ least: among those of a stage of the same name if there are any,
+    /// the youngest of equals.
+    pub fn nearest(&mut self, kind: &'static str, stage: &str, parts: &Parts) -> Option<(&Meta, Vec<Change>)> {
         let store = self.store;
         let entries = self.by_kind.entry(kind).or_insert_with(|| store.entries(kind));
         entries
             .iter()
             .map(|entry| (parts.changes(&entry.meta.parts), &entry.meta))
-            .min_by_key(|(changes, meta)| (changes.len(), std::cmp::Reverse(meta.created)))
+            .min_by_key(|(changes, meta)| (meta.stage != stage, changes.len(), std::cmp::Reverse(meta.created)))
             .map(|(changes, meta)| (meta, changes))
     }
 }
@@ -79,7 +80,7 @@ pub fn of(graph: &Graph, plan: &Plan, id: StepId, earlier: &mut Earlier, forced:
             if planned.key.as_ref().is_some_and(|key| earlier.store.lookup_any(kind, key).is_some()) {
                 return Reason::Damaged;
             }
-            match earlier.nearest(kind, &planned.parts) {
+            match earlier.nearest(kind, &step.label, &planned.parts) {
                 Some((_, changes)) => Reason::Changed(changes),
                 None => Reason::First,
             }

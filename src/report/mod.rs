@@ -1,8 +1,142 @@
-//! Tables, figures and the page of an experiment. The only folder that writes in `results/`.
+//! Tables, figures and one page for an experiment: `record` is what a run hands over, [`write()`] makes the files.
+//! The only code that writes in `results/`; knows no engine.
 
+pub mod compare;
+pub mod draw;
+pub mod format;
+pub mod grid;
+pub mod manifest;
+pub mod notes;
+pub mod page;
+pub mod plots;
 pub mod record;
+pub mod sources;
+pub mod tidy;
+pub mod words;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
-/// Placeholder until the report branch is merged.
-pub fn write(_: &record::Record, _: &Path) -> std::io::Result<Vec<PathBuf>> {
+
+use thiserror::Error;
+
+pub use compare::{Comparison, ComparisonOptions, comparison};
+pub use format::Format;
+pub use record::{ArmRecord, Record, StepRecord};
+
+use crate::artifacts::table::{RowWriter, number};
+use crate::artifacts::{ArtifactError, split};
+use draw::{png, svg};
+use plots::{Figure, PLOTS};
+use sources::Sources;
+
+/// A report that cannot be written.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// A file cannot be written.
+    #[error("{}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A table cannot be written.
+    #[error(transparent)]
+    Table(#[from] ArtifactError),
+}
+
+/// Writes tables, figures, `report.html` and `manifest.json` into `results`, the folder of the experiment; gives the
+/// paths of the files. What the record lacks, or what cannot be read, is named in the report and ends nothing.
+pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let (metrics, mut problems) = tidy::collect(record);
+    let test = comparison(std::slice::from_ref(record), &ComparisonOptions::default());
+    let validation = ComparisonOptions { split: split::VALIDATION.into(), ..ComparisonOptions::default() };
+    let validation = comparison(std::slice::from_ref(record), &validation);
+    let sources = Sources::new(record, &metrics, &test);
+    let figures: Vec<Figure> = PLOTS.iter().flat_map(|plot| plot.draw(&sources)).collect();
+    problems.extend(sources.problems());
+
+    let mut files = Files::new(results)?;
+    arms(record, &files.path("arms.csv"))?;
+    tidy::write(&files.path("tables/metrics.csv"), &metrics)?;
+    for (name, format) in [("csv", Format::Csv), ("md", Format::Md), ("tex", Format::Latex)] {
+        files.write(&format!("tables/comparison.{name}"), test.render(format).as_bytes())?;
+    }
+    for figure in &figures {
+        files.write(&format!("figures/{}.svg", figure.name), svg::render(&figure.canvas).as_bytes())?;
+        files.write(&format!("figures/{}.png", figure.name), &png::render(&figure.canvas))?;
+    }
+    let answer = notes::answer(&test, &validation);
+    files.write("report.html", page::render(&sources, &answer, &figures, &problems).as_bytes())?;
+    manifest::write(record, results, &files.written)?;
+    Ok(files.written)
+}
+
+/// As [`write()`], but when `results` holds what this record would give, only the states in `arms.csv` are written anew.
+pub fn refresh(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    if !manifest::is_current(record, results) {
+        return write(record, results);
+    }
+    arms(record, &results.join("arms.csv"))?;
     Ok(Vec::new())
+}
+
+/// The folder that is filled.
+struct Files {
+    folder: PathBuf,
+    written: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Makes the folders; figures of an earlier run go, since this run may have fewer.
+    fn new(folder: &Path) -> Result<Self, ReportError> {
+        let figures = folder.join("figures");
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| ReportError::Write { path, source }
+        };
+        for path in [&figures, &folder.join("tables")] {
+            std::fs::create_dir_all(path).map_err(failed(path))?;
+        }
+        for file in std::fs::read_dir(&figures).map_err(failed(&figures))?.flatten().map(|entry| entry.path()) {
+            if is_ours(&file) {
+                std::fs::remove_file(&file).map_err(failed(&file))?;
+            }
+        }
+        Ok(Self { folder: folder.to_path_buf(), written: Vec::new() })
+    }
+
+    /// Path of a file that is about to be written.
+    fn path(&mut self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        self.written.push(path.clone());
+        path
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).map_err(|source| ReportError::Write { path, source })
+    }
+}
+
+/// Whether a file of `figures/` is one that a plot wrote.
+fn is_ours(file: &Path) -> bool {
+    let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let picture = file.extension().is_some_and(|e| e == "svg" || e == "png");
+    picture && PLOTS.iter().any(|plot| stem == plot.name() || stem.starts_with(&format!("{}-", plot.name())))
+}
+
+/// Writes `arms.csv`.
+fn arms(record: &Record, path: &Path) -> Result<(), ReportError> {
+    let mut table = RowWriter::create(path, &["arm", "replicate", "stage", "kind", "key", "state", "seconds"])?;
+    for step in &record.steps {
+        let names = [step.arm.clone(), step.replicate.to_string(), step.stage.clone(), step.kind.clone()];
+        let seconds = step.seconds.map_or_else(String::new, number);
+        table.push(names.into_iter().chain([step.key.clone(), step.state.clone(), seconds]))?;
+    }
+    Ok(table.finish()?)
 }

@@ -2,7 +2,7 @@
 //! Knows no key of ours.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
@@ -101,12 +101,26 @@ impl Node {
 pub fn read(path: &Path, faults: &mut Faults) -> Option<Node> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
     match std::fs::read_to_string(path) {
-        Ok(text) => Some(parse(Source { name: path.display().to_string(), folder, text }, faults)),
+        Ok(text) => Some(parse(Source { name: shown(path), folder, text }, faults)),
         Err(error) => {
             faults.anywhere(format!("cannot read {}: {error}", path.display()));
             None
         }
     }
+}
+
+/// The path without `FOLDER/..`.
+fn shown(path: &Path) -> String {
+    let mut parts: Vec<Component> = Vec::new();
+    for part in path.components() {
+        match (part, parts.last()) {
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.iter().collect::<PathBuf>().display().to_string()
 }
 
 /// Parses one source; the tree holds what could be understood.

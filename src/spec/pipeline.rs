@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::document::{self, Data, Name, Node, Place};
-use super::faults::{Faults, suggest};
+use super::faults::{Faults, nearest, suggest};
 use super::files;
 use super::keys::{Key, Shape};
 use super::params;
@@ -364,8 +364,10 @@ fn place_of(entries: &[(Name, Node)], key: &str, stage: &Name) -> Place {
 
 fn kind_of(stage: &Name, entries: &[(Name, Node)], faults: &mut Faults) -> Option<&'static dyn StageKind> {
     let Some((_, node)) = entries.iter().find(|(n, _)| n.text == "kind") else {
-        let hint = Some("`estampa stages` lists the kinds".to_string());
-        faults.add(stage.place.clone(), format!("stage `{}` has no `kind`", stage.text), hint);
+        let written = entries.iter().find(|(n, _)| nearest(&n.text, ["kind"]).is_some());
+        let hint = written
+            .map_or("`estampa stages` lists the kinds".into(), |(n, _)| format!("is `{}` meant to be `kind`?", n.text));
+        faults.add(stage.place.clone(), format!("stage `{}` has no `kind`", stage.text), Some(hint));
         return None;
     };
     let word = node.text().unwrap_or_default();

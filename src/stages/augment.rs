@@ -1,11 +1,9 @@
 //! `augment`: stamps to stamps, with altered copies of the training rows. Knows no survey and no network.
 
+pub mod change;
 pub mod colour;
 pub mod geometry;
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use crate::artifacts::split::TRAIN;
@@ -14,9 +12,8 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
 
-use super::preprocess::normalise::Sky;
+use change::{Change, Recipe};
 use colour::Colours;
-use geometry::Geometry;
 
 /// Rows that are altered at once.
 const CHUNK: usize = 256;
@@ -34,13 +31,13 @@ crate::keys! {
         flips: bool = true;
         /// Largest shift each way, whole pixels, drawn evenly; beyond the border the border's value is repeated.
         shift: usize = 0, range(0, 31), unit("px");
-        /// Largest rotation each way besides the turns, drawn evenly; bilinear, border repeated (28.8 with a crop is [5]'s).
+        /// Largest rotation each way besides the turns, drawn evenly; bilinear, border repeated (28.8 with a crop: Neira et al. 2024).
         rotation: f64 = 0.0, range(0, 180), unit("degrees");
         /// Gaussian noise added to each channel, in units of the sky noise it has; recommended at most 0.5.
         noise: f64 = 0.0, range(0, 10), unit("sky sigma");
         /// Largest relative change of brightness above the sky, one factor for all channels, drawn evenly.
         flux: f64 = 0.0, range(0, 0.9);
-        /// Standard deviation of the PCA colour shift of [7], 0.1 there; it breaks difference = science - template.
+        /// Standard deviation of the PCA colour shift of Krizhevsky et al. 2012, 0.1 there; it breaks difference = science - template.
         colour: f64 = 0.0, range(0, 10);
     }
 }
@@ -110,7 +107,7 @@ fn write(job: &Job, stamps: &Stamps, recipe: &Recipe) -> Result<(), StageError> 
         job.progress((number * CHUNK) as u64, rows.len() as u64, "stamps")?;
         let first = number * CHUNK;
         let made: Vec<Vec<Made>> =
-            chunk.par_iter().enumerate().map(|(i, row)| recipe.copies_of(stamps, first + i, row)).collect();
+            chunk.par_iter().enumerate().map(|(i, row)| copies_of(stamps, first + i, row, recipe)).collect();
         for (i, copies) in made.into_iter().enumerate() {
             for made in copies {
                 writer.push(&made.row, &made.image, stamps.metadata.row(first + i), made.clean.as_deref())?;
@@ -145,117 +142,17 @@ struct Made {
     clean: Option<Vec<f32>>,
 }
 
-/// How copies are made.
-struct Recipe {
-    seed: u64,
-    keys: AugmentKeys,
-    /// Side before and after.
-    sides: (usize, usize),
-    colours: Option<Colours>,
-}
-
-impl Recipe {
-    /// The row itself (cropped) and, in the training split, its altered copies.
-    fn copies_of(&self, stamps: &Stamps, at: usize, row: &StampRow) -> Vec<Made> {
-        let copies = if row.split == TRAIN { self.keys.copies } else { 0 };
-        let clean = stamps.clean.as_ref().map(|clean| clean.row(at));
-        let make = |k: usize| {
-            // Copies of copies get numbers of their own.
-            let copy = row.copy * (self.keys.copies as i64 + 1) + k as i64;
-            let row = StampRow { copy, ..row.clone() };
-            let change = if k == 0 { Change::none() } else { self.draw(&row) };
-            let (image, clean) = self.alter(stamps.images.row(at), clean, change);
-            Made { row, image, clean }
-        };
-        (0..=copies).map(make).collect()
-    }
-
-    /// Draws what happens to one copy. Everything is drawn, used or not, so that switching one change on leaves the
-    /// others as they are.
-    fn draw(&self, row: &StampRow) -> Change {
-        let keys = &self.keys;
-        let mut rng = stream(self.seed, row);
-        let turns = rng.random_range(0..4_u8);
-        let flips: [bool; 2] = [rng.random(), rng.random()];
-        let [down, right, degrees, flux]: [f64; 4] = std::array::from_fn(|_| rng.random_range(-1.0..1.0));
-        let colour: [f64; 4] = std::array::from_fn(|_| StandardNormal.sample(&mut rng));
-        let pixels = |unit: f64| {
-            let reach = keys.shift as f64;
-            (unit * (reach + 0.5)).round().clamp(-reach, reach)
-        };
-        Change {
-            geometry: Geometry {
-                turns: if keys.turns { turns } else { 0 },
-                flips: if keys.flips { flips } else { [false; 2] },
-                shift: [pixels(down), pixels(right)],
-                degrees: degrees * keys.rotation,
-            },
-            brightness: (1.0 + flux * keys.flux) as f32,
-            colour: colour.map(|alpha| alpha * keys.colour),
-            noise: (keys.noise > 0.0).then_some(rng),
-        }
-    }
-
-    fn alter(&self, image: &[f32], clean: Option<&[f32]>, change: Change) -> (Vec<f32>, Option<Vec<f32>>) {
-        let (from, to) = self.sides;
-        let skies: Vec<Sky> = if change.brightness == 1.0 && change.noise.is_none() {
-            Vec::new()
-        } else {
-            image.chunks_exact(from * from).map(Sky::of).collect()
-        };
-        let colour = self.colours.as_ref().map(|colours| colours.shift(&change.colour));
-        let moved = |image: &[f32]| {
-            let mut moved = Vec::with_capacity(image.len());
-            for (c, plane) in image.chunks_exact(from * from).enumerate() {
-                let start = moved.len();
-                change.geometry.apply(plane, from, to, &mut moved);
-                if change.brightness != 1.0 {
-                    let level = skies[c].level;
-                    moved[start..].iter_mut().for_each(|x| *x = level + (*x - level) * change.brightness);
-                }
-                if let Some(shift) = &colour {
-                    moved[start..].iter_mut().for_each(|x| *x += shift[c]);
-                }
-            }
-            moved
-        };
-        let clean = clean.map(moved);
-        let mut image = moved(image);
-        if let Some(mut rng) = change.noise {
-            for (plane, sky) in image.chunks_exact_mut(to * to).zip(&skies) {
-                let sigma = sky.sigma * self.keys.noise as f32;
-                for x in plane.iter_mut() {
-                    *x += sigma * Distribution::<f32>::sample(&StandardNormal, &mut rng);
-                }
-            }
-        }
-        (image, clean)
-    }
-}
-
-/// What happens to one copy.
-struct Change {
-    geometry: Geometry,
-    /// Factor of the brightness above the sky.
-    brightness: f32,
-    /// Amplitude along each principal colour.
-    colour: [f64; 4],
-    /// Where the noise comes from, if there is any.
-    noise: Option<ChaCha8Rng>,
-}
-
-impl Change {
-    fn none() -> Self {
-        Self { geometry: Geometry::default(), brightness: 1.0, colour: [0.0; 4], noise: None }
-    }
-}
-
-/// The random numbers of one copy, whatever its place in the file.
-fn stream(seed: u64, row: &StampRow) -> ChaCha8Rng {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes()).update(&row.candid.to_le_bytes()).update(&row.copy.to_le_bytes());
-    hasher.update(row.object_id.as_bytes());
-    ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
+/// The row itself (cropped) and, in the training split, its altered copies.
+fn copies_of(stamps: &Stamps, at: usize, row: &StampRow, recipe: &Recipe) -> Vec<Made> {
+    let copies = if row.split == TRAIN { recipe.keys.copies } else { 0 };
+    let make = |k: usize| {
+        // Copies of copies get numbers of their own.
+        let row = StampRow { copy: row.copy * (recipe.keys.copies as i64 + 1) + k as i64, ..row.clone() };
+        let change = if k == 0 { Change::none() } else { recipe.draw(&row) };
+        let (image, clean) = recipe.apply(change, stamps.images.row(at), stamps.clean.as_ref().map(|c| c.row(at)));
+        Made { row, image, clean }
+    };
+    (0..=copies).map(make).collect()
 }
 
 #[cfg(test)]

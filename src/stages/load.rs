@@ -1,7 +1,6 @@
 //! Stage kind `load`: alert packets of the survey, with labels from a table, to an alerts artifact.
 //! Knows neither Avro nor FITS; `ztf` does.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::artifacts::alerts::AlertsWriter;
@@ -213,8 +212,7 @@ impl Loading {
                 return Err(StageError::with_hint(format!("refused: {found}"), advice));
             }
         }
-        let reasons: BTreeSet<Reason> = occurrences.iter().map(|found| found.reason).collect();
-        reasons.into_iter().for_each(|reason| self.totals.add(reason, 1));
+        self.totals.add_once_each(occurrences);
         Ok(())
     }
 

@@ -1,11 +1,15 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
 pub mod augment;
+pub mod classify;
 pub mod command;
+pub mod compare;
 pub mod load;
 pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
+#[cfg(test)]
+mod testing;
 
 use crate::stage::StageKind;
 
@@ -16,6 +20,8 @@ pub static KINDS: &[&dyn StageKind] = &[
     &preprocess::Preprocess,
     &augment::Augment,
     &sequences::SequencesKind,
+    &classify::Classify,
+    &compare::Compare,
     &command::UserCommand,
 ];
 

@@ -19,7 +19,7 @@ use crate::ztf::alert::SIDE;
 use metadata::Sentinel;
 use normalise::Normalise;
 use pixels::{Channel, NanPolicy, Recipe};
-use rows::{Detections, LabelFrom, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
+use rows::{Detections, LabelFrom, Reading, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
 use split::{Object, Rule, SplitRule};
 
 crate::keys! {
@@ -72,6 +72,9 @@ crate::keys! {
     }
 }
 
+/// A key and what is wrong with it.
+type Fault = (&'static str, String);
+
 impl PreprocessKeys {
     fn recipe(&self) -> Recipe {
         Recipe {
@@ -94,37 +97,55 @@ impl PreprocessKeys {
         }
     }
 
-    fn faults(&self) -> Vec<(&'static str, String)> {
-        let mut faults = Vec::new();
-        let mut fault = |key, message: String| faults.push((key, message));
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.faults_of_names();
+        faults.extend(self.faults_of_clips());
         if self.channels.is_empty() {
-            fault("channels", "a stamp needs at least one channel".into());
+            faults.push(("channels", "a stamp needs at least one channel".into()));
         }
+        let shares = matches!(self.split, SplitRule::Fraction | SplitRule::Time);
+        if shares && self.validation + self.test >= 1.0 {
+            let what = format!("validation {} and test {} leave nothing to train on", self.validation, self.test);
+            faults.push(("test", what));
+        }
+        if self.split == SplitRule::Folds && self.fold >= self.folds {
+            let what = format!("{} folds are numbered 0 to {}, not {}", self.folds, self.folds - 1, self.fold);
+            faults.push(("fold", what));
+        }
+        faults
+    }
+
+    fn faults_of_names(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
         let channels: Vec<&str> = self.channels.iter().map(|c| c.word()).collect();
         let classes: Vec<&str> = self.classes.iter().flatten().map(String::as_str).collect();
         let columns: Vec<&str> = self.metadata.iter().map(String::as_str).collect();
-        for (key, names) in [("channels", channels), ("classes", classes), ("metadata", columns)] {
-            if let Some(name) = repeated(&names) {
-                fault(key, format!("`{name}` is listed twice"));
-            }
+        for (key, names) in [("channels", &channels), ("classes", &classes), ("metadata", &columns)] {
+            faults.extend(repeated(names).map(|name| (key, format!("`{name}` is listed twice"))));
         }
-        let named = [("metadata", self.metadata.iter().collect::<Vec<_>>())];
-        let clipped = [("clip_low", self.clip_low.keys().collect()), ("clip_high", self.clip_high.keys().collect())];
-        for (key, names) in named.into_iter().chain(clipped) {
-            names.into_iter().filter(|n| !metadata::is_known(n)).for_each(|n| fault(key, metadata::unknown(n)));
+        let unknown = |name: &&&str| !metadata::is_known(name);
+        faults.extend(columns.iter().filter(unknown).map(|name| ("metadata", metadata::unknown(name))));
+        faults
+    }
+
+    fn faults_of_clips(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = Vec::new();
+        for (key, clips) in [("clip_low", &self.clip_low), ("clip_high", &self.clip_high)] {
+            for name in clips.keys() {
+                if !metadata::is_known(name) {
+                    faults.push((key, metadata::unknown(name)));
+                } else if !self.metadata.contains(name) {
+                    faults.push((key, format!("`{name}` is not among the columns of `metadata`")));
+                }
+            }
         }
         for column in metadata::columns(&self.metadata, &self.clip_low, &self.clip_high) {
             if let (Some(low), Some(high)) = (column.low, column.high)
                 && low >= high
             {
-                fault("clip_low", format!("`{}` is clipped to {low} from below but {high} from above", column.name));
+                let what = format!("`{}` is clipped to {low} from below but {high} from above", column.name);
+                faults.push(("clip_low", what));
             }
-        }
-        if matches!(self.split, SplitRule::Fraction | SplitRule::Time) && self.validation + self.test >= 1.0 {
-            fault("test", format!("validation {} and test {} leave nothing to train on", self.validation, self.test));
-        }
-        if self.split == SplitRule::Folds && self.fold >= self.folds {
-            fault("fold", format!("{} folds are numbered 0 to {}, not {}", self.folds, self.folds - 1, self.fold));
         }
         faults
     }
@@ -195,7 +216,8 @@ impl StageKind for Preprocess {
 
 /// The rows that become stamps; what an alert lacks is asked in the order of [`reason`].
 fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError> {
-    let kept = rows::read(sources, keys.label_from, keys.shape, keys.sign)?;
+    let reading = Reading { label_from: keys.label_from, shape: keys.shape, sign: keys.sign };
+    let kept = reading.rows(sources)?;
     let total = kept.len();
     if total == 0 {
         return Err(StageError::with_hint(

@@ -99,14 +99,18 @@ impl StageKind for SequencesKind {
             let what = "the stamps hold augmented copies, each altered on its own: they make no sequence";
             return Err(StageError::with_hint(what, "connect the stamps before `augment`"));
         }
-        let columns =
-            Columns { dynamic: positions(&stamps, &keys.dynamic)?, fixed: positions(&stamps, &keys.r#static)? };
         let objects = sequences(&stamps, &keys);
         if objects.is_empty() {
             let what = format!("no object has {} detections {} h apart", keys.at_least, keys.min_gap);
             return Err(StageError::with_hint(what, "use detections = \"all\" in `preprocess`, or a lower `at_least`"));
         }
-        write(job, &stamps, &keys, &columns, &objects)
+        let facts = SequencesFacts {
+            stamps: stamps.facts.clone(),
+            dynamic: std::iter::once(GAP.to_string()).chain(keys.dynamic).collect(),
+            fixed: keys.r#static,
+            longest: objects.iter().map(|o| o.detections.len()).max().unwrap_or(0),
+        };
+        write(job, &stamps, &facts, &objects)
     }
 }
 
@@ -129,9 +133,25 @@ fn faults(keys: &SequencesKeys) -> Vec<(&'static str, String)> {
 }
 
 /// Positions of the columns in the stamps' metadata.
-struct Columns {
+struct Positions {
     dynamic: Vec<usize>,
     fixed: Vec<usize>,
+}
+
+impl Positions {
+    fn of(stamps: &Stamps, facts: &SequencesFacts) -> Result<Self, StageError> {
+        Ok(Self { dynamic: positions(stamps, &facts.dynamic[1..])?, fixed: positions(stamps, &facts.fixed)? })
+    }
+
+    /// The standardised gap and the dynamic columns of a row.
+    fn dynamic(&self, stamps: &Stamps, (row, days): (usize, f64), (mean, std): (f64, f64)) -> Vec<f32> {
+        let columns = self.dynamic.iter().map(|column| stamps.metadata.row(row)[*column]);
+        std::iter::once(standardise(log_gap(days), mean, std)).chain(columns).collect()
+    }
+
+    fn fixed(&self, stamps: &Stamps, row: usize) -> Vec<f32> {
+        self.fixed.iter().map(|column| stamps.metadata.row(row)[*column]).collect()
+    }
 }
 
 fn positions(stamps: &Stamps, names: &[String]) -> Result<Vec<usize>, StageError> {
@@ -143,6 +163,25 @@ fn positions(stamps: &Stamps, names: &[String]) -> Result<Vec<usize>, StageError
         })
     };
     names.iter().map(position).collect()
+}
+
+/// Columns of the stamps' index.
+struct Index<'a> {
+    candid: &'a [i64],
+    fid: &'a [i64],
+    jd: Vec<f64>,
+}
+
+impl<'a> Index<'a> {
+    fn of(stamps: &'a Stamps) -> Self {
+        let ints = |name| stamps.index.ints(name).unwrap_or_default();
+        Self { candid: ints("candid"), fid: ints("fid"), jd: stamps.index.numbers("jd").unwrap_or_default() }
+    }
+
+    fn detection<'b>(&self, stamps: &'b Stamps, (row, days): (usize, f64), dynamic: &'b [f32]) -> Detection<'b> {
+        let image = stamps.images.row(row);
+        Detection { candid: self.candid[row], jd: self.jd[row], fid: self.fid[row], days, image, dynamic }
+    }
 }
 
 /// One object.
@@ -190,53 +229,20 @@ fn log_gap(days: f64) -> f64 {
     (1.0 + days).log10()
 }
 
-fn write(
-    job: &Job,
-    stamps: &Stamps,
-    keys: &SequencesKeys,
-    columns: &Columns,
-    objects: &[Sequence],
-) -> Result<(), StageError> {
-    let facts = SequencesFacts {
-        stamps: stamps.facts.clone(),
-        dynamic: std::iter::once(GAP.to_string()).chain(keys.dynamic.iter().cloned()).collect(),
-        fixed: keys.r#static.clone(),
-        longest: objects.iter().map(|o| o.detections.len()).max().unwrap_or(0),
-    };
+fn write(job: &Job, stamps: &Stamps, facts: &SequencesFacts, objects: &[Sequence]) -> Result<(), StageError> {
+    let positions = Positions::of(stamps, facts)?;
     let training = objects.iter().filter(|o| o.object.split == TRAIN);
-    let (mean, std) = statistics(training.flat_map(|o| o.detections.iter().map(|(_, days)| log_gap(*days))));
-    let fid = stamps.index.ints("fid").unwrap_or_default();
-    let (candid, jd) =
-        (stamps.index.ints("candid").unwrap_or_default(), stamps.index.numbers("jd").unwrap_or_default());
-    let mut writer = SequencesWriter::create(job.out, &facts)?;
+    let gap = statistics(training.flat_map(|o| o.detections.iter().map(|(_, days)| log_gap(*days))));
+    let index = Index::of(stamps);
+    let mut writer = SequencesWriter::create(job.out, facts)?;
     for (done, sequence) in objects.iter().enumerate() {
         if done % 256 == 0 {
             job.progress(done as u64, objects.len() as u64, "objects")?;
         }
-        let chosen = |row: usize, columns: &[usize]| columns.iter().map(|c| stamps.metadata.row(row)[*c]).collect();
-        let dynamic: Vec<Vec<f32>> = sequence
-            .detections
-            .iter()
-            .map(|(row, days)| {
-                let columns: Vec<f32> = chosen(*row, &columns.dynamic);
-                std::iter::once(standardise(log_gap(*days), mean, std)).chain(columns).collect()
-            })
-            .collect();
-        let detections: Vec<Detection> = sequence
-            .detections
-            .iter()
-            .zip(&dynamic)
-            .map(|((row, days), dynamic)| Detection {
-                candid: candid[*row],
-                jd: jd[*row],
-                fid: fid[*row],
-                days: *days,
-                image: stamps.images.row(*row),
-                dynamic,
-            })
-            .collect();
-        let fixed: Vec<f32> = chosen(sequence.detections[0].0, &columns.fixed);
-        writer.push(&sequence.object, &fixed, &detections)?;
+        let dynamic: Vec<Vec<f32>> = sequence.detections.iter().map(|d| positions.dynamic(stamps, *d, gap)).collect();
+        let detections: Vec<Detection> =
+            sequence.detections.iter().zip(&dynamic).map(|(d, dynamic)| index.detection(stamps, *d, dynamic)).collect();
+        writer.push(&sequence.object, &positions.fixed(stamps, sequence.detections[0].0), &detections)?;
     }
     Ok(writer.finish()?)
 }

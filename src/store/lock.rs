@@ -4,6 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::entry::OUT;
 use super::{Result, at};
@@ -12,6 +13,9 @@ use super::{Result, at};
 #[derive(Debug)]
 pub struct Claim {
     folder: PathBuf,
+    /// Name of the entry being made: a new one for each claim, so that a program which outlived its killed run cannot
+    /// write into the entry of the run after it.
+    entry: String,
     _lock: File,
 }
 
@@ -36,14 +40,16 @@ impl Claim {
             // It was removed between opening and locking: whoever holds the new one has the claim.
             return Ok(None);
         }
-        let claim = Self { folder: folder.to_path_buf(), _lock: lock };
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+        let entry = format!("entry-{}-{nanos}", std::process::id());
+        let claim = Self { folder: folder.to_path_buf(), entry, _lock: lock };
         claim.clear()?;
         Ok(Some(claim))
     }
 
     /// The entry being made.
     pub fn entry(&self) -> PathBuf {
-        self.folder.join("entry")
+        self.folder.join(&self.entry)
     }
 
     /// The artifact being made.
@@ -71,9 +77,10 @@ impl Claim {
     }
 
     fn clear(&self) -> Result<()> {
-        let entry = self.entry();
-        if entry.exists() {
-            at(&entry, "cannot empty the folder", fs::remove_dir_all(&entry))?;
+        for old in super::children(&self.folder) {
+            if old.file_name().is_some_and(|name| name.to_string_lossy().starts_with("entry-")) {
+                at(&old, "cannot empty the folder", fs::remove_dir_all(&old))?;
+            }
         }
         for folder in [self.out(), self.checkpoint()] {
             at(&folder, "cannot make the folder", fs::create_dir_all(&folder))?;

@@ -5,7 +5,7 @@
 //! cache/entries/KIND/KEY/meta.json   proof of completeness, written before the folder gets this name
 //! cache/entries/KIND/KEY/out/        the artifact
 //! cache/unfinished/KEY/lock          held by the process that computes KEY; the system frees it when that process dies
-//! cache/unfinished/KEY/entry/        the entry being made
+//! cache/unfinished/KEY/entry-*/      the entry being made
 //! cache/unfinished/KEY/checkpoint/   what survives a kill
 //! cache/damaged/                     entries that no longer hold what they held, moved aside
 //! cache/digests                      remembered digests of the user's files
@@ -158,7 +158,7 @@ impl Store {
 }
 
 /// Folders and files in `folder`, ordered by name; none when it cannot be read.
-fn children(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn children(folder: &Path) -> Vec<PathBuf> {
     let mut list: Vec<PathBuf> =
         fs::read_dir(folder).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path())).collect();
     list.sort();

@@ -94,7 +94,8 @@ pub struct Block {
     pub records: u64,
     /// Packed records.
     pub data: Vec<u8>,
-    /// Why they are not to be trusted: the data then run to the next sync marker or the end.
+    /// Why they are not to be trusted. The data then run over the next sync marker or to the end: a record that lost
+    /// some bytes can so still be taken apart and named.
     pub fault: Option<Fault>,
 }
 
@@ -193,13 +194,22 @@ impl<R: BufRead + Seek> Container<R> {
             Ok(data) => block.data = data,
             Err(fault) if fault.reason == Reason::Unreadable => return Err(fault),
             Err(fault) => {
-                block.fault = Some(fault);
                 self.seek(start_of_data)?;
-                block.data = self.read_to_marker()?;
+                block.data = self.read_past_marker()?;
+                block.fault = Some(self.explain(fault, self.at - start_of_data, &block.data));
             }
         }
         self.records = self.records.saturating_add(block.records);
         Ok(block)
+    }
+
+    /// A block that is too short for its claim although a marker follows has lost bytes; the file may be whole.
+    fn explain(&self, fault: Fault, len: u64, data: &[u8]) -> Fault {
+        if fault.reason != Reason::Truncated || !data.ends_with(&self.header.sync) {
+            return fault;
+        }
+        let len = len - SYNC as u64;
+        Fault::new(Reason::BadSync, format!("the sync marker comes early, after {len} bytes: bytes were lost"))
     }
 
     /// Record count into `block`; returns the size of the data.
@@ -225,8 +235,8 @@ impl<R: BufRead + Seek> Container<R> {
         Err(Fault::new(Reason::BadSync, format!("no sync marker after the {size} bytes of the block")))
     }
 
-    /// Reads to behind the next sync marker, or to the end; the bytes before it unless they exceed [`BLOCK_LIMIT`].
-    fn read_to_marker(&mut self) -> Result<Vec<u8>, Fault> {
+    /// Reads the next sync marker and all before it, or to the end; the last part when that exceeds [`BLOCK_LIMIT`].
+    fn read_past_marker(&mut self) -> Result<Vec<u8>, Fault> {
         let mut data = Vec::new();
         loop {
             let chunk = self.reader.fill_buf().map_err(unreadable)?;
@@ -238,7 +248,7 @@ impl<R: BufRead + Seek> Container<R> {
             self.reader.consume(taken);
             self.at += taken as u64;
             if let Some(p) = found {
-                data.truncate(from + p);
+                data.truncate(from + p + SYNC);
                 return Ok(data);
             }
             if new == 0 {
@@ -313,4 +323,117 @@ impl<R: BufRead + Seek> Iterator for Container<R> {
 #[expect(clippy::needless_pass_by_value, reason = "used as a function value in map_err")]
 fn unreadable(error: std::io::Error) -> Fault {
     Fault::new(Reason::Unreadable, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+    use std::io::Write;
+
+    const MARKER: [u8; SYNC] = *b"0123456789abcdef";
+
+    fn long(value: i64) -> Vec<u8> {
+        let mut left = ((value << 1) ^ (value >> 63)).cast_unsigned();
+        let mut bytes = Vec::new();
+        while left >= 0x80 {
+            bytes.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        bytes.push(left as u8);
+        bytes
+    }
+
+    fn text(text: &str) -> Vec<u8> {
+        [long(text.len() as i64), text.as_bytes().to_vec()].concat()
+    }
+
+    fn header(codec: &str) -> Vec<u8> {
+        let entries = [text("avro.codec"), text(codec), text("avro.schema"), text("\"long\"")].concat();
+        [MAGIC.to_vec(), long(2), entries, long(0), MARKER.to_vec()].concat()
+    }
+
+    fn block(data: &[u8]) -> Vec<u8> {
+        [long(1), long(data.len() as i64), data.to_vec(), MARKER.to_vec()].concat()
+    }
+
+    fn open(bytes: &[u8]) -> Result<Container<Cursor<&[u8]>>, Fault> {
+        Container::open(Cursor::new(bytes))
+    }
+
+    /// First record, data up to the marker, and reason of every block.
+    fn blocks(bytes: &[u8]) -> Vec<(u64, Vec<u8>, Option<Reason>)> {
+        let reason = |block: &Block| block.fault.as_ref().map(|fault| fault.reason);
+        open(bytes).unwrap().map(|block| (block.first, block.data.clone(), reason(&block))).collect()
+    }
+
+    fn packed(codec: &str, plain: &[u8]) -> Vec<u8> {
+        match codec {
+            "deflate" => {
+                let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(plain).unwrap();
+                encoder.finish().unwrap()
+            }
+            "snappy" => {
+                let mut bytes = snap::raw::Encoder::new().compress_vec(plain).unwrap();
+                bytes.extend(crc32fast::hash(plain).to_be_bytes());
+                bytes
+            }
+            "zstandard" => zstd::encode_all(plain, 1).unwrap(),
+            _ => plain.to_vec(),
+        }
+    }
+
+    #[test]
+    fn every_codec_gives_the_plain_bytes() {
+        for (codec, name) in Codec::NAMES {
+            let plain = b"some records ".repeat(9000);
+            let bytes = [header(name), block(&packed(name, &plain))].concat();
+            let mut container = open(&bytes).unwrap();
+            assert_eq!((container.header().codec, codec.name()), (codec, name));
+            let block = container.next().unwrap();
+            let mut unpacker = Unpacker::default();
+            assert_eq!(codec.unpack(&block.data, &mut unpacker).unwrap(), plain);
+            if codec != Codec::Null {
+                let broken = codec.unpack(&block.data[..block.data.len() / 2], &mut unpacker);
+                assert_eq!(broken.unwrap_err().reason, Reason::BadBlock, "{name}");
+            }
+        }
+        let mut broken = packed("snappy", b"records");
+        *broken.last_mut().unwrap() ^= 1;
+        let fault = Codec::Snappy.unpack(&broken, &mut Unpacker::default()).unwrap_err();
+        assert!(fault.detail.contains("checksum"));
+    }
+
+    #[test]
+    fn blocks_follow_each_other_and_damage_is_passed_over() {
+        let good = [header("null"), block(b"one"), block(b"two"), block(b"three")].concat();
+        let all = [(0, b"one".to_vec(), None), (1, b"two".to_vec(), None), (2, b"three".to_vec(), None)];
+        assert_eq!(blocks(&good), all);
+        let marked = |data: &[u8]| [data, &MARKER].concat();
+        let mut lost = good.clone();
+        lost.remove(header("null").len() + block(b"one").len() + 3);
+        let found = blocks(&lost);
+        assert_eq!(found[1], (1, marked(b"to"), Some(Reason::BadSync)));
+        assert_eq!(found[2], all[2]);
+        let huge = [header("null"), long(1), long(1 << 50), b"two".to_vec(), MARKER.to_vec(), block(b"three")].concat();
+        assert_eq!(blocks(&huge)[0], (0, marked(b"two"), Some(Reason::BadSync)));
+        assert_eq!(blocks(&huge)[1].1, b"three");
+        let short = &good[..good.len() - 18];
+        assert_eq!(blocks(short)[2], (2, b"thr".to_vec(), Some(Reason::Truncated)));
+    }
+
+    #[test]
+    fn headers_that_are_none_have_their_reason() {
+        let reason = |bytes: &[u8]| open(bytes).err().unwrap().reason;
+        assert_eq!(reason(b""), Reason::EmptyFile);
+        assert_eq!(reason(b"SIMPLE"), Reason::NotAvro);
+        assert_eq!(reason(&header("lzma")), Reason::UnsupportedCodec);
+        assert_eq!(reason(&[MAGIC.to_vec(), long(0), MARKER.to_vec()].concat()), Reason::BadHeader);
+        assert_eq!(reason(&[MAGIC.to_vec(), long(i64::MIN), long(0), long(1)].concat()), Reason::BadHeader);
+        assert_eq!(reason(&[MAGIC.to_vec(), long(1), long(1 << 40)].concat()), Reason::BadHeader);
+        for cut in 1..header("null").len() {
+            assert!(matches!(reason(&header("null")[..cut]), Reason::Truncated | Reason::NotAvro), "cut at {cut}");
+        }
+    }
 }

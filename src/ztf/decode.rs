@@ -81,7 +81,12 @@ impl<'a> Decoder<'a> {
             Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, self.records.policies)],
         };
         let header = Arc::clone(container.header());
-        container.flat_map(|block| self.block(file, &header, &block)).collect()
+        let mut readings: Vec<Reading> = container.flat_map(|block| self.block(file, &header, &block)).collect();
+        if readings.is_empty() {
+            let fault = Fault::new(Reason::NoRecords, "");
+            readings.push(Reading::failed(Place::file(file), None, fault, self.records.policies));
+        }
+        readings
     }
 
     /// Every record of one block.
@@ -169,5 +174,62 @@ fn with_losses(fault: Fault, lost: u64) -> Fault {
     match lost {
         0 => fault,
         _ => Fault { detail: format!("{}; {lost} more records of the block are lost", fault.detail), ..fault },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ztf::writer::{PacketWriter, tests::alert};
+
+    /// A packet with stamps of 2 x 2 pixels, so that a test can afford to damage every byte.
+    fn packet() -> Vec<u8> {
+        let stamp = || Stamp { rows: 2, columns: 2, pixels: vec![1.0, -2.0, f32::NAN, 1e20] };
+        PacketWriter::default().packet(&Alert { stamps: [stamp(), stamp(), stamp()], ..alert(7) })
+    }
+
+    fn decode(bytes: &[u8]) -> Vec<Reading> {
+        let (schemas, policies) = (Schemas::default(), Policies::default());
+        Decoder::new(&schemas, &policies).container(&"p".into(), bytes)
+    }
+
+    #[test]
+    fn every_truncation_is_named_and_gives_no_alert() {
+        let whole = packet();
+        assert!(decode(&whole)[0].alert.is_some());
+        for cut in 0..whole.len() {
+            let readings = decode(&whole[..cut]);
+            assert_eq!(readings.len(), 1, "cut at {cut}");
+            assert!(readings[0].alert.is_none() && readings[0].verdict() == Policy::Skip, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn no_flipped_byte_panics() {
+        let whole = packet();
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= [0x01, 0x80, 0xff][at % 3];
+            decode(&flipped);
+        }
+    }
+
+    #[test]
+    fn what_is_odd_about_a_kept_alert_is_named() {
+        let mut reasons: Vec<Reason> = decode(&packet())[0].occurrences.iter().map(|found| found.reason).collect();
+        reasons.truncate(3);
+        assert_eq!(reasons, [Reason::NotSquare, Reason::NanPixels, Reason::HugePixels]);
+    }
+
+    #[test]
+    fn cutouts_of_different_shape_or_too_large_give_no_alert() {
+        let stamp = |rows| Stamp { rows, columns: 2, pixels: vec![1.0; 2 * rows] };
+        let reasons = |stamps| {
+            let readings = decode(&PacketWriter::default().packet(&Alert { stamps, ..alert(7) }));
+            assert!(readings[0].alert.is_none());
+            readings[0].occurrences.iter().map(|found| found.reason).collect::<Vec<_>>()
+        };
+        assert!(reasons([stamp(2), stamp(3), stamp(2)]).contains(&Reason::ShapesDiffer));
+        assert!(reasons([stamp(64), stamp(64), stamp(64)]).contains(&Reason::Oversized));
     }
 }

@@ -9,10 +9,13 @@ pub mod decode;
 pub mod feed;
 pub mod fits;
 pub mod inflate;
+pub mod inspect;
 pub mod labels;
 pub mod packet;
 pub mod packet_schema;
 pub mod quality;
+#[cfg(test)]
+mod real_alerts;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;

@@ -1,7 +1,7 @@
 //! What can be wrong with an alert: one list of reasons, what is done about each, and the record of one occurrence.
 //! Knows no file format; the readers say which reason applies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is done with an alert for which a reason was found.
@@ -75,6 +75,7 @@ reasons! {
     TooLarge "too_large" Skip "A size exceeds the limit for what is held in memory at once.",
     BadHeader "bad_header" Skip "The container's header is damaged or has no schema.",
     UnsupportedCodec "unsupported_codec" Skip "The container's codec is not null, deflate, snappy or zstandard.",
+    NoRecords "no_records" Skip "The container ends after its header.",
     BadSchema "bad_schema" Skip "The container's embedded schema cannot be parsed.",
     Truncated "truncated" Skip "The file ends inside its header or a block, or claims more bytes than follow.",
     BadSync "bad_sync" Skip "The sync marker after a block is wrong: bytes were lost or changed.",
@@ -206,7 +207,7 @@ impl Policies {
     }
 }
 
-/// How often each reason occurred.
+/// How many alerts or files each reason concerns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals(BTreeMap<Reason, u64>);
 
@@ -214,6 +215,12 @@ impl Totals {
     /// Counts `more` occurrences.
     pub fn add(&mut self, reason: Reason, more: u64) {
         *self.0.entry(reason).or_default() += more;
+    }
+
+    /// Counts each reason among `occurrences` once, however many cutouts of an alert it concerns.
+    pub fn add_once_each(&mut self, occurrences: &[Occurrence]) {
+        let reasons: BTreeSet<Reason> = occurrences.iter().map(|found| found.reason).collect();
+        reasons.into_iter().for_each(|reason| self.add(reason, 1));
     }
 
     /// The count of `reason`.

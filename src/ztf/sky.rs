@@ -40,7 +40,7 @@ fn rotate(matrix: &[[f64; 3]; 3], ra: f64, dec: f64) -> Direction {
     let [x, y, z] = matrix.map(|row| row.iter().zip(unit).map(|(m, u)| m * u).sum::<f64>());
     let long = y.atan2(x).to_degrees().rem_euclid(360.0);
     // Below: the remainder of a tiny negative number rounds to 360, and asin(z) would lose half the digits at the poles.
-    Direction { long: if long < 360.0 { long } else { 0.0 }, lat: z.atan2(x.hypot(y)).to_degrees() }
+    Direction { long: if long == 360.0 { 0.0 } else { long }, lat: z.atan2(x.hypot(y)).to_degrees() }
 }
 
 #[cfg(test)]

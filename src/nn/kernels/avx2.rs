@@ -1,7 +1,9 @@
 //! The two inner loops of a convolution for x86 processors with AVX2 and FMA: 6 x 16 products in twelve registers.
 //! Knows pointers and strides only; the callers in `convolution` prove the bounds.
 
-use std::arch::x86_64::{_mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps};
+use std::arch::x86_64::{
+    _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+};
 
 use super::plan::{PADDING, Run, Step, TILE};
 use super::{LANES, Operand, Source};

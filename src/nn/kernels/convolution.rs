@@ -64,7 +64,8 @@ impl Convolution {
     pub(crate) fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let (taps, inputs, outputs) = (self.geometry.taps(), self.inputs, self.outputs);
         let (rows, columns) = self.geometry.output();
-        let (source_size, target_size) = (self.geometry.height * self.geometry.width * inputs, rows * columns * outputs);
+        let (source_size, target_size) =
+            (self.geometry.height * self.geometry.width * inputs, rows * columns * outputs);
         let blocks = self.geometry.runs();
         let images_per_chunk = (input.len() / source_size).div_ceil(CHUNKS).max(1);
         let partial: Vec<Vec<f32>> = input
@@ -124,7 +125,14 @@ fn apply(plan: &Plan, weights: &Weights, source: &[f32], bias: Option<&[f32]>, t
             let source = Source { image, zeros: &zeros, depth: weights.depth };
             for (i, panel) in weights.panels.chunks_exact(weights.taps * weights.depth * LANES).enumerate() {
                 let first = i * LANES;
-                apply_panel(plan, source, panel, bias.map(|bias| &bias[first..]), &mut target[first..], weights.channels);
+                apply_panel(
+                    plan,
+                    source,
+                    panel,
+                    bias.map(|bias| &bias[first..]),
+                    &mut target[first..],
+                    weights.channels,
+                );
             }
         });
 }

@@ -110,7 +110,8 @@ fn moments(x: &[f32], columns: usize) -> Moments {
         })
         .collect();
     let n = (x.len() / columns) as f64;
-    let mean_of = |which: usize| in_order(partial.iter().map(move |sums| &sums[which]), columns).map(move |sum| sum / n);
+    let mean_of =
+        |which: usize| in_order(partial.iter().map(move |sums| &sums[which]), columns).map(move |sum| sum / n);
     let (first, second): (Vec<f64>, Vec<f64>) = (mean_of(0).collect(), mean_of(1).collect());
     Moments {
         mean: first.iter().zip(pivot).map(|(d, pivot)| (f64::from(*pivot) + d) as f32).collect(),
@@ -174,7 +175,8 @@ fn gradient_sums(gradient: &[f32], x: &[f32], mean: &[f32]) -> GradientSums {
             sums
         })
         .collect();
-    let total = |which: usize| in_order(partial.iter().map(move |sums| &sums[which]), columns).map(|sum| sum as f32).collect();
+    let total =
+        |which: usize| in_order(partial.iter().map(move |sums| &sums[which]), columns).map(|sum| sum as f32).collect();
     GradientSums { plain: total(0), centred: total(1) }
 }
 
@@ -207,12 +209,7 @@ fn add_input_gradient(
 }
 
 /// The same by dfdx's operations.
-pub(crate) fn composed<B: Backend>(
-    x: Matrix<B>,
-    scale: Vector<B>,
-    shift: Vector<B>,
-    mode: Mode,
-) -> Made<Output<B>, B> {
+pub(crate) fn composed<B: Backend>(x: Matrix<B>, scale: Vector<B>, shift: Vector<B>, mode: Mode) -> Made<Output<B>, B> {
     let shape = *x.shape();
     let columns = |v: Vec<f32>| -> Made<Vector<B>, B> {
         let plain: Tensor<(usize,), f32, B::Device> = B::Device::default().try_tensor_from_vec(v, (shape.1,))?;

@@ -111,7 +111,8 @@ fn forward_step(
     for sequence in 0..batch {
         let row = sequence * 3 * hidden;
         for j in 0..hidden {
-            let (g, u) = (|gate: usize| gates[row + gate * hidden + j], |gate: usize| recurrent[row + gate * hidden + j]);
+            let (g, u) =
+                (|gate: usize| gates[row + gate * hidden + j], |gate: usize| recurrent[row + gate * hidden + j]);
             let (r, z) = (sigmoid(g(0) + u(0)), sigmoid(g(1) + u(1)));
             let n = (g(2) + r * u(2)).tanh();
             if step < alive.lengths[sequence] {

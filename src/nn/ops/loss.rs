@@ -2,7 +2,9 @@
 //! on every pixel it is the squared error per image averaged over the batch; with `w = 1 / (rows · columns)` the mean
 //! squared error; with zeros on padding the masked one. No gradient reaches the target.
 
-use dfdx::prelude::{Axis, BroadcastTo, HasShape, PutTape, SplitTape, SumTo, Tape, Tensor, TensorFromVec, TryMul, TrySub};
+use dfdx::prelude::{
+    Axis, BroadcastTo, HasShape, PutTape, SplitTape, SumTo, Tape, Tensor, TensorFromVec, TryMul, TrySub,
+};
 
 use super::storage::{add_gradient, take_gradient, values};
 use crate::nn::backend::{Backend, Kernels, Made, Matrix, Scalar};
@@ -11,7 +13,11 @@ use crate::nn::backend::{Backend, Kernels, Made, Matrix, Scalar};
 pub type RowWeights = Vec<f32>;
 
 /// By a loop of our own.
-pub(crate) fn kernel(x: Matrix<Kernels>, target: Matrix<Kernels>, weights: RowWeights) -> Made<Scalar<Kernels>, Kernels> {
+pub(crate) fn kernel(
+    x: Matrix<Kernels>,
+    target: Matrix<Kernels>,
+    weights: RowWeights,
+) -> Made<Scalar<Kernels>, Kernels> {
     let (x, mut tape) = x.split_tape();
     let (target, _) = target.split_tape();
     let columns = x.shape().1;

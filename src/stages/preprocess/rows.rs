@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::artifacts::ArtifactError;
 use crate::artifacts::alerts::Alerts;
+use crate::artifacts::table::Table;
 use crate::choice;
 use crate::stage::{Job, StageError};
 use crate::ztf::alert::SIDE;
@@ -65,7 +66,7 @@ choice! {
 
 /// Why an alert is dropped.
 pub mod reason {
-    /// The same alert came before, perhaps from another input.
+    /// The same alert came before, perhaps from another input (unless inputs are told apart).
     pub const DUPLICATE: &str = "duplicate";
     /// Its label is not among `classes`.
     pub const OTHER_CLASS: &str = "other_class";
@@ -92,6 +93,8 @@ pub struct Source {
 pub struct Row {
     /// Number of its input.
     pub source: usize,
+    /// Alerts of one group are one data set; inputs that are told apart are a group each.
+    pub group: usize,
     /// Row in that input.
     pub row: usize,
     /// Detection.
@@ -132,12 +135,13 @@ impl Rows {
     /// Drops the second and later rows of one detection of one object.
     pub fn drop_duplicates(&mut self) {
         let mut seen = BTreeSet::new();
-        self.retain(reason::DUPLICATE, |row| seen.insert((row.object_id.clone(), row.candid)));
+        self.retain(reason::DUPLICATE, |row| seen.insert((row.group, row.object_id.clone(), row.candid)));
     }
 
     /// Keeps the earliest row of each object. The others are not a loss and are not listed as dropped.
     pub fn keep_first(&mut self) {
-        self.kept.dedup_by(|later, first| later.object_id == first.object_id);
+        let mut seen = BTreeSet::new();
+        self.kept.retain(|row| seen.insert((row.group, row.object_id.clone())));
     }
 }
 
@@ -149,52 +153,75 @@ pub fn open_sources(job: &Job) -> Result<Vec<Source>, StageError> {
     job.inputs.iter().map(open).collect()
 }
 
-/// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
-pub fn read(sources: &[Source], label_from: LabelFrom, shape: ShapePolicy, sign: Sign) -> Result<Vec<Row>, StageError> {
-    let mut rows = Vec::new();
-    for (number, source) in sources.iter().enumerate() {
-        rows.extend(read_source(number, source, label_from, shape, sign)?);
-    }
-    let key = |row: &Row| (row.object_id.clone(), row.candid);
-    rows.sort_by(|a, b| a.object_id.cmp(&b.object_id).then(a.jd.total_cmp(&b.jd)).then_with(|| key(a).cmp(&key(b))));
-    Ok(rows)
+/// How alerts are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Where labels come from.
+    pub label_from: LabelFrom,
+    /// Truncated cutouts.
+    pub shape: ShapePolicy,
+    /// Sign of the difference.
+    pub sign: Sign,
 }
 
-fn read_source(
-    number: usize,
-    source: &Source,
-    label_from: LabelFrom,
-    shape: ShapePolicy,
-    sign: Sign,
-) -> Result<Vec<Row>, StageError> {
-    let table = &source.alerts.table;
-    let ints = |name: &str| whole(source, name);
-    let (candids, heights, widths) = (ints("candid")?, ints("rows")?, ints("columns")?);
-    let (objects, mut labels, words) = (table.texts("objectId"), table.texts("label"), table.texts("split"));
-    if label_from == LabelFrom::Input {
-        labels.fill(source.name.clone());
+impl Reading {
+    /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
+    pub fn rows(&self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
+        let mut rows = Vec::new();
+        for (number, source) in sources.iter().enumerate() {
+            rows.extend(self.rows_of(number, source)?);
+        }
+        rows.sort_by(|a, b| {
+            let dates = a.jd.total_cmp(&b.jd);
+            a.object_id.cmp(&b.object_id).then(dates).then(a.candid.cmp(&b.candid))
+        });
+        Ok(rows)
     }
-    let field = |name: &str| table.numbers(name).unwrap_or_else(|| vec![f64::NAN; table.rows()]);
-    let (jd, fid, positive) = (field("jd"), field("fid"), field("isdiffpos"));
-    let (x, y) = (field("xpos"), field("ypos"));
-    let texts = objects.into_iter().zip(labels).zip(words);
-    let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
-        source: number,
-        row,
-        candid: candids[row],
-        object_id,
-        jd: jd[row],
-        fid: fid[row] as i64,
-        label,
-        word,
-        size: (heights[row] as usize, widths[row] as usize),
-        pose: Pose {
-            down: shift(shape, heights[row], y[row]),
-            right: shift(shape, widths[row], x[row]),
-            negate: sign == Sign::Physical && positive[row] == 0.0,
-        },
-    };
-    Ok(texts.enumerate().map(row).collect())
+
+    fn rows_of(&self, number: usize, source: &Source) -> Result<Vec<Row>, StageError> {
+        let table = &source.alerts.table;
+        let candids = whole(source, "candid")?;
+        let mut labels = table.texts("label");
+        let by_input = self.label_from == LabelFrom::Input;
+        if by_input {
+            labels.fill(source.name.clone());
+        }
+        let (jd, fid) = (field(table, "jd"), field(table, "fid"));
+        let texts = table.texts("objectId").into_iter().zip(labels).zip(table.texts("split"));
+        let lie = self.poses(source)?;
+        let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
+            source: number,
+            group: if by_input { number } else { 0 },
+            row,
+            candid: candids[row],
+            object_id,
+            jd: jd[row],
+            fid: fid[row] as i64,
+            label,
+            word,
+            size: lie[row].0,
+            pose: lie[row].1,
+        };
+        Ok(texts.enumerate().map(row).collect())
+    }
+
+    /// Rows and columns of each alert's cutouts, and how they lie.
+    fn poses(&self, source: &Source) -> Result<Vec<((usize, usize), Pose)>, StageError> {
+        let table = &source.alerts.table;
+        let (heights, widths) = (whole(source, "rows")?, whole(source, "columns")?);
+        let (x, y, positive) = (field(table, "xpos"), field(table, "ypos"), field(table, "isdiffpos"));
+        let pose = |row: usize| Pose {
+            down: shift(self.shape, heights[row], y[row]),
+            right: shift(self.shape, widths[row], x[row]),
+            negate: self.sign == Sign::Physical && positive[row] == 0.0,
+        };
+        Ok((0..heights.len()).map(|row| ((heights[row] as usize, widths[row] as usize), pose(row))).collect())
+    }
+}
+
+/// The column `name`, NaN when there is none.
+fn field(alerts: &Table, name: &str) -> Vec<f64> {
+    alerts.numbers(name).unwrap_or_else(|| vec![f64::NAN; alerts.rows()])
 }
 
 fn whole<'a>(source: &'a Source, name: &str) -> Result<&'a [i64], StageError> {
@@ -223,6 +250,7 @@ mod tests {
     fn row(object_id: &str, candid: i64, jd: f64) -> Row {
         Row {
             source: 0,
+            group: 0,
             row: 0,
             candid,
             object_id: object_id.into(),

@@ -1,7 +1,7 @@
 //! Writes the stamps and their tables, chunk by chunk: rows are prepared in parallel and written in order, so memory holds
 //! one chunk of pixels. Knows no policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -101,20 +101,17 @@ fn metadata(keys: &PreprocessKeys, data: &Data) -> (Vec<MetadataColumn>, Vec<Vec
 
 /// Writes `splits.csv` (alerts and objects by class and split) and `dropped.csv` (every dropped alert with its reason).
 pub fn tables(job: &Job, data: &Data) -> Result<(), StageError> {
-    let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
-    let mut last = "";
+    let mut splits = RowWriter::create(job.out.join("splits.csv"), &["class", "split", "alerts", "objects"])?;
+    let mut counts: BTreeMap<(&str, &str), (usize, BTreeSet<&str>)> = BTreeMap::new();
     for (row, split) in data.rows.kept.iter().zip(data.split_of) {
         let (alerts, objects) = counts.entry((&row.label, split)).or_default();
         *alerts += 1;
-        // Rows are sorted by object; one with several labels counts where its first alert does.
-        *objects += usize::from(row.object_id != last);
-        last = &row.object_id;
+        objects.insert(&row.object_id);
     }
-    let mut splits = RowWriter::create(job.out.join("splits.csv"), &["class", "split", "alerts", "objects"])?;
     let unlabelled = data.rows.kept.iter().any(|row| row.label.is_empty()).then_some("");
     for class in data.classes.iter().map(String::as_str).chain(unlabelled) {
         for split in ALL {
-            let (alerts, objects) = counts.get(&(class, split)).copied().unwrap_or_default();
+            let (alerts, objects) = counts.get(&(class, split)).map_or((0, 0), |(n, ids)| (*n, ids.len()));
             splits.push([class.into(), split.into(), alerts.to_string(), objects.to_string()])?;
         }
     }

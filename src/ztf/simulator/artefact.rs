@@ -26,9 +26,9 @@ pub(super) enum Artefact {
 
 impl Artefact {
     /// One of the kinds, in about the proportions seen among public alerts with a low deep real-bogus score;
-    /// `noise` is the flux error of a point source, DN.
-    pub(super) fn draw(rng: &mut Stream, noise: f64) -> Self {
-        let counts = noise * (5.0 + exponential(rng, 14.0));
+    /// `limit` is the least flux of a point source that is seen, DN.
+    pub(super) fn draw(rng: &mut Stream, limit: f64) -> Self {
+        let counts = limit * (1.1 + exponential(rng, 1.0));
         let angle = uniform(rng, 0.0, std::f64::consts::PI);
         match uniform(rng, 0.0, 1.0) {
             p if p < 0.50 => Self::Residual,

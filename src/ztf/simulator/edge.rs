@@ -24,7 +24,9 @@ pub(super) struct Window {
 
 /// A position on the chip; `near_edge` puts it within half a stamp of one of the four edges.
 pub(super) fn draw_position(rng: &mut Stream, near_edge: bool) -> (f64, f64) {
-    let (mut x, mut y) = (uniform(rng, 10.0, CHIP.0 - 10.0), uniform(rng, 10.0, CHIP.1 - 10.0));
+    // the template seldom reaches the chip's edge
+    let margin = if chance(rng, 0.25) { 12.0 } else { 64.0 };
+    let (mut x, mut y) = (uniform(rng, margin, CHIP.0 - margin), uniform(rng, margin, CHIP.1 - margin));
     if near_edge {
         let depth = uniform(rng, 10.0, (SIDE / 2) as f64);
         match uniform(rng, 0.0, 4.0) as u32 {

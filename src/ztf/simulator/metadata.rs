@@ -2,6 +2,7 @@
 //! Knows no pixel. Nuisance fields are drawn from straight-line fits to quantiles of public alerts.
 
 use super::chance::{Stream, chance, exponential, log_normal, normal, quantile, uniform};
+use super::depth::Depth;
 use super::footprint::Place;
 use super::photometry::Photometry;
 use super::recipe::Class;
@@ -30,8 +31,8 @@ pub(super) struct Observation<'a> {
     pub(super) exposure: &'a Exposure,
     pub(super) reference: &'a Reference,
     pub(super) photometry: &'a Photometry,
-    /// Error of the flux of a point source here, DN.
-    pub(super) noise: f64,
+    /// How faint a change is seen here.
+    pub(super) depth: Depth,
     /// Science pixel at the centre above the sky, DN.
     pub(super) science_peak: f64,
     /// True for science brighter than template.
@@ -76,20 +77,14 @@ impl Observation<'_> {
         self.exposure.zero_point - 2.5 * flux.max(1e-3).log10()
     }
 
-    /// Error of the fitted magnitude: background and source noise, and a floor from the PSF model.
-    pub(super) fn magnitude_error(&self) -> f64 {
-        let background = 1.2 * self.noise / self.photometry.flux;
-        1.0857 * background.hypot(0.035)
-    }
-
     /// Significance of the matched filter.
-    pub(super) fn significance(&self) -> f64 {
-        self.photometry.flux / self.noise
+    fn significance(&self) -> f64 {
+        self.depth.significance(self.photometry.flux)
     }
 
-    /// Whether the survey would send an alert: five sigma by the filter and by the fit, nothing missing at the source.
+    /// Whether the survey would send an alert: significant, nothing missing at the source.
     pub(super) fn is_alert(&self) -> bool {
-        self.significance() >= 5.0 && self.magnitude_error() < 1.0857 / 5.0 && self.photometry.bad == 0.0
+        self.depth.sees(self.photometry.flux) && self.photometry.bad == 0.0
     }
 
     /// Values in the order of [`FIELDS`].
@@ -138,32 +133,34 @@ impl Observation<'_> {
     fn brightness(&self, row: &mut Row, rng: &mut Stream) {
         let p = self.photometry;
         let magpsf = self.magnitude(p.flux);
-        let limit = self.magnitude(5.0 * self.noise.min(self.exposure.point_noise())) + normal(rng, 0.0, 0.08);
+        let limit = self.magnitude(6.6 * self.depth.noise.min(self.exposure.point_noise())) + normal(rng, 0.0, 0.08);
         let sigma = self.exposure.variance(0.0).sqrt();
         let error = |flux: f64, area: f64| (1.0857 * sigma * area.sqrt() / flux.max(1.0)).min(2.0).hypot(0.001);
         // apertures lose what lies outside; the pipeline corrects on average
-        let [small, big] =
-            [1.06 * p.apertures[0], 1.02 * p.apertures[1]].map(|f| f.max(0.5 * p.flux).min(2.0 * p.flux));
+        let [small, big] = [1.06 * p.apertures[0], 1.02 * p.apertures[1]]
+            .map(|f| (0.6 * f + 0.4 * p.flux).clamp(0.55 * p.flux, 1.8 * p.flux));
+        let dsnrms = 0.9 * p.peak / sigma;
+        let ssnrms = 0.9 * self.science_peak / sigma + log_normal(rng, 8.5, 0.15);
         row.set_all(&[
             ("magpsf", magpsf),
-            ("sigmapsf", self.magnitude_error()),
+            ("sigmapsf", self.depth.magnitude_error(p.flux)),
             ("isdiffpos", f64::from(u8::from(self.brighter))),
             ("diffmaglim", limit),
             ("chipsf", p.chi * log_normal(rng, 1.5, 0.3)),
             ("magap", self.magnitude(small)),
-            ("sigmagap", error(small, p.areas[0])),
+            ("sigmagap", 1.2 * error(small, p.areas[0])),
             ("magapbig", self.magnitude(big)),
-            ("sigmagapbig", 0.35 * error(big, p.areas[1])),
+            ("sigmagapbig", 0.65 * error(big, p.areas[1])),
             ("sky", p.sky),
             ("magdiff", self.magnitude(small) - magpsf),
             ("magfromlim", limit - self.magnitude(small)),
-            ("sumrat", p.sum_ratio),
+            ("sumrat", 1.0 - 0.4 * (1.0 - p.sum_ratio)),
             ("nneg", p.negative),
             ("nbad", p.bad),
             ("scorr", self.significance()),
-            ("dsnrms", p.peak / sigma),
-            ("ssnrms", self.science_peak / sigma),
-            ("dsdiff", (p.peak - self.science_peak.abs()) / sigma),
+            ("dsnrms", dsnrms),
+            ("ssnrms", ssnrms),
+            ("dsdiff", dsnrms - ssnrms),
         ]);
     }
 
@@ -173,9 +170,9 @@ impl Observation<'_> {
         let seeing = 1.17 * self.exposure.psf.fwhm;
         let width = (1.02 * self.exposure.psf.fwhm).hypot(0.9 * self.trail) * self.width;
         let fwhm = (width * log_normal(rng, 1.0, blur) + 0.2 * exponential(rng, blur * 6.0)).clamp(1.03, 10.0);
-        let a = (0.36 * width.powf(0.75) * log_normal(rng, 1.12, 0.6 * blur + 0.05)).clamp(0.33, 3.0);
+        let a = (0.40 * width.powf(0.75) * log_normal(rng, 1.12, 0.6 * blur + 0.05)).clamp(0.33, 3.0);
         let elong =
-            1.0 + 0.12 * self.trail.min(4.0) + exponential(rng, 0.085 + 0.5 * (self.width - 1.0).abs().min(0.5));
+            1.01 + 0.08 * self.trail.min(4.0) + exponential(rng, 0.09 + 0.2 * (self.width - 1.0).abs().min(0.4));
         let star_like =
             quantile(rng, &[(0.0, 0.42), (0.05, 0.66), (0.25, 0.93), (0.5, 0.98), (0.95, 0.999), (1.0, 1.0)]);
         row.set_all(&[
@@ -200,7 +197,8 @@ impl Observation<'_> {
             Some(e) if e.distance * PIXEL < faint_at => (e.distance * PIXEL, e.magnitude(band), e.extended, (e.x, e.y)),
             _ => (faint_at, faint, false, (faint_at, 0.0)),
         };
-        let blurred = distance.hypot(normal(rng, 0.0, 0.08 + 0.45 / self.significance()));
+        let spread = 0.13 + 0.8 / self.significance();
+        let blurred = distance.hypot(normal(rng, 0.0, spread)).hypot(normal(rng, 0.0, spread));
         let error = (0.012_f64).hypot(0.06 * 10_f64.powf(0.4 * (m - 21.3))) * log_normal(rng, 1.1, 0.25);
         let (chi, sharp) = if extended {
             let size = (20.5 - m).clamp(0.0, 4.0);
@@ -228,8 +226,9 @@ impl Observation<'_> {
         let near: Vec<&Entry> = self.entries.iter().filter(|e| e.distance * PIXEL < 30.0 && e.r < 22.6).collect();
         row.set("nmtchps", near.len() as f64);
         for (k, entry) in near.iter().take(3).enumerate() {
-            let blur = if k == 0 { 0.1 } else { 0.15 };
-            let distance = (entry.distance * PIXEL).hypot(normal(rng, 0.0, blur + 0.3 / self.significance()));
+            let spread = 0.14 + 0.8 / self.significance();
+            let offset = normal(rng, 0.0, spread).hypot(normal(rng, 0.0, spread));
+            let distance = (entry.distance * PIXEL).hypot(offset);
             // blends and confusion lose objects' bands now and then
             let colours = [entry.colour, 0.0, -0.45 * entry.colour, -0.65 * entry.colour];
             for (band, shift) in ["g", "r", "i", "z"].iter().zip(colours) {
@@ -248,7 +247,7 @@ impl Observation<'_> {
         let nearest = |rng: &mut Stream, limit: f64, density: f64| {
             let known = self.entries.iter().find(|e| !e.extended && e.r + 0.1 < limit);
             match known {
-                Some(e) => ((e.distance * PIXEL).hypot(normal(rng, 0.0, 0.08)), e.r + 0.1),
+                Some(e) => ((e.distance * PIXEL).hypot(normal(rng, 0.0, 0.3)), e.r + 0.1),
                 None => (Place::nearest_beyond(rng, density, 36.0), limit - exponential(rng, 1.6)),
             }
         };
@@ -264,9 +263,9 @@ impl Observation<'_> {
     }
 
     fn calibration(&self, row: &mut Row, rng: &mut Stream) {
-        let matches = (log_normal(rng, 260.0, 0.5) * self.place.stars.powf(0.55)).clamp(40.0, 2200.0).round();
+        let matches = (log_normal(rng, 300.0, 0.6) * self.place.stars.powf(0.55)).clamp(40.0, 2200.0).round();
         let rms = quantile(rng, &[(0.0, 0.015), (0.05, 0.02), (0.5, 0.04), (0.95, 0.062), (1.0, 0.16)]);
-        let unc = 2.0 / matches.powf(1.75) * rms / 0.04 * log_normal(rng, 1.0, 0.3);
+        let unc = 0.8 / matches.powf(1.75) * rms / 0.04 * log_normal(rng, 1.0, 0.3);
         let colour = if self.exposure.band == Band::G { normal(rng, -0.06, 0.025) } else { normal(rng, 0.1, 0.018) };
         let clrmed = quantile(rng, &[(0.0, 0.44), (0.05, 0.5), (0.5, 0.63), (0.95, 0.88), (1.0, 1.5)]);
         row.set_all(&[
@@ -279,7 +278,10 @@ impl Observation<'_> {
             ("zpclrcov", -1.2 * unc),
             ("zpmed", self.exposure.zero_point + colour * clrmed * 0.2),
             ("clrmed", clrmed),
-            ("clrrms", uniform(rng, 0.14, 0.33)),
+            (
+                "clrrms",
+                quantile(rng, &[(0.0, 0.12), (0.05, 0.155), (0.25, 0.21), (0.5, 0.29), (0.75, 0.312), (1.0, 0.345)]),
+            ),
             ("jdstartref", self.reference.jd_start),
             ("jdendref", self.reference.jd_end),
             ("nframesref", self.reference.frames),

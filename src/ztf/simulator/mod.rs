@@ -3,6 +3,7 @@
 
 mod artefact;
 mod chance;
+mod depth;
 mod edge;
 mod footprint;
 mod host;

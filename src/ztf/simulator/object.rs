@@ -3,6 +3,7 @@
 
 use super::artefact::Artefact;
 use super::chance::{self, Stream, uniform};
+use super::depth::Depth;
 use super::edge::{Window, draw_position};
 use super::footprint::Place;
 use super::identity;
@@ -61,6 +62,14 @@ pub fn simulate_object(recipe: &Recipe, seed: u64, index: usize) -> SimulatedObj
     SimulatedObject { class, detections: best }
 }
 
+/// What one visit meets, before anything is rendered.
+struct Look {
+    exposure: Exposure,
+    /// Change of the object's flux, DN.
+    counts: f64,
+    depth: Depth,
+}
+
 /// One object with everything that stays the same over its visits.
 struct Campaign {
     class: Class,
@@ -78,7 +87,7 @@ impl Campaign {
     fn draw(recipe: &Recipe, class: Class, rng: &mut Stream) -> Self {
         let place = Place::draw(rng, class);
         // a date within five years of survey; the template is from its first months
-        let start = FIRST_NIGHT + 90.0 + uniform(rng, 0.0, 1800.0);
+        let start = FIRST_NIGHT + 90.0 + uniform(rng, 0.0, 2000.0);
         let target = super::target::Target::draw(rng, class, &place, start);
         let references = [Reference::draw(rng, Band::G), Reference::draw(rng, Band::R)];
         let near_edge = chance::chance(rng, recipe.edge_fraction);
@@ -114,35 +123,25 @@ impl Campaign {
     /// Goes through the visits and keeps the alerts until `wanted` are found.
     fn observe(&self, recipe: &Recipe, index: usize, wanted: usize, rng: &mut Stream) -> Vec<SimulatedAlert> {
         let changes = self.target.light.changes(&self.visits, rng);
-        let backdrop = Backdrop::new(&self.target.surroundings);
+        let mut backdrop = None;
         let mut history = self.earlier(&changes, rng);
         let mut out: Vec<SimulatedAlert> = Vec::new();
         let mut last = f64::NEG_INFINITY;
-        // a moving object is here on one night, an accident happens once or a few times
-        let tries = if self.class == Class::Asteroid {
-            1
-        } else if self.target.bogus {
-            3 + 4 * wanted
-        } else {
-            VISITS
-        };
-        for (&(jd, band), &change) in self.visits.iter().zip(&changes).take(tries) {
-            let cloudy = chance::chance(rng, if self.target.bogus { 0.4 } else { 0.015 });
-            let exposure = Exposure::draw(rng, jd, band, cloudy, &self.references[slot(band)]);
+        for (&(jd, band), &change) in self.visits.iter().zip(&changes).take(self.tries(wanted)) {
+            let look = self.look(jd, band, change, rng);
             history.visits += 1.0;
-            let counts = change * exposure.counts(0.0);
-            let central = self.target.central_flux(band) * exposure.counts(0.0);
-            let noise = local_noise(&exposure, central);
-            let expected = counts.abs() / noise;
-            if !self.target.bogus && expected < 3.0 {
+            // the history counts detections down to three sigma
+            if !self.target.bogus && look.counts.abs() < 0.6 * look.depth.limit() {
                 continue;
             }
             history.detections += 1.0;
             history.first = history.first.min(jd);
-            if jd - last < recipe.min_gap_days || (!self.target.bogus && expected < 4.0) {
+            let hopeless = !self.target.bogus && look.counts.abs() < 0.85 * look.depth.limit();
+            if hopeless || jd - last < recipe.min_gap_days {
                 continue;
             }
-            if let Some(found) = self.visit(index, exposure, counts, noise, history, &backdrop, rng) {
+            let backdrop = backdrop.get_or_insert_with(|| Backdrop::new(&self.target.surroundings));
+            if let Some(found) = self.render(index, look, history, backdrop, rng) {
                 last = jd;
                 out.push(found);
                 if out.len() == wanted {
@@ -153,14 +152,35 @@ impl Campaign {
         out
     }
 
+    /// Visits to go through: a moving object is here on one night, an accident happens once or a few times.
+    fn tries(&self, wanted: usize) -> usize {
+        match self.class {
+            Class::Asteroid => 1,
+            Class::Bogus => 3 + 4 * wanted,
+            _ => VISITS,
+        }
+    }
+
+    /// One visit, before anything is rendered.
+    fn look(&self, jd: f64, band: Band, change: f64, rng: &mut Stream) -> Look {
+        let cloudy = chance::chance(rng, if self.target.bogus { 0.4 } else { 0.015 });
+        let exposure = Exposure::draw(rng, jd, band, cloudy, &self.references[slot(band)]);
+        let counts = change * exposure.counts(0.0);
+        let depth = Depth::new(&exposure, self.target.central_flux(band) * exposure.counts(0.0));
+        Look { exposure, counts, depth }
+    }
+
     /// Detections and visits between the survey's first night and the first visit simulated.
     fn earlier(&self, changes: &[f64], rng: &mut Stream) -> History {
         let elapsed = self.start - FIRST_NIGHT;
         // both bands every three to four nights for two thirds of the year, overlapping fields now and then
-        let rate = uniform(rng, 0.15, 0.75);
+        let rate = chance::log_normal(rng, 0.65, 0.55);
         let visits = chance::poisson(rng, elapsed * rate) as f64;
-        if self.target.new {
-            return History { detections: 0.0, visits, first: f64::INFINITY };
+        if self.target.begins.is_finite() {
+            // an event under way has been detected at about half of the visits
+            let detections = chance::poisson(rng, 0.5 * rate * (self.start - self.target.begins).max(0.0)) as f64;
+            let first = if detections > 0.0 { self.target.begins } else { f64::INFINITY };
+            return History { detections, visits: visits.max(detections), first };
         }
         let limit = 0.6 * flux(20.4);
         let share = changes.iter().filter(|c| c.abs() > limit).count() as f64 / changes.len() as f64;
@@ -170,38 +190,34 @@ impl Campaign {
     }
 
     /// Renders and measures one visit; none if the survey would not have sent an alert.
-    #[expect(clippy::too_many_arguments, reason = "one visit is what these seven say")]
-    fn visit(
+    fn render(
         &self,
         index: usize,
-        mut exposure: Exposure,
-        counts: f64,
-        noise: f64,
+        look: Look,
         history: History,
         backdrop: &Backdrop,
         rng: &mut Stream,
     ) -> Option<SimulatedAlert> {
-        let band = exposure.band;
-        let central = self.target.central_flux(band) * exposure.counts(0.0);
-        let artefact = self.target.artefact(rng, noise, central);
+        let Look { mut exposure, counts, depth } = look;
+        let artefact = self.target.artefact(rng, depth.limit(), depth.central);
         if artefact == Some(Artefact::Residual) {
-            spoil(&mut exposure, central, noise, rng);
+            spoil(&mut exposure, &depth, rng);
         }
+        let reference = &self.references[slot(exposure.band)];
         let change = Change { counts, trail: self.target.trail, artefact, shift: draw_shift(rng) };
-        let reference = &self.references[slot(band)];
         let mut triplet = Triplet::render(backdrop, &exposure, reference, &change, rng);
         triplet.noisy.iter_mut().for_each(|image| self.window.mask(image));
         let (photometry, brighter) = measure(&mut triplet, &exposure, &change);
         let centre = CENTRE as usize;
         let science_peak = f64::from(triplet.noisy[0].at(centre, centre)) - exposure.level;
-        let entries = self.target.surroundings.entries(0.0, 0.0);
+        let entries = self.target.surroundings.entries();
         let observation = Observation {
             class: self.class,
             place: &self.place,
             exposure: &exposure,
             reference,
             photometry: &photometry,
-            noise,
+            depth,
             science_peak,
             brighter,
             entries: &entries,
@@ -231,24 +247,13 @@ impl Campaign {
     }
 }
 
-/// Error of a point source's flux where the static sky has `central` DN of star light.
-fn local_noise(exposure: &Exposure, central: f64) -> f64 {
-    // about 0.4 / N of the star's light in each of the fit's N pixels
-    let signal = 0.8 * central / exposure.psf.noise_pixels();
-    exposure.point_noise() * (exposure.variance(signal) / exposure.variance(0.0)).sqrt()
-}
-
-/// Makes the template miss a star of `central` DN by enough to be detected.
-fn spoil(exposure: &mut Exposure, central: f64, noise: f64, rng: &mut Stream) {
-    let missed = noise * (5.0 + chance::exponential(rng, 8.0));
+/// Makes the template miss a star by enough to be detected.
+fn spoil(exposure: &mut Exposure, depth: &Depth, rng: &mut Stream) {
+    let missed = depth.limit() * (1.1 + chance::exponential(rng, 0.8)) / depth.central;
     let sign = if chance::chance(rng, 0.35) { 1.0 } else { -1.0 };
-    let off = 1.2 * missed / central.max(1.0);
-    exposure.misfit = [
-        exposure.misfit[0] + chance::normal(rng, 0.0, off),
-        exposure.misfit[1] + chance::normal(rng, 0.0, off),
-        sign * missed / central.max(1.0),
-        exposure.misfit[3] + chance::normal(rng, 0.0, off),
-    ];
+    let [dx, dy, _, blur] = exposure.misfit;
+    let mut off = |was: f64| was + chance::normal(rng, 0.0, 1.2 * missed);
+    exposure.misfit = [off(dx), off(dy), sign * missed, off(blur)];
 }
 
 /// Width of the detection over that of the PSF.

@@ -6,10 +6,14 @@ use std::f64::consts::PI;
 use super::chance::{Stream, chance, log_normal, normal, number_counts, poisson, uniform};
 use super::footprint::Place;
 use super::host::Galaxy;
+use super::light_curve::flux;
 use super::survey::{Band, PIXEL};
 
 /// Half side of the area that is filled with sources, pixels: PS1 neighbours are looked for out to 30 arcseconds.
 const REACH: f64 = 36.0;
+
+/// Sources nearer to each other than this are one entry in a catalogue, pixels.
+const BLEND: f64 = 1.3;
 
 /// A point-like source.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,21 +79,46 @@ impl Surroundings {
         out
     }
 
-    /// Static sources by distance from the alert at `(x, y)`, nearest first.
-    pub(super) fn entries(&self, x: f64, y: f64) -> Vec<Entry> {
+    /// Static sources by distance from the alert at the stamp's centre, nearest first; blends are one entry.
+    pub(super) fn entries(&self) -> Vec<Entry> {
         let stars = self.stars.iter().map(|s| (s.x, s.y, s.r, s.colour, false, 0.0));
         let galaxies =
             self.galaxies.iter().map(|g| (g.shape.x, g.shape.y, g.r, GALAXY_COLOUR, g.resolved, g.shape.radius));
         let mut out: Vec<Entry> = stars
             .chain(galaxies)
-            .map(|(sx, sy, r, colour, extended, radius)| {
-                let distance = (sx - x).hypot(sy - y);
-                Entry { distance, x: sx, y: sy, r, colour, extended, radius }
+            .map(|(x, y, r, colour, extended, radius)| Entry {
+                distance: x.hypot(y),
+                x,
+                y,
+                r,
+                colour,
+                extended,
+                radius,
             })
             .collect();
         out.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-        out
+        merge_blends(out)
     }
+}
+
+/// Joins each source to one already listed within [`BLEND`]: their fluxes add, the galaxy shows from a third of the light.
+fn merge_blends(sorted: Vec<Entry>) -> Vec<Entry> {
+    let mut out: Vec<Entry> = Vec::with_capacity(sorted.len());
+    for entry in sorted {
+        // in order of distance, so a blend's partner is among the last entries
+        let near = |e: &&mut Entry| (e.x - entry.x).hypot(e.y - entry.y) < BLEND;
+        let Some(partner) = out.iter_mut().rev().take_while(|e| entry.distance - e.distance < BLEND).find(near) else {
+            out.push(entry);
+            continue;
+        };
+        let (mine, other) = (flux(partner.r), flux(entry.r));
+        let galaxy =
+            [(partner.extended, mine), (entry.extended, other)].iter().filter(|p| p.0).map(|p| p.1).sum::<f64>();
+        partner.r = -2.5 * (mine + other).log10();
+        partner.extended = galaxy > 0.33 * (mine + other);
+        partner.radius = partner.radius.max(entry.radius);
+    }
+    out
 }
 
 impl Extended {
@@ -99,9 +128,9 @@ impl Extended {
         Self::of_magnitude(rng, x, y, r)
     }
 
-    /// A galaxy of magnitude `r`: half-light radius 1.2 pixels at 20.5, growing by 10^(-0.13 m).
+    /// A galaxy of magnitude `r`: half-light radius 1.5 pixels at 20.5, growing by 10^(-0.13 m).
     pub(super) fn of_magnitude(rng: &mut Stream, x: f64, y: f64, r: f64) -> Self {
-        let radius = (log_normal(rng, 1.2, 0.35) * 10_f64.powf(-0.13 * (r - 20.5))).clamp(0.4, 22.0);
+        let radius = (log_normal(rng, 1.5, 0.35) * 10_f64.powf(-0.13 * (r - 20.5))).clamp(0.4, 22.0);
         let seen = r < 21.5 || chance(rng, 0.6);
         Self { shape: Galaxy::draw(rng, x, y, radius), r, resolved: seen && radius > 0.55 }
     }
@@ -132,12 +161,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_nearest_first_and_complete() {
+    fn entries_are_nearest_first_and_blends_are_one() {
         let mut rng = stream(9, 9);
         let place = Place::draw(&mut rng, Class::VariableStar);
-        let around = Surroundings::draw(&mut rng, &place);
-        let entries = around.entries(0.0, 0.0);
-        assert_eq!(entries.len(), around.stars.len() + around.galaxies.len());
+        let entries = Surroundings::draw(&mut rng, &place).entries();
         assert!(entries.windows(2).all(|w| w[0].distance <= w[1].distance));
+
+        let star = |x: f64| Star { x, y: 0.0, r: 18.0, colour: 0.5 };
+        let pair = Surroundings { stars: vec![star(0.2), star(-0.5), star(4.0)], galaxies: Vec::new() }.entries();
+        assert_eq!(pair.len(), 2);
+        // twice the light is 0.7526 magnitudes brighter
+        assert!((pair[0].r - 17.2474).abs() < 1e-3);
     }
 }

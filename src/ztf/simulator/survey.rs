@@ -42,6 +42,9 @@ impl Band {
     }
 }
 
+/// Cumulative distribution of the width of the PSF, pixels.
+const SEEING: [(f64, f64); 6] = [(0.0, 1.7), (0.05, 1.92), (0.5, 2.25), (0.75, 2.6), (0.95, 3.4), (1.0, 4.4)];
+
 /// One 30-second science exposure, as far as one stamp knows of it.
 #[derive(Clone, Debug)]
 pub(super) struct Exposure {
@@ -71,7 +74,7 @@ impl Exposure {
             Band::R => log_normal(rng, 1.1, 0.25),
         };
         let cloud_glow = if cloudy { log_normal(rng, 3.0, 0.5) } else { 1.0 };
-        let fwhm = log_normal(rng, 2.15, 0.17).clamp(1.5, 4.5);
+        let fwhm = quantile(rng, &SEEING);
         let psf = Psf::new(fwhm, uniform(rng, 0.86, 1.0), uniform(rng, 0.0, std::f64::consts::PI));
         let stripes = if chance(rng, 0.35) { uniform(rng, 0.5, 2.5) } else { 0.3 };
         let rough = if cloudy { 2.0 } else { 1.0 };

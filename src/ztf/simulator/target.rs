@@ -18,29 +18,34 @@ pub(super) struct Target {
     pub(super) bogus: bool,
     /// Length of the trail in one exposure, pixels, and its angle.
     pub(super) trail: (f64, f64),
-    /// Whether the visits begin at the start of the event rather than anywhere in the survey.
-    pub(super) new: bool,
+    /// When it began to be seen; minus infinity for what always changes.
+    pub(super) begins: f64,
 }
 
 impl Target {
     /// An object of `class` at `place`; `start` is the date of its first visit.
     pub(super) fn draw(rng: &mut Stream, class: Class, place: &Place, start: f64) -> Self {
         let surroundings = Surroundings::draw(rng, place);
-        let mut target =
-            Self { light: LightCurve::Constant, surroundings, bogus: false, trail: (0.0, 0.0), new: false };
+        let mut target = Self {
+            light: LightCurve::Constant,
+            surroundings,
+            bogus: false,
+            trail: (0.0, 0.0),
+            begins: f64::NEG_INFINITY,
+        };
         match class {
             Class::Agn => target.become_agn(rng),
             Class::Supernova => target.become_supernova(rng, start),
             Class::VariableStar => target.become_variable_star(rng),
-            Class::Asteroid => target.become_asteroid(rng),
-            Class::Bogus => target.become_bogus(rng),
+            Class::Asteroid => target.become_asteroid(rng, start),
+            Class::Bogus => target.become_bogus(rng, start),
         }
         target
     }
 
     /// A nucleus in its host; seven in ten outshine the host, the others sit in a galaxy that shows.
     fn become_agn(&mut self, rng: &mut Stream) {
-        let mean = number_counts(rng, 0.45, 15.0, 19.9);
+        let mean = number_counts(rng, 0.24, 14.8, 19.7);
         self.light = nucleus(rng, mean);
         self.add_quiet_star(0.35);
         let fainter = if chance(rng, 0.55) { uniform(rng, 0.8, 3.0) } else { uniform(rng, -1.2, 0.8) };
@@ -50,11 +55,11 @@ impl Target {
 
     /// An explosion in the disc of a host, which one time in eight is too faint to see.
     fn become_supernova(&mut self, rng: &mut Stream, start: f64) {
-        let peak = number_counts(rng, 0.42, 14.0, 20.0);
-        let t0 = start + uniform(rng, -25.0, 18.0);
+        let peak = number_counts(rng, 0.3, 13.5, 19.7);
+        let t0 = start + uniform(rng, -50.0, 18.0);
         self.light = supernova(rng, peak, t0);
-        self.new = true;
-        let fainter = if chance(rng, 0.12) { uniform(rng, 3.0, 5.0) } else { normal(rng, -0.5, 1.4) };
+        self.begins = t0 - 14.0;
+        let fainter = if chance(rng, 0.12) { uniform(rng, 3.0, 5.0) } else { normal(rng, -0.6, 1.4) };
         let mut host = Extended::of_magnitude(rng, 0.0, 0.0, (peak + fainter).max(12.0));
         let (x, y) = host.shape.place(rng);
         (host.shape.x, host.shape.y) = (-x, -y);
@@ -62,7 +67,7 @@ impl Target {
     }
 
     fn become_variable_star(&mut self, rng: &mut Stream) {
-        let mean = number_counts(rng, 0.14, 12.6, 19.3);
+        let mean = number_counts(rng, 0.05, 12.6, 19.0);
         self.light = variable_star(rng, mean);
         let colour = match self.light {
             LightCurve::Periodic { colour, .. } | LightCurve::Outburst { colour, .. } => colour,
@@ -72,18 +77,18 @@ impl Target {
     }
 
     /// A moving object; one in twelve is near the Earth and leaves a trail.
-    fn become_asteroid(&mut self, rng: &mut Stream) {
-        let magnitude = number_counts(rng, 0.33, 15.0, 20.3);
+    fn become_asteroid(&mut self, rng: &mut Stream, start: f64) {
+        let magnitude = number_counts(rng, 0.28, 15.0, 20.3);
         self.light = LightCurve::Single { magnitude, colour: normal(rng, 0.55, 0.08) };
         let rate = if chance(rng, 0.08) { log_normal(rng, 4.0, 0.6) } else { log_normal(rng, 0.3, 0.3) };
         self.trail = (rate, uniform(rng, 0.0, std::f64::consts::PI));
-        self.new = true;
+        self.begins = start;
     }
 
     /// Half of the false detections sit on a star, the others on whatever is there.
-    fn become_bogus(&mut self, rng: &mut Stream) {
+    fn become_bogus(&mut self, rng: &mut Stream, start: f64) {
         self.bogus = true;
-        self.new = true;
+        self.begins = start;
         if chance(rng, 0.55) {
             let r = uniform(rng, 12.3, 18.0);
             let distance = exponential(rng, 0.35);
@@ -106,15 +111,15 @@ impl Target {
         near.map(|s| flux(band.magnitude(s.r, s.colour))).fold(0.0, f64::max)
     }
 
-    /// The artefact of one visit, if this object is one; `noise` is the flux error of a point source, DN.
-    pub(super) fn artefact(&self, rng: &mut Stream, noise: f64, central: f64) -> Option<Artefact> {
+    /// The artefact of one visit, if this object is one; `limit` is the least flux that is seen, DN.
+    pub(super) fn artefact(&self, rng: &mut Stream, limit: f64, central: f64) -> Option<Artefact> {
         if !self.bogus {
             return None;
         }
-        let drawn = Artefact::draw(rng, noise);
+        let drawn = Artefact::draw(rng, limit);
         // a star that is too faint to leave a residual leaves room for something else
-        if drawn == Artefact::Residual && central < 150.0 * noise {
-            let counts = noise * (5.0 + exponential(rng, 10.0));
+        if drawn == Artefact::Residual && central < 12.0 * limit {
+            let counts = limit * (1.2 + exponential(rng, 1.0));
             return Some(Artefact::CosmicRay { counts, length: exponential(rng, 1.0), angle: uniform(rng, 0.0, 3.1) });
         }
         Some(drawn)

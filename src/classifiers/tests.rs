@@ -1,0 +1,214 @@
+//! Every classifier of the list on rows that a script can make too: sums, threads, errors, and scikit-learn's numbers.
+
+use super::{CLASSIFIERS, Classifier, ClassifierError, Labelled, Task, classifier};
+use crate::spec::value::{Params, Value};
+
+/// Rows and classes of the script below; the first 120 are for training.
+fn data() -> (Vec<Vec<f32>>, Vec<usize>) {
+    let x = |i: usize, j: usize| ((i * 37 + j * j * 113 + i * i * (j + 1)) % 1009) as f32 / 64.0;
+    let rows: Vec<Vec<f32>> = (0..160).map(|i| (0..6).map(|j| x(i, j)).collect()).collect();
+    let score = |i: usize, row: &[f32]| 2.0 * row[0] - row[1] + row[2] + ((i * 5) % 7) as f32;
+    let class = |score: f32| usize::from(score >= 15.0) + usize::from(score >= 28.0);
+    let labels = rows.iter().enumerate().map(|(i, row)| class(score(i, row))).collect();
+    (rows, labels)
+}
+
+/// Defaults of the classifier with some keys changed.
+fn params(classifier: &dyn Classifier, changes: &[(&str, Value)]) -> Params {
+    let mut params: Params = classifier.keys().into_iter().map(|key| (key.name.into(), key.default.unwrap())).collect();
+    params.extend(changes.iter().map(|(key, value)| ((*key).to_string(), value.clone())));
+    params
+}
+
+/// Probabilities of the last 40 rows, fitted on the first 120; `validation`: with the last 40 as validation rows.
+fn judge(
+    name: &str,
+    changes: &[(&str, Value)],
+    validation: bool,
+) -> Result<(Vec<Vec<f64>>, Vec<(&'static str, f64)>), ClassifierError> {
+    let (rows, labels) = data();
+    let part = |range: std::ops::Range<usize>| Labelled {
+        rows: rows[range.clone()].iter().map(Vec::as_slice).collect(),
+        labels: labels[range].to_vec(),
+    };
+    let validation = if validation { part(120..160) } else { Labelled::default() };
+    let task = Task { training: part(0..120), validation, classes: 3, seed: 5, cancelled: &|| false };
+    let classifier = classifier(name).unwrap();
+    let fitted = classifier.fit(&params(classifier, changes), &task)?;
+    Ok((fitted.probabilities(&part(120..160).rows)?, fitted.facts()))
+}
+
+fn assert_close(ours: &[Vec<f64>], theirs: &[[f64; 3]], tolerance: f64) {
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert!(ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < tolerance), "{ours:?} against {theirs:?}");
+    }
+}
+
+fn floats(values: &[f64]) -> Value {
+    Value::List(values.iter().map(|v| Value::Float(*v)).collect())
+}
+
+fn ints(values: &[i64]) -> Value {
+    Value::List(values.iter().map(|v| Value::Int(*v)).collect())
+}
+
+/// ```python
+/// import numpy as np
+/// from sklearn.linear_model import LogisticRegression
+/// from sklearn.neighbors import KNeighborsClassifier
+/// from sklearn.preprocessing import StandardScaler
+/// x = np.array([[((i*37 + j*j*113 + i*i*(j + 1)) % 1009) / 64 for j in range(6)] for i in range(160)])
+/// y = np.array([int(np.digitize(2*r[0] - r[1] + r[2] + (i*5) % 7, [15, 28])) for i, r in enumerate(x)])
+/// s = StandardScaler().fit(x[:120]); a, b = s.transform(x[:120]), s.transform(x[120:])
+/// for c, w in [(1, None), (0.02, "balanced")]:
+///     print(LogisticRegression(C=c, class_weight=w, tol=1e-10, max_iter=5000).fit(a, y[:120]).predict_proba(b)[:3].tolist())
+/// print(KNeighborsClassifier(7).fit(a, y[:120]).predict_proba(b)[:4].tolist())
+/// unit = lambda v: v / np.linalg.norm(v, axis=1, keepdims=True)
+/// cos = unit(b) @ unit(a).T
+/// for q in range(2):
+///     top = np.argsort(-cos[q], kind="stable")[:9]; v = np.bincount(y[top], np.exp(cos[q][top] / 0.07), 3); print((v / v.sum()).tolist())
+/// ```
+mod scikit_learn {
+    pub(super) const LOGISTIC: [[f64; 3]; 3] = [
+        [0.000_250_991_064_377_671_2, 0.073_957_919_910_701_7, 0.925_791_089_024_920_7],
+        [0.001_453_346_823_503_26, 0.210_863_117_191_213_1, 0.787_683_535_985_283_6],
+        [0.852_837_108_340_379_6, 0.143_474_905_261_921_86, 0.003_687_986_397_698_497],
+    ];
+    pub(super) const BALANCED: [[f64; 3]; 3] = [
+        [0.185_199_319_800_008_17, 0.281_210_504_425_616_74, 0.533_590_175_774_375_2],
+        [0.190_548_102_623_905_2, 0.338_351_649_861_751_87, 0.471_100_247_514_343],
+        [0.493_612_234_097_124_3, 0.320_073_887_423_498_9, 0.186_313_878_479_376_8],
+    ];
+    pub(super) const EUCLIDEAN: [[f64; 3]; 4] = [
+        [0.0, 0.285_714_285_714_285_7, 0.714_285_714_285_714_3],
+        [0.0, 0.285_714_285_714_285_7, 0.714_285_714_285_714_3],
+        [0.571_428_571_428_571_4, 0.428_571_428_571_428_55, 0.0],
+        [0.0, 1.0, 0.0],
+    ];
+    pub(super) const COSINE: [[f64; 3]; 2] =
+        [[0.0, 0.0, 1.0], [0.002_654_513_319_066_390_3, 0.028_870_489_412_663_833, 0.968_474_997_268_269_8]];
+}
+
+#[test]
+fn logistic_regression_equals_scikit_learn() {
+    let tight = ("tolerance", Value::Float(1e-9));
+    let (plain, facts) = judge("logistic", &[("l2", floats(&[1.0])), tight.clone()], false).unwrap();
+    assert_close(&plain, &scikit_learn::LOGISTIC, 1e-7);
+    assert!(facts.contains(&("converged", 1.0)), "{facts:?}");
+    let changes = [("l2", floats(&[50.0])), ("balanced", Value::Bool(true)), tight];
+    assert_close(&judge("logistic", &changes, false).unwrap().0, &scikit_learn::BALANCED, 1e-7);
+    assert_close(&judge("logistic", &[], false).unwrap().0, &scikit_learn::LOGISTIC, 1e-4);
+}
+
+#[test]
+fn nearest_neighbours_equal_scikit_learn() {
+    let changes = [("k", ints(&[7])), ("nearness", Value::Text("euclidean".into()))];
+    assert_close(&judge("knn", &changes, false).unwrap().0, &scikit_learn::EUCLIDEAN, 1e-12);
+    assert_close(&judge("knn", &[("k", ints(&[9]))], false).unwrap().0, &scikit_learn::COSINE, 1e-9);
+}
+
+#[test]
+fn every_classifier_gives_probabilities_and_the_same_with_any_number_of_threads() {
+    for classifier in CLASSIFIERS {
+        let with = |n| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+            pool.install(|| judge(classifier.name(), &[], false).unwrap())
+        };
+        let (probabilities, facts) = with(1);
+        assert_eq!(with(4), (probabilities.clone(), facts), "{}", classifier.name());
+        assert_eq!(probabilities.len(), 40);
+        assert!(probabilities.iter().all(|row| row.len() == 3 && (row.iter().sum::<f64>() - 1.0).abs() < 1e-12));
+    }
+}
+
+#[test]
+fn every_classifier_beats_the_majority_class() {
+    let (_, labels) = data();
+    let right = |name: &str| {
+        let (probabilities, _) = judge(name, &[], false).unwrap();
+        let judged = labels[120..].iter().zip(&probabilities).map(|(l, p)| crate::metrics::Judged::new(*l, p));
+        judged.filter(|row| row.label == row.predicted).count()
+    };
+    for classifier in CLASSIFIERS.iter().filter(|classifier| classifier.name() != "majority") {
+        assert!(right(classifier.name()) > right("majority") + 8, "{}", classifier.name());
+    }
+}
+
+#[test]
+fn forests_differ_by_seed_and_balance() {
+    let (plain, _) = judge("random_forest", &[], false).unwrap();
+    let (balanced, _) = judge("random_forest", &[("balanced", Value::Bool(true))], false).unwrap();
+    let (shallow, _) = judge("random_forest", &[("depth", Value::Int(1))], false).unwrap();
+    assert_ne!(plain, balanced);
+    assert_ne!(plain, shallow);
+}
+
+#[test]
+fn candidates_are_chosen_on_the_validation_rows() {
+    let (_, facts) = judge("logistic", &[("l2", floats(&[1e6, 1.0, 1e4]))], true).unwrap();
+    assert!(facts.contains(&("l2", 1.0)), "{facts:?}");
+    let (_, facts) = judge("knn", &[("k", ints(&[120, 30]))], true).unwrap();
+    assert!(facts.contains(&("k", 30.0)), "{facts:?}");
+}
+
+#[test]
+fn impossible_requests_are_errors() {
+    let error = |name, changes: &[(&'static str, Value)]| judge(name, changes, false).unwrap_err();
+    let several = error("logistic", &[("l2", floats(&[1.0, 2.0]))]);
+    assert_eq!(several, ClassifierError::NothingToChooseWith { key: "l2", candidates: 2 });
+    assert_eq!(error("knn", &[("k", ints(&[]))]), ClassifierError::NoCandidates { key: "k" });
+    assert_eq!(error("knn", &[("k", ints(&[121]))]), ClassifierError::TooManyNeighbours { k: 121, rows: 120 });
+}
+
+#[test]
+fn an_interrupted_fit_stops() {
+    let (rows, labels) = data();
+    let training = Labelled { rows: rows.iter().map(Vec::as_slice).collect(), labels };
+    let task = Task { training, validation: Labelled::default(), classes: 3, seed: 0, cancelled: &|| true };
+    for name in ["logistic", "knn", "random_forest"] {
+        let classifier = classifier(name).unwrap();
+        let result = classifier.fit(&params(classifier, &[]), &task);
+        assert_eq!(result.err(), Some(ClassifierError::Interrupted), "{name}");
+    }
+}
+
+/// `cargo test --release classifiers::tests::speed -- --ignored --nocapture`; a measurement, not a check.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    for (name, rows, columns) in
+        [("random_forest", 5000, 23), ("random_forest", 20_000, 23), ("logistic", 5000, 64), ("knn", 5000, 64)]
+    {
+        let (values, labels) = blobs(rows, columns);
+        let rows: Vec<&[f32]> = values.chunks(columns).collect();
+        let training = Labelled { rows: rows.clone(), labels };
+        let task = Task { training, validation: Labelled::default(), classes: 5, seed: 5, cancelled: &|| false };
+        let classifier = classifier(name).unwrap();
+        let start = std::time::Instant::now();
+        let fitted = classifier.fit(&params(classifier, &[]), &task).unwrap();
+        let fit = start.elapsed();
+        fitted.probabilities(&rows[..1000]).unwrap();
+        println!(
+            "{name} {} x {columns}: fit {fit:?}, and 1000 rows {:?} {:?}",
+            rows.len(),
+            start.elapsed() - fit,
+            fitted.facts()
+        );
+    }
+}
+
+/// Five clouds that overlap.
+fn blobs(rows: usize, columns: usize) -> (Vec<f32>, Vec<usize>) {
+    use rand::{Rng, SeedableRng};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let labels: Vec<usize> = (0..rows).map(|i| i % 5).collect();
+    let mut values = Vec::new();
+    for label in &labels {
+        for column in 0..columns {
+            let centre = if column % 5 == *label { 0.6 } else { 0.0 };
+            let noise: f32 = (0..4).map(|_| random.random::<f32>() - 0.5).sum();
+            values.push(centre + 1.7 * noise);
+        }
+    }
+    (values, labels)
+}

@@ -1,0 +1,76 @@
+//! `estampa compare`: comparison tables across arms, experiments, or both, from the cache alone.
+
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use crate::report::{ComparisonOptions, Format, Record, comparison};
+use crate::spec::faults::suggest;
+use crate::store::Store;
+
+use super::session::{Places, Session, Target};
+use super::{Ending, Entry, Exit, Outcome, complain, say};
+
+/// The command.
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("compare").about(ABOUT)), run };
+
+const ABOUT: &str = "Compare arms and experiments in one table";
+
+#[derive(Args, Debug)]
+struct Arguments {
+    /// Experiments or pipelines
+    #[arg(required = true)]
+    targets: Vec<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+    /// The arm that the others are compared with
+    #[arg(long, value_name = "ARM")]
+    baseline: Option<String>,
+    /// Only this metric (may be repeated)
+    #[arg(long, value_name = "METRIC")]
+    metric: Vec<String>,
+    /// The split whose numbers are compared
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// text, csv, md, latex or json
+    #[arg(long, default_value = "text", value_parser = format)]
+    format: Format,
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    let words: Vec<&str> = Format::ALL.iter().map(|f| f.word()).collect();
+    let found = Format::ALL.into_iter().find(|f| f.word() == word);
+    found.ok_or_else(|| format!("formats are {}", words.join(", ")))
+}
+
+fn run(matches: &ArgMatches) -> Outcome {
+    let arguments = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
+    let records: Vec<Record> =
+        arguments.targets.iter().map(|target| record(target, &arguments.places)).collect::<Result<_, _>>()?;
+    if let Some(baseline) = &arguments.baseline {
+        let names: Vec<&str> = records.iter().flat_map(|r| &r.arms).map(|a| a.name.as_str()).collect();
+        if !names.contains(&baseline.as_str()) {
+            let hint = suggest(baseline, &names).unwrap_or_default();
+            return Err(Ending::input(format!("error: there is no arm `{baseline}`; {hint}")));
+        }
+    }
+    let options = ComparisonOptions { baseline: arguments.baseline, metrics: arguments.metric, split: arguments.split };
+    say(comparison(&records, &options).render(arguments.format).trim_end());
+    Ok(Exit::Done)
+}
+
+/// What the cache holds of a target; results that are missing are said.
+pub(super) fn record(target: &std::path::Path, places: &Places) -> Result<Record, Ending> {
+    let target = Target { target: target.to_path_buf(), places: places.clone(), set: Vec::new() };
+    let session = Session::open(&target)?;
+    let plan = session.plan(&Store::view(&session.cache), &session.memory(false), &[])?;
+    let missing = plan.steps.iter().filter(|p| p.entry.is_none()).count();
+    if missing > 0 {
+        let of = plan.steps.len();
+        complain(format!("warning: {}: {missing} of {of} steps have no result; run it first", session.experiment.name));
+    }
+    let mut record =
+        session.record(&plan, |id| if plan.step(id).entry.is_some() { "cached".into() } else { "missing".into() });
+    record.provenance = serde_json::json!(super::run::provenance(&session));
+    Ok(record)
+}

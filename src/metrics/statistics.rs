@@ -1,0 +1,196 @@
+//! Statistics over replicates: intervals of a mean, paired differences, correction for many comparisons.
+//! Knows numbers only, not what they measure.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Coverage of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Most pairs for which all `2^n` sign assignments are tried.
+const EXACT_LIMIT: usize = 16;
+
+/// A mean over replicates with its spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Number of values.
+    pub n: usize,
+    /// Their mean.
+    pub mean: f64,
+    /// Sample standard deviation (`n - 1`); `None` for one value.
+    pub std: Option<f64>,
+    /// 95 % interval of the mean, Student's t with `n - 1` degrees of freedom; `None` for one value.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Mean, standard deviation and 95 % interval of `values`; `None` when there are none.
+///
+/// ```
+/// use estampa::metrics::statistics::mean_interval;
+/// assert_eq!(mean_interval(&[0.5]).unwrap().interval, None);
+/// ```
+pub fn mean_interval(values: &[f64]) -> Option<Summary> {
+    let n = values.len();
+    if n == 0 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / n as f64;
+    if n == 1 {
+        return Some(Summary { n, mean, std: None, interval: None });
+    }
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    let std = (squares / (n - 1) as f64).sqrt();
+    let half = t_quantile(n - 1) * std / (n as f64).sqrt();
+    Some(Summary { n, mean, std: Some(std), interval: Some((mean - half, mean + half)) })
+}
+
+/// Difference between two arms over the replicates that both have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairedDifference {
+    /// Mean of the differences, with interval.
+    pub summary: Summary,
+    /// Two-sided p of the paired t-test; `None` for one pair, or when all differences are equal.
+    pub t_test: Option<f64>,
+    /// Two-sided p of the exact sign-flip permutation test of the mean (all `2^n` signs); `None` for one pair or more
+    /// than 16.
+    pub sign_flip: Option<f64>,
+    /// The smallest p that the sign-flip test can give with so many pairs, `2 / 2^n`.
+    pub smallest_sign_flip: f64,
+}
+
+/// `arm - baseline` pair by pair; `None` when there is no pair. Slices must be equally long; what is beyond the
+/// shorter one is left out.
+pub fn paired_difference(arm: &[f64], baseline: &[f64]) -> Option<PairedDifference> {
+    let differences: Vec<f64> = arm.iter().zip(baseline).map(|(a, b)| a - b).collect();
+    let summary = mean_interval(&differences)?;
+    let n = summary.n;
+    let t_test = summary.std.filter(|std| *std > 0.0).map(|std| {
+        let t = summary.mean / (std / (n as f64).sqrt());
+        t_two_sided(t, n - 1)
+    });
+    let sign_flip = (2..=EXACT_LIMIT).contains(&n).then(|| sign_flip(&differences));
+    let smallest_sign_flip = 2.0_f64.powi(1 - n.min(1000) as i32);
+    Some(PairedDifference { summary, t_test, sign_flip, smallest_sign_flip })
+}
+
+/// Share of all sign assignments whose mean is at least as far from zero as the observed one.
+fn sign_flip(differences: &[f64]) -> f64 {
+    let observed = differences.iter().sum::<f64>().abs();
+    let threshold = observed * (1.0 - 1e-12);
+    let signed = |signs: u32| -> f64 {
+        differences.iter().enumerate().map(|(i, d)| if signs >> i & 1 == 1 { -d } else { *d }).sum()
+    };
+    let all = 1_u32 << differences.len();
+    let extreme = (0..all).filter(|signs| signed(*signs).abs() >= threshold).count();
+    extreme as f64 / f64::from(all)
+}
+
+/// Holm's step-down correction: adjusted p-values in the order given (Holm 1979, Scand. J. Statist. 6, 65).
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
+    let mut adjusted = vec![0.0; p_values.len()];
+    let mut largest = 0.0_f64;
+    for (rank, index) in order.into_iter().enumerate() {
+        let factor = (p_values.len() - rank) as f64;
+        largest = largest.max((factor * p_values[index]).min(1.0));
+        adjusted[index] = largest;
+    }
+    adjusted
+}
+
+fn student(freedom: usize) -> StudentsT {
+    StudentsT::new(0.0, 1.0, freedom as f64).expect("at least one degree of freedom")
+}
+
+/// Two-sided tail beyond `|t|`.
+fn t_two_sided(t: f64, freedom: usize) -> f64 {
+    2.0 * student(freedom).cdf(-t.abs())
+}
+
+/// The `t` with [`CONFIDENCE`] between `-t` and `t`, by bisection of the distribution function.
+fn t_quantile(freedom: usize) -> f64 {
+    let (mut low, mut high) = (0.0_f64, 20.0_f64);
+    for _ in 0..200 {
+        let middle = f64::midpoint(low, high);
+        if t_two_sided(middle, freedom) > 1.0 - CONFIDENCE { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The numbers are from scipy 1.x:
+    //   a = np.array([0.912, 0.905, 0.921, 0.917, 0.899, 0.913, 0.908]); d = a - b
+    //   b = np.array([0.901, 0.907, 0.903, 0.905, 0.896, 0.904, 0.909])
+    //   a.mean(), a.std(ddof=1), stats.t.interval(0.95, 6, a.mean(), stats.sem(a))
+    //   d.mean(), stats.t.interval(0.95, 6, d.mean(), stats.sem(d)), stats.ttest_rel(a, b).pvalue
+    //   stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+    const A: [f64; 7] = [0.912, 0.905, 0.921, 0.917, 0.899, 0.913, 0.908];
+    const B: [f64; 7] = [0.901, 0.907, 0.903, 0.905, 0.896, 0.904, 0.909];
+
+    fn close(ours: f64, scipy: f64) {
+        assert!((ours - scipy).abs() < 1e-10 * scipy.abs().max(1e-3), "{ours} is not {scipy}");
+    }
+
+    #[test]
+    fn mean_and_interval_agree_with_scipy() {
+        let summary = mean_interval(&A).unwrap();
+        close(summary.mean, 0.910_714_285_714_285_8);
+        close(summary.std.unwrap(), 0.007_409_774_753_982_877);
+        let (low, high) = summary.interval.unwrap();
+        close(low, 0.903_861_387_037_070_3);
+        close(high, 0.917_567_184_391_501_3);
+    }
+
+    #[test]
+    fn paired_difference_agrees_with_scipy() {
+        let paired = paired_difference(&A, &B).unwrap();
+        close(paired.summary.mean, 0.007_142_857_142_857_15);
+        let (low, high) = paired.summary.interval.unwrap();
+        close(low, 0.000_316_756_781_672_853_7);
+        close(high, 0.013_968_957_504_041_445);
+        close(paired.t_test.unwrap(), 0.042_882_244_998_284_52);
+        close(paired.sign_flip.unwrap(), 0.078_125);
+    }
+
+    #[test]
+    fn quantiles_and_tails_agree_with_scipy() {
+        // stats.t.ppf(0.975, df) and 2 * stats.t.sf(t, df)
+        let quantiles = [(1, 12.706_204_736_174_694), (4, 2.776_445_105_197_793_4), (99, 1.984_216_951_586_417_4)];
+        for (freedom, t) in quantiles {
+            close(t_quantile(freedom), t);
+        }
+        close(t_two_sided(0.5, 1), 0.704_832_764_699_133_5);
+        close(t_two_sided(10.0, 4), 0.000_562_003_622_715_991);
+        assert!((t_two_sided(40.0, 9) / 1.898_299_844_933_982_2e-11 - 1.0).abs() < 1e-8);
+    }
+
+    #[test]
+    fn one_replicate_has_no_interval_and_no_p() {
+        let paired = paired_difference(&[0.9], &[0.8]).unwrap();
+        assert_eq!((paired.summary.interval, paired.t_test, paired.sign_flip), (None, None, None));
+        assert_eq!(mean_interval(&[]), None);
+    }
+
+    #[test]
+    fn few_replicates_cannot_reach_a_small_p() {
+        let paired = paired_difference(&[2.0, 2.1, 2.2, 2.3, 2.4], &[1.0; 5]).unwrap();
+        assert_eq!(paired.sign_flip, Some(0.0625));
+        assert_eq!(paired.smallest_sign_flip, 0.0625);
+    }
+
+    #[test]
+    fn equal_differences_have_no_t() {
+        let paired = paired_difference(&[0.5, 0.6], &[0.5, 0.6]).unwrap();
+        assert_eq!((paired.t_test, paired.sign_flip), (None, Some(1.0)));
+    }
+
+    #[test]
+    fn holm_by_hand() {
+        // 3 * 0.01, max(2 * 0.02, ..), max(1 * 0.04, ..)
+        assert_eq!(holm(&[0.04, 0.01, 0.02]), [0.04, 0.03, 0.04]);
+        assert_eq!(holm(&[0.9, 0.6]), [1.0, 1.0]);
+    }
+}

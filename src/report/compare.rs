@@ -1,0 +1,270 @@
+//! Compares arms: one row for each arm and measure, with spread over replicates and the paired difference from the
+//! baseline. Knows no format.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::{ArmRecord, Record};
+use super::tidy::{self, TidyRow};
+use super::words;
+use crate::artifacts::split;
+use crate::metrics::statistics::{PairedDifference, Summary, holm, mean_interval, paired_difference};
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct ComparisonOptions {
+    /// Arm that the others are compared with; `None`: that of the first experiment.
+    pub baseline: Option<String>,
+    /// Only these metrics; empty: all.
+    pub metrics: Vec<String>,
+    /// Split whose numbers are compared. Numbers that belong to no split are always in.
+    pub split: String,
+}
+
+impl Default for ComparisonOptions {
+    fn default() -> Self {
+        Self { baseline: None, metrics: Vec::new(), split: split::TEST.into() }
+    }
+}
+
+/// What a number is about: rows of different arms with the same measure are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Name of the stage.
+    pub stage: String,
+    /// As in [`crate::artifacts::scores::Metric`].
+    pub series: String,
+    /// Split.
+    pub split: String,
+    /// Word of the metric.
+    pub metric: String,
+    /// Class, or empty.
+    pub class: String,
+}
+
+/// One arm's numbers for one measure.
+#[derive(Clone, Debug)]
+pub struct ComparisonRow {
+    /// Name of the arm; `experiment/arm` when several experiments are compared.
+    pub arm: String,
+    /// What was measured.
+    pub measure: Measure,
+    /// Mean over replicates; `None`: missing.
+    pub summary: Option<Summary>,
+    /// Replicates whose results are in.
+    pub values: Vec<f64>,
+    /// Fewest rows (alerts, objects) behind a value.
+    pub rows: Option<usize>,
+    /// The one replicate's own 95 % interval (over alerts), where there is one replicate and it has one.
+    pub own_interval: Option<(f64, f64)>,
+    /// Paired difference from the baseline arm.
+    pub delta: Option<PairedDifference>,
+    /// p of the paired t-test, Holm-corrected over the arms.
+    pub p_holm: Option<f64>,
+    /// Whether its mean is the best of the arms.
+    pub best: bool,
+}
+
+/// The comparison.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// Names of the experiments.
+    pub experiments: Vec<String>,
+    /// Arms in order, with the settings that differ.
+    pub arms: Vec<ArmRecord>,
+    /// Name of the baseline arm, if there is one.
+    pub baseline: Option<String>,
+    /// Split of the numbers.
+    pub split: String,
+    /// Measure by measure, arms in order.
+    pub rows: Vec<ComparisonRow>,
+    /// What has no result.
+    pub missing: Vec<String>,
+}
+
+impl Comparison {
+    /// The measures in order.
+    pub fn measures(&self) -> Vec<&Measure> {
+        let mut measures: Vec<&Measure> = self.rows.iter().map(|row| &row.measure).collect();
+        measures.dedup();
+        measures
+    }
+
+    /// The row of `arm` for `measure`.
+    pub fn row(&self, arm: &str, measure: &Measure) -> Option<&ComparisonRow> {
+        self.rows.iter().find(|row| row.arm == arm && row.measure == *measure)
+    }
+
+    /// Rows of one measure, arms in order.
+    pub fn rows_of(&self, measure: &Measure) -> Vec<&ComparisonRow> {
+        self.rows.iter().filter(|row| row.measure == *measure).collect()
+    }
+}
+
+/// One arm of one experiment.
+struct Arm<'a> {
+    name: String,
+    experiment: &'a Record,
+    record: &'a ArmRecord,
+}
+
+/// A value with what pairs it.
+struct Point {
+    replicate: usize,
+    key: String,
+    value: f64,
+    rows: usize,
+    interval: Option<(f64, f64)>,
+}
+
+/// Compares the arms of one or more experiments.
+pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison {
+    let arms = arms(records);
+    let tidy: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
+    let tidy: Vec<&TidyRow> = tidy.iter().filter(|row| wanted(row, options)).collect();
+    let baseline = baseline(&arms, records, options);
+    let mut rows = Vec::new();
+    for measure in measures(&tidy) {
+        rows.extend(compare_measure(&measure, &arms, &tidy, baseline));
+    }
+    Comparison {
+        experiments: records.iter().map(|r| r.experiment.clone()).collect(),
+        baseline: baseline.map(|index| arms[index].name.clone()),
+        arms: arms.iter().map(|a| ArmRecord { name: a.name.clone(), settings: a.record.settings.clone() }).collect(),
+        split: options.split.clone(),
+        rows,
+        missing: records.iter().flat_map(tidy::missing).collect(),
+    }
+}
+
+fn wanted(row: &TidyRow, options: &ComparisonOptions) -> bool {
+    let m = &row.metric;
+    (m.split == options.split || m.split.is_empty())
+        && (options.metrics.is_empty() || options.metrics.contains(&m.metric))
+}
+
+fn arms(records: &[Record]) -> Vec<Arm<'_>> {
+    let several = records.len() > 1;
+    let name = |record: &Record, arm: &ArmRecord| {
+        if several { format!("{}/{}", record.experiment, arm.name) } else { arm.name.clone() }
+    };
+    let all = records.iter().flat_map(|r| r.arms.iter().map(move |a| (r, a)));
+    all.map(|(r, a)| Arm { name: name(r, a), experiment: r, record: a }).collect()
+}
+
+fn baseline(arms: &[Arm], records: &[Record], options: &ComparisonOptions) -> Option<usize> {
+    let wanted = options.baseline.as_ref().or_else(|| records.iter().find_map(|r| r.baseline.as_ref()))?;
+    arms.iter().position(|a| a.name == *wanted).or_else(|| arms.iter().position(|a| a.record.name == *wanted))
+}
+
+/// Measures in the order in which stages and series come, the important metrics first, all classes before each class.
+fn measures(tidy: &[&TidyRow]) -> Vec<Measure> {
+    let mut places: Vec<(&str, &str)> = Vec::new();
+    let mut found: Vec<(usize, usize, bool, usize, Measure)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for row in tidy {
+        let m = &row.metric;
+        if !seen.insert((&row.stage, &m.series, &m.split, &m.metric, &m.class)) {
+            continue;
+        }
+        let place = (row.stage.as_str(), m.series.as_str());
+        let position = places.iter().position(|p| *p == place).unwrap_or(places.len());
+        if position == places.len() {
+            places.push(place);
+        }
+        let stage = places.iter().position(|p| p.0 == place.0).unwrap_or(0);
+        let measure = Measure {
+            stage: row.stage.clone(),
+            series: m.series.clone(),
+            split: m.split.clone(),
+            metric: m.metric.clone(),
+            class: m.class.clone(),
+        };
+        found.push((stage, position, !m.class.is_empty(), words::rank(&m.metric), measure));
+    }
+    found.sort_by(|a, b| (a.0, a.1, a.2, a.3).cmp(&(b.0, b.1, b.2, b.3)));
+    found.into_iter().map(|f| f.4).collect()
+}
+
+fn compare_measure(measure: &Measure, arms: &[Arm], tidy: &[&TidyRow], baseline: Option<usize>) -> Vec<ComparisonRow> {
+    let points: Vec<Vec<Point>> = arms.iter().map(|arm| points(arm, measure, tidy)).collect();
+    let mut rows: Vec<ComparisonRow> =
+        arms.iter().zip(&points).map(|(arm, points)| summarise(arm, measure, points)).collect();
+    if let Some(base) = baseline {
+        for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
+            if arms[index].experiment.seed == arms[base].experiment.seed {
+                row.delta = pair(&points[index], &points[base]);
+            }
+        }
+    }
+    correct(&mut rows);
+    mark_best(&mut rows);
+    rows
+}
+
+fn points(arm: &Arm, measure: &Measure, tidy: &[&TidyRow]) -> Vec<Point> {
+    let belongs = |row: &&&TidyRow| {
+        let m = &row.metric;
+        row.experiment == arm.experiment.experiment
+            && row.arm == arm.record.name
+            && row.stage == measure.stage
+            && (&m.series, &m.split, &m.metric, &m.class)
+                == (&measure.series, &measure.split, &measure.metric, &measure.class)
+    };
+    let point = |row: &&TidyRow| {
+        let (m, key) = (&row.metric, row.key.clone());
+        m.value.map(|value| Point { replicate: row.replicate, key, value, rows: m.n, interval: m.interval })
+    };
+    tidy.iter().filter(belongs).filter_map(point).collect()
+}
+
+/// One value per distinct result: replicates that share a cached result are one measurement, not several.
+fn summarise(arm: &Arm, measure: &Measure, points: &[Point]) -> ComparisonRow {
+    let mut seen = BTreeSet::new();
+    let distinct: Vec<&Point> = points.iter().filter(|p| seen.insert(&p.key)).collect();
+    let values: Vec<f64> = distinct.iter().map(|p| p.value).collect();
+    ComparisonRow {
+        arm: arm.name.clone(),
+        measure: measure.clone(),
+        summary: mean_interval(&values),
+        rows: distinct.iter().map(|p| p.rows).min(),
+        own_interval: if let [only] = distinct[..] { only.interval } else { None },
+        values,
+        delta: None,
+        p_holm: None,
+        best: false,
+    }
+}
+
+fn pair(arm: &[Point], baseline: &[Point]) -> Option<PairedDifference> {
+    let by_replicate: BTreeMap<usize, &Point> = baseline.iter().map(|p| (p.replicate, p)).collect();
+    let mut seen = BTreeSet::new();
+    let pairs: (Vec<f64>, Vec<f64>) = arm
+        .iter()
+        .filter_map(|p| by_replicate.get(&p.replicate).map(|b| (p, *b)))
+        .filter(|(p, b)| seen.insert((&p.key, &b.key)))
+        .map(|(p, b)| (p.value, b.value))
+        .unzip();
+    paired_difference(&pairs.0, &pairs.1)
+}
+
+fn correct(rows: &mut [ComparisonRow]) {
+    let p_values: Vec<(usize, f64)> =
+        rows.iter().enumerate().filter_map(|(i, row)| Some((i, row.delta?.t_test?))).collect();
+    let adjusted = holm(&p_values.iter().map(|p| p.1).collect::<Vec<_>>());
+    for ((index, _), p) in p_values.into_iter().zip(adjusted) {
+        rows[index].p_holm = Some(p);
+    }
+}
+
+/// Marks the best mean, unless all arms share it.
+fn mark_best(rows: &mut [ComparisonRow]) {
+    let means: Vec<f64> = rows.iter().filter_map(|row| row.summary.map(|s| s.mean)).collect();
+    let Some(first) = means.first() else { return };
+    let direction = words::direction(&rows[0].measure.metric);
+    let best = means.iter().fold(*first, |best, m| if direction.better(*m, best) { *m } else { best });
+    if means.iter().any(|m| *m != best) {
+        for row in rows {
+            row.best = row.summary.is_some_and(|s| s.mean == best);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A made-up experiment with artifacts of every type, for tests of tables, figures and page.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::record::{ArmRecord, Record, StepRecord};
+use crate::artifacts::alerts::AlertsWriter;
+use crate::artifacts::array::ArrayWriter;
+use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
+use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
+use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
+use crate::artifacts::split;
+use crate::artifacts::table::{Column, Table};
+use crate::stage::ArtifactType;
+use crate::ztf::alert::{Alert, FIELDS, SIDE, Stamp};
+
+pub(super) const CLASSES: [&str; 5] = ["AGN", "SN", "VS", "asteroid", "bogus"];
+/// Arm and mean accuracy of its probe.
+const ARMS: [(&str, &str, f64); 4] =
+    [("latent=21", "21", 0.86), ("latent=8", "8", 0.80), ("latent=64", "64", 0.885), ("no-augmentation", "21", 0.855)];
+const REPLICATES: usize = 5;
+
+/// The experiment, its artifacts below `folder`. The probe of `no-augmentation`, replicate 3, failed.
+pub(super) fn record(folder: &Path) -> Record {
+    let mut steps = Vec::new();
+    for (index, (arm, _, quality)) in ARMS.iter().enumerate() {
+        for replicate in 0..REPLICATES {
+            let seed = (index * 100 + replicate) as u64;
+            let mut step = |stage: &str, artifact, shared: bool, inputs: &[(&str, &str)], fill: &dyn Fn(&Path)| {
+                let key = if shared { stage.to_string() } else { format!("{stage}-{index}-{replicate}") };
+                let out = folder.join(&key);
+                if !out.exists() {
+                    std::fs::create_dir_all(&out).unwrap();
+                    fill(&out);
+                }
+                steps.push(step_record(arm, replicate, stage, artifact, key, Some(out), inputs));
+            };
+            step("simulated", ArtifactType::Alerts, true, &[], &|out| alerts(out, 1, 0.0));
+            step("real", ArtifactType::Alerts, true, &[], &|out| alerts(out, 2, 30.0));
+            step("autoencoder", ArtifactType::Model, false, &[], &|out| model(out, seed, 1.0 - quality));
+            step("codes", ArtifactType::Features, false, &[], &|out| features(out, seed, *quality));
+            if *arm == "no-augmentation" && replicate == 3 {
+                let failed = |stage, artifact, state: &str| StepRecord {
+                    state: state.into(),
+                    ..step_record(arm, replicate, stage, artifact, format!("{stage}-x"), None, &[])
+                };
+                steps.push(failed("probe", ArtifactType::Predictions, "failed"));
+                steps.push(failed("scores", ArtifactType::Scores, "skipped"));
+                continue;
+            }
+            step("probe", ArtifactType::Predictions, false, &[("features", "codes")], &|out| {
+                predictions(seed, *quality).write(out).unwrap();
+            });
+            step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
+        }
+    }
+    let arm = |(name, latent, _): &(&str, &str, f64)| {
+        let copies = if *name == "no-augmentation" { "0" } else { "4" };
+        let settings = [("autoencoder.latent", *latent), ("augmented.copies", copies)];
+        ArmRecord { name: (*name).into(), settings: settings.map(|(k, v)| (k.into(), v.into())).into() }
+    };
+    Record {
+        experiment: "latent_size".into(),
+        question: "How many latent dimensions does the <first-alert> autoencoder need?".into(),
+        baseline: Some("latent=21".into()),
+        seed: 42,
+        replicates: REPLICATES,
+        arms: ARMS.iter().map(arm).collect(),
+        steps,
+        provenance: serde_json::json!({
+            "estampa": "0.1.0", "host": "a&b", "inputs": { "labels.csv": "blake3:00ff" }, "command": ["estampa", "run"]
+        }),
+    }
+}
+
+fn step_record(
+    arm: &str,
+    replicate: usize,
+    stage: &str,
+    artifact: ArtifactType,
+    key: String,
+    folder: Option<PathBuf>,
+    inputs: &[(&str, &str)],
+) -> StepRecord {
+    StepRecord {
+        arm: arm.into(),
+        replicate,
+        stage: stage.into(),
+        kind: stage.into(),
+        artifact,
+        key,
+        state: if replicate == 0 { "ran".into() } else { "cached".into() },
+        seconds: (replicate == 0).then_some(12.5),
+        folder,
+        inputs: inputs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    StandardNormal.sample(rng)
+}
+
+/// A star of the given flux over a host or none, and noise.
+fn stamp(rng: &mut ChaCha8Rng, side: usize, flux: f64, host: f64, sky: f64) -> Vec<f32> {
+    let middle = (side / 2) as f64;
+    let pixel = |index: usize, rng: &mut ChaCha8Rng| {
+        let (x, y) = ((index % side) as f64 - middle, (index / side) as f64 - middle);
+        let star = flux * (-(x * x + y * y) / 6.0).exp();
+        let galaxy = host * (-((x - 4.0).powi(2) / 60.0 + (y + 3.0).powi(2) / 25.0)).exp();
+        (sky + star + galaxy + 10.0 * normal(rng)) as f32
+    };
+    (0..side * side).map(|i| pixel(i, rng)).collect()
+}
+
+fn alerts(out: &Path, seed: u64, sky: f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut writer = AlertsWriter::create(out, false).unwrap();
+    for number in 0..25 {
+        let class = number % CLASSES.len();
+        let host = [900.0, 500.0, 0.0, 0.0, 100.0][class];
+        let rows = if number == 7 { 48 } else { SIDE };
+        let mut cut = |flux, host| {
+            let pixels = stamp(&mut rng, SIDE, flux, host, sky)[..rows * SIDE].to_vec();
+            Stamp { rows, columns: SIDE, pixels }
+        };
+        let stamps = [cut(800.0, host), cut(if class == 0 { 500.0 } else { 0.0 }, host), cut(400.0, 0.0)];
+        let values = vec![0.5; FIELDS.len()];
+        let alert = Alert { candid: i64::from(number as u32), object_id: format!("ZTF20{number}"), values, stamps };
+        writer.push(&alert, CLASSES[class], "", None).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn model(out: &Path, seed: u64, floor: f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut column = |offset: f64| -> Column {
+        let loss = |epoch: u32| floor * (0.02 + offset) + 0.2 * (-f64::from(epoch) / 4.0).exp();
+        Column::Number((0..30).map(|e| loss(e) * (1.0 + 0.06 * normal(&mut rng))).collect())
+    };
+    let (train, validation) = (column(0.0), column(0.02));
+    let epochs = Table::new().with("epoch", Column::Int((1..=30).collect()));
+    epochs.with("train_loss", train).with("validation_loss", validation).write(out.join("history.csv")).unwrap();
+    let (side, mut examples) = (21, ChaCha8Rng::seed_from_u64(5));
+    let mut writer = ArrayWriter::create(out.join("reconstructions.npy"), &[2, 3, side, side]).unwrap();
+    for _ in 0..6 {
+        let (flux, host) = (examples.random_range(100.0..900.0), examples.random_range(0.0..400.0));
+        let mut input = stamp(&mut examples, side, flux, host, 0.0);
+        input.extend(stamp(&mut examples, side, 0.0, host, 0.0));
+        input.extend(stamp(&mut examples, side, flux, 0.0, 0.0));
+        let given: Vec<f32> = input.iter().map(|v| 0.9 * v + (floor * 40.0 * normal(&mut rng)) as f32).collect();
+        input.extend(given);
+        writer.push(&input).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn features(out: &Path, seed: u64, quality: f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let size = 8;
+    let names = (0..size).map(|i| format!("latent_{i}")).chain(["magpsf".into()]).collect();
+    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
+    let mut rows = Vec::new();
+    for number in 0..600 {
+        let class = number % CLASSES.len();
+        let split = if number % 3 == 0 { split::TRAIN } else { split::TEST };
+        let row = FeatureRow {
+            candid: i64::from(number as u32),
+            object_id: String::new(),
+            label: CLASSES[class].into(),
+            split: split.into(),
+            copy: 0,
+        };
+        let centre = |axis: usize| if axis == class { 8.0 * quality * quality } else { 0.0 };
+        let code: Vec<f32> = (0..=size).map(|axis| (centre(axis) + normal(&mut rng)) as f32).collect();
+        rows.push((row, code));
+    }
+    Features::write(out, &facts, rows.iter().map(|(row, code)| (row, code.as_slice()))).unwrap();
+}
+
+fn predictions(seed: u64, quality: f64) -> Predictions {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let classes: Vec<String> = CLASSES.map(String::from).into();
+    let row = |number: usize| {
+        let label = number % CLASSES.len();
+        let score = |class: usize, rng: &mut ChaCha8Rng| {
+            (if class == label { 5.0 * quality } else { 0.0 } + 1.5 * normal(rng)).exp()
+        };
+        let scores: Vec<f64> = (0..CLASSES.len()).map(|class| score(class, &mut rng)).collect();
+        let total: f64 = scores.iter().sum();
+        Prediction {
+            candid: i64::from(number as u32),
+            object_id: String::new(),
+            label,
+            split: if number % 4 == 0 { split::VALIDATION.into() } else { split::TEST.into() },
+            probabilities: scores.iter().map(|s| s / total).collect(),
+        }
+    };
+    let rows = (0..400).map(row).collect();
+    let facts = PredictionsFacts { classes, classifier: "logistic_regression".into(), train_counts: vec![80; 5] };
+    Predictions { facts, rows }
+}
+
+fn scores(out: &Path, seed: u64, replicate: u64, quality: f64) {
+    // The luck of a replicate is shared by all arms: what pairing takes away.
+    let luck = 0.01 * normal(&mut ChaCha8Rng::seed_from_u64(1000 + replicate));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut metrics = Vec::new();
+    let mut cells = Vec::new();
+    for (series, gain) in [("images", 0.0), ("metadata", 0.02), ("both", 0.06), ("majority class", f64::NAN)] {
+        for split in [split::VALIDATION, split::TEST] {
+            for (metric, shift) in [("accuracy", 0.0), ("macro_f1", -0.01), ("macro_auc", 0.05), ("log_loss", f64::NAN)]
+            {
+                let noise = 0.004 * normal(&mut rng);
+                let value = match (gain.is_nan(), shift.is_nan()) {
+                    (true, true) => None,
+                    (true, false) => Some(0.2),
+                    (false, true) => Some(1.3 - quality - gain + noise + luck),
+                    (false, false) => Some((quality + gain + shift + noise + luck).min(1.0)),
+                };
+                let interval = value.map(|v| (v - 0.03, v + 0.03));
+                let (series, split, metric) = (series.into(), split.into(), metric.into());
+                metrics.push(Metric { series, split, metric, class: String::new(), value, n: 300, interval });
+            }
+            for class in CLASSES {
+                let (series, split, class) = (series.into(), split.to_string(), class.to_string());
+                let value = (!gain.is_nan()).then_some((quality + gain).min(1.0));
+                metrics.push(Metric { series, split, metric: "recall".into(), class, value, n: 60, interval: None });
+            }
+        }
+        for (t, truth) in CLASSES.iter().enumerate() {
+            for (p, predicted) in CLASSES.iter().enumerate() {
+                let count = if t == p { (60.0 * quality) as usize } else { usize::from((t + p) % 3 == 0) * 4 };
+                let (series, split) = (series.into(), split::TEST.into());
+                let (truth, predicted) = ((*truth).into(), (*predicted).into());
+                cells.push(ConfusionCell { series, split, truth, predicted, count });
+            }
+        }
+    }
+    write_metrics(out, &metrics).unwrap();
+    write_confusion(out, &cells).unwrap();
+}

@@ -1,0 +1,136 @@
+//! What a reader must know to read the tables: tests, counts, marks, what is missing; and the answer in one sentence.
+
+use super::compare::{Comparison, ComparisonRow, Measure};
+use super::grid::SIGNIFICANT;
+use super::words;
+
+/// Sentences below the tables.
+pub fn notes(comparison: &Comparison) -> Vec<String> {
+    let mut notes = vec![
+        "Best (bold, or < in plain text): highest mean, lowest for errors and losses; it says nothing of significance."
+            .to_string(),
+        "n counts distinct results: replicates that share a cached result count once.".to_string(),
+    ];
+    if let Some(baseline) = &comparison.baseline
+        && comparison.arms.len() > 1
+    {
+        notes.extend(test_notes(comparison, baseline));
+    }
+    if !comparison.missing.is_empty() {
+        notes.push(format!("Missing: {}.", comparison.missing.join("; ")));
+    }
+    notes
+}
+
+fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
+    let deltas: Vec<_> = comparison.rows.iter().filter_map(|row| row.delta).collect();
+    let pairs = deltas.iter().map(|d| d.summary.n).max().unwrap_or(0);
+    if pairs < 2 {
+        return vec![format!(
+            "One replicate: no interval and no p. Differences from {baseline} cannot be told from the luck of a seed; set \
+             replicates."
+        )];
+    }
+    let mut notes = vec![format!(
+        "Differences from {baseline}: paired t-test over replicates, two-sided, 95 % interval of Student's t; * marks \
+         p < {SIGNIFICANT} after Holm's correction over the arms. comparison.csv also holds the exact sign-flip p."
+    )];
+    let smallest = deltas.iter().map(|d| d.smallest_sign_flip).fold(1.0, f64::min);
+    if smallest >= SIGNIFICANT {
+        notes.push(format!(
+            "With {pairs} pairs the sign-flip test, which assumes no normal distribution, cannot give p below {smallest}."
+        ));
+    }
+    notes
+}
+
+/// The measure that answers the question: the last stage that has the most important metric of all classes.
+pub fn headline(comparison: &Comparison) -> Option<Measure> {
+    let measures = comparison.measures().into_iter().filter(|m| m.class.is_empty());
+    let known = |m: &&Measure| comparison.rows_of(m).iter().any(|row| row.summary.is_some());
+    let measures: Vec<&Measure> = measures.filter(known).collect();
+    let rank = measures.iter().map(|m| words::rank(&m.metric)).min()?;
+    let stage = &measures.iter().rev().find(|m| words::rank(&m.metric) == rank)?.stage;
+    let at_stage = measures.iter().filter(|m| m.stage == *stage && words::rank(&m.metric) == rank);
+    // Of several series the first whose arms differ: baselines such as the majority class do not.
+    let differs = |m: &&Measure| comparison.rows_of(m).iter().any(|row| row.best);
+    let mut candidates = at_stage.copied();
+    candidates.clone().find(differs).or_else(|| candidates.next()).cloned()
+}
+
+/// The answer in one sentence, from the numbers. `validation` chooses the arm where it has the measure, so that the
+/// test split chooses nothing.
+pub fn answer(test: &Comparison, validation: &Comparison) -> String {
+    let Some(measure) = headline(test) else { return "No metric was computed, so there is no answer yet.".into() };
+    let chooser = Measure { split: validation.split.clone(), ..measure.clone() };
+    let by_validation = best(validation, &chooser);
+    let (chosen, rule) = match by_validation {
+        Some(row) => (test.row(&row.arm, &measure), "validation"),
+        None => (best(test, &measure), measure.split.as_str()),
+    };
+    let Some(row) = chosen else { return "No arm has a result, so there is no answer yet.".into() };
+    let about = about(&measure);
+    if test.arms.len() < 2 {
+        return format!("{}: {about} {}.", row.arm, spread(row));
+    }
+    let direction = words::direction(&measure.metric).word();
+    let first = format!("{}: {about} {}, {direction} mean by the {rule} split", row.arm, spread(row));
+    format!("{first}. {}", against(test, row, &measure))
+}
+
+fn about(measure: &Measure) -> String {
+    let series = if measure.series.is_empty() { String::new() } else { format!(" of {}", measure.series) };
+    let split = if measure.split.is_empty() { String::new() } else { format!(" on the {} split", measure.split) };
+    format!("{}{series}{split} (stage {})", words::title(&measure.metric), measure.stage)
+}
+
+fn spread(row: &ComparisonRow) -> String {
+    let Some(summary) = row.summary else { return "missing".into() };
+    format!("{} (n = {})", words::spread(summary.mean, summary.std), summary.n)
+}
+
+/// Of the arms the one with the best mean; the first of equals.
+fn best<'a>(comparison: &'a Comparison, measure: &Measure) -> Option<&'a ComparisonRow> {
+    let direction = words::direction(&measure.metric);
+    let mut best: Option<(&ComparisonRow, f64)> = None;
+    for row in comparison.rows_of(measure) {
+        if let Some(summary) = row.summary
+            && best.is_none_or(|(_, mean)| direction.better(summary.mean, mean))
+        {
+            best = Some((row, summary.mean));
+        }
+    }
+    best.map(|(row, _)| row)
+}
+
+/// How far the arms are from the baseline, and whether that is more than noise.
+fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -> String {
+    let Some(baseline) = &comparison.baseline else { return "There is no baseline arm to compare with.".into() };
+    let rows = comparison.rows_of(measure);
+    let significant: Vec<&str> =
+        rows.iter().filter(|row| row.p_holm.is_some_and(|p| p < SIGNIFICANT)).map(|row| row.arm.as_str()).collect();
+    let tested = rows.iter().any(|row| row.delta.is_some_and(|d| d.summary.n > 1));
+    let delta = match chosen.delta {
+        _ if chosen.arm == *baseline => "It is the baseline.".to_string(),
+        None => format!("Its difference from {baseline} is missing."),
+        Some(_) => format!("Its difference from {baseline} is {}.", difference(chosen)),
+    };
+    let verdict = match (tested, significant.is_empty()) {
+        (false, _) => "With one replicate nothing can be said about noise.".to_string(),
+        (true, true) => format!("No arm differs from {baseline} beyond noise (paired t, Holm, 5 %)."),
+        (true, false) => {
+            format!("Beyond noise (paired t, Holm, 5 %) these differ from {baseline}: {}.", significant.join(", "))
+        }
+    };
+    format!("{delta} {verdict}")
+}
+
+fn difference(row: &ComparisonRow) -> String {
+    let Some(delta) = row.delta else { return "missing".into() };
+    let interval = delta
+        .summary
+        .interval
+        .map_or_else(String::new, |(low, high)| format!(" [{}, {}]", words::signed(low), words::signed(high)));
+    let p = delta.t_test.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
+    format!("{}{interval}{p}", words::signed(delta.summary.mean))
+}

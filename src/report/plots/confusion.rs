@@ -1,0 +1,148 @@
+//! Confusion matrices: counts and shares of each true class, one panel for each arm.
+
+use std::collections::BTreeMap;
+
+use super::{Figure, Plot, file_name};
+use crate::artifacts::predictions::Predictions;
+use crate::artifacts::scores::read_confusion;
+use crate::artifacts::split;
+use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
+use crate::report::draw::font;
+use crate::report::draw::legend::{self, Sample};
+use crate::report::draw::theme::{BLACK, Dash, WHITE, heat};
+use crate::report::record::StepRecord;
+use crate::report::sources::Sources;
+use crate::stage::ArtifactType;
+
+/// See the file.
+pub struct Confusion;
+
+/// Counts by (true, predicted) class, for each series.
+type Counts = BTreeMap<(String, String), usize>;
+
+impl Plot for Confusion {
+    fn name(&self) -> &'static str {
+        "confusion"
+    }
+
+    fn needs(&self) -> &'static str {
+        "predictions, or scores with confusion.csv"
+    }
+
+    fn draw(&self, sources: &Sources) -> Vec<Figure> {
+        let scores = sources.stages(ArtifactType::Scores);
+        let from_scores: Vec<Figure> = scores.into_iter().flat_map(|stage| figures(self, sources, stage)).collect();
+        if !from_scores.is_empty() {
+            return from_scores;
+        }
+        let stages = sources.stages(ArtifactType::Predictions);
+        stages.into_iter().flat_map(|stage| figures(self, sources, stage)).collect()
+    }
+}
+
+fn figures(plot: &Confusion, sources: &Sources, stage: &str) -> Vec<Figure> {
+    let mut by_series: BTreeMap<String, Vec<(&str, Counts)>> = BTreeMap::new();
+    for arm in sources.arms() {
+        let mut sums: BTreeMap<String, Counts> = BTreeMap::new();
+        for step in sources.steps(stage, arm) {
+            for (series, pair, count) in cells(sources, step) {
+                *sums.entry(series).or_default().entry(pair).or_default() += count;
+            }
+        }
+        for (series, counts) in sums {
+            by_series.entry(series).or_default().push((arm, counts));
+        }
+    }
+    // A matrix with one full column, such as that of the majority class, shows nothing.
+    by_series.retain(|_, panels| panels.iter().any(|(_, counts)| predicts_several(counts)));
+    let draw = |(series, panels): (String, Vec<(&str, Counts)>)| figure(plot, sources, stage, &series, &panels);
+    by_series.into_iter().map(draw).collect()
+}
+
+fn predicts_several(counts: &Counts) -> bool {
+    let mut predicted: Vec<&String> = counts.iter().filter(|(_, count)| **count > 0).map(|((_, p), _)| p).collect();
+    predicted.sort();
+    predicted.dedup();
+    predicted.len() > 1
+}
+
+/// Series, classes and count of each cell on the test split.
+fn cells(sources: &Sources, step: &StepRecord) -> Vec<(String, (String, String), usize)> {
+    if step.artifact == ArtifactType::Predictions {
+        let Some(predictions) = sources.read(step, Predictions::open) else { return Vec::new() };
+        let classes = &predictions.facts.classes;
+        let rows = predictions.rows.iter().filter(|row| row.split == split::TEST);
+        let pair = |truth: usize, predicted: usize| (classes[truth].clone(), classes[predicted].clone());
+        return rows.map(|row| (String::new(), pair(row.label, row.predicted()), 1)).collect();
+    }
+    let cells = sources.read(step, read_confusion).unwrap_or_default();
+    let test = cells.into_iter().filter(|c| c.split == split::TEST || c.split.is_empty());
+    test.map(|c| (c.series, (c.truth, c.predicted), c.count)).collect()
+}
+
+fn figure(plot: &Confusion, sources: &Sources, stage: &str, series: &str, panels: &[(&str, Counts)]) -> Figure {
+    let mut classes: Vec<&String> = sources.classes().iter().collect();
+    let named: Vec<&String> = panels.iter().flat_map(|p| p.1.keys()).flat_map(|(a, b)| [a, b]).collect();
+    for class in &named {
+        if !classes.contains(class) {
+            classes.push(class);
+        }
+    }
+    classes.retain(|class| named.contains(class));
+    let columns = panels.len().min(2);
+    let side = TWO_COLUMNS / 2.0;
+    let (mut canvas, rects) = legend::panels(panels.len(), columns, (side, side * 0.86), Sample::Patch, &[]);
+    for (rect, (arm, counts)) in rects.into_iter().zip(panels) {
+        matrix(&mut canvas, rect, arm, &classes, counts);
+    }
+    let of = if series.is_empty() { String::new() } else { format!(", series {series}") };
+    let caption = format!(
+        "Confusion on the test split, stage {stage}{of}: share of each true class (rows add up to 100 %) and number of \
+         rows, summed over replicates."
+    );
+    Figure { name: file_name(&[plot.name(), stage, series]), caption, canvas }
+}
+
+fn matrix(canvas: &mut Canvas, rect: Rect, title: &str, classes: &[&String], counts: &Counts) {
+    let widest = classes.iter().map(|class| font::width(class, FONT)).fold(0.0, f64::max);
+    let names = widest.min(80.0);
+    let area = Rect {
+        x: rect.x + names + FONT + 4.0,
+        y: rect.y + FONT + 8.0,
+        width: rect.width - names - FONT - 8.0,
+        height: rect.height - 3.0 * FONT - 20.0,
+    };
+    let (width, height) = (area.width / classes.len() as f64, area.height / classes.len() as f64);
+    for (row, truth) in classes.iter().enumerate() {
+        let count = |predicted: &String| counts.get(&((*truth).clone(), predicted.clone())).copied().unwrap_or(0);
+        let total: usize = classes.iter().map(|c| count(c)).sum();
+        for (column, predicted) in classes.iter().enumerate() {
+            let corner = (area.x + column as f64 * width, area.y + row as f64 * height);
+            cell(canvas, Rect { x: corner.0, y: corner.1, width, height }, count(predicted), total);
+        }
+        let y = area.y + (row as f64 + 0.5) * height;
+        canvas.label((area.x - 4.0, y), &shorten(truth, names), Anchor::End);
+        let x = area.x + (row as f64 + 0.5) * width;
+        canvas.label((x, area.bottom() + FONT * 0.5 + 3.0), &shorten(truth, width - 2.0), Anchor::Middle);
+    }
+    let mut frame = area.corners();
+    frame.push(frame[0]);
+    canvas.line(frame, BLACK, 0.6, Dash::Solid);
+    let middle = area.x + area.width / 2.0;
+    canvas.label((middle, rect.y + FONT * 0.7), &shorten(title, area.width), Anchor::Middle);
+    canvas.label((middle, area.bottom() + 1.5 * FONT + 7.0), "predicted class", Anchor::Middle);
+    canvas.upwards((rect.x + FONT * 0.6, area.y + area.height / 2.0), "true class");
+}
+
+fn cell(canvas: &mut Canvas, rect: Rect, count: usize, total: usize) {
+    let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
+    canvas.area(rect.corners(), heat(share), 1.0);
+    let colour = if share > 0.45 { WHITE } else { BLACK };
+    let middle = (rect.x + rect.width / 2.0, rect.y + rect.height / 2.0);
+    let percent = if total == 0 { "no rows".into() } else { format!("{:.0} %", 100.0 * share) };
+    let apart = if rect.height > 2.4 * FONT { 0.62 * FONT } else { 0.0 };
+    canvas.coloured_label((middle.0, middle.1 - apart), &percent, Anchor::Middle, colour);
+    if apart > 0.0 && total > 0 {
+        canvas.coloured_label((middle.0, middle.1 + apart), &count.to_string(), Anchor::Middle, colour);
+    }
+}

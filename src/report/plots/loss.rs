@@ -1,0 +1,113 @@
+//! Loss curves: training and validation loss by epoch, all arms in one figure.
+
+use super::{Figure, Plot, file_name};
+use crate::artifacts::table::Table;
+use crate::report::draw::axes::{Axes, Axis, Scale};
+use crate::report::draw::canvas::{Canvas, Point, Rect, TWO_COLUMNS};
+use crate::report::draw::legend::{self, Sample};
+use crate::report::draw::theme::Style;
+use crate::report::sources::Sources;
+use crate::stage::ArtifactType;
+
+/// See the file.
+pub struct Loss;
+
+/// File of a model's training.
+const HISTORY: &str = "history.csv";
+const PANELS: [(&str, &str); 2] = [("train_loss", "training"), ("validation_loss", "validation")];
+
+/// One arm's curve: epoch, mean, lowest and highest over replicates.
+struct Curve {
+    style: Style,
+    points: Vec<(f64, f64, f64, f64)>,
+}
+
+impl Plot for Loss {
+    fn name(&self) -> &'static str {
+        "loss"
+    }
+
+    fn needs(&self) -> &'static str {
+        "model artifacts with history.csv (epoch, train_loss, validation_loss)"
+    }
+
+    fn draw(&self, sources: &Sources) -> Vec<Figure> {
+        let stages = sources.stages(ArtifactType::Model);
+        stages.into_iter().filter_map(|stage| figure(self, sources, stage)).collect()
+    }
+}
+
+fn figure(plot: &Loss, sources: &Sources, stage: &str) -> Option<Figure> {
+    let arms: Vec<(&str, Vec<Table>)> = sources
+        .arms()
+        .into_iter()
+        .map(|arm| (arm, histories(sources, stage, arm)))
+        .filter(|a| !a.1.is_empty())
+        .collect();
+    let curves = PANELS.map(|(column, _)| -> Vec<Curve> {
+        arms.iter().filter_map(|(arm, tables)| curve(sources.arm_style(arm), tables, column)).collect()
+    });
+    let columns: Vec<usize> = (0..PANELS.len()).filter(|i| !curves[*i].is_empty()).collect();
+    if columns.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = arms.iter().map(|a| a.0).collect();
+    let size = (TWO_COLUMNS / 2.0, 175.0);
+    let (mut canvas, rects) = legend::panels(columns.len(), 2, size, Sample::Line, &sources.arm_entries(&names));
+    for (rect, column) in rects.into_iter().zip(columns) {
+        panel(&mut canvas, rect, PANELS[column].1, &curves[column]);
+    }
+    let caption = format!(
+        "Loss of stage {stage} by epoch: mean over replicates; the band spans the lowest and the highest replicate."
+    );
+    Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
+}
+
+fn histories(sources: &Sources, stage: &str, arm: &str) -> Vec<Table> {
+    let steps = sources.steps(stage, arm).into_iter();
+    let with_history = steps.filter(|s| s.folder.as_ref().is_some_and(|f| f.join(HISTORY).exists()));
+    with_history.filter_map(|step| sources.read(step, |folder| Table::read(folder.join(HISTORY)))).collect()
+}
+
+fn curve(style: Style, tables: &[Table], column: &str) -> Option<Curve> {
+    let series: Vec<(Vec<f64>, Vec<f64>)> =
+        tables.iter().filter_map(|t| Some((t.numbers("epoch")?, t.numbers(column)?))).collect();
+    let longest = series.iter().max_by_key(|s| s.0.len())?;
+    let point = |row: usize| {
+        let values: Vec<f64> = series.iter().filter_map(|s| s.1.get(row).copied()).filter(|v| v.is_finite()).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (!values.is_empty()).then_some((longest.0[row], mean, low, high))
+    };
+    let points: Vec<_> = (0..longest.0.len()).filter_map(point).collect();
+    (!points.is_empty()).then_some(Curve { style, points })
+}
+
+fn panel(canvas: &mut Canvas, rect: Rect, title: &str, curves: &[Curve]) {
+    let all = || curves.iter().flat_map(|c| &c.points);
+    let epochs = Scale::Linear(
+        all().map(|p| p.0).fold(f64::INFINITY, f64::min),
+        all().map(|p| p.0).fold(f64::NEG_INFINITY, f64::max),
+    );
+    let epochs = if matches!(epochs, Scale::Linear(low, high) if low < high) {
+        epochs
+    } else {
+        Scale::around(all().map(|p| p.0))
+    };
+    let losses = Scale::positive(all().flat_map(|p| [p.2, p.3]));
+    let axes = Axes::draw(canvas, rect, title, Axis::new("epoch", epochs), Axis::new("loss", losses));
+    for curve in curves {
+        let high: Vec<Point> = curve.points.iter().map(|p| (p.0, p.3)).collect();
+        let low = curve.points.iter().rev().map(|p| (p.0, p.2));
+        canvas.area(axes.places(&high.into_iter().chain(low).collect::<Vec<_>>()), curve.style.colour, 0.18);
+    }
+    for curve in curves {
+        let mean: Vec<Point> = curve.points.iter().map(|p| (p.0, p.1)).collect();
+        let places = axes.places(&mean);
+        if let [only] = places[..] {
+            canvas.mark(only, curve.style.marker, 5.0, curve.style.colour, 1.0);
+        }
+        canvas.line(places, curve.style.colour, 1.2, curve.style.dash);
+    }
+}

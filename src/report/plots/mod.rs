@@ -1,0 +1,65 @@
+//! The list of plots. A new plot is one file here and one line in [`PLOTS`].
+
+pub mod ablation;
+pub mod bars;
+pub mod confusion;
+pub mod latent;
+pub mod loss;
+pub mod reconstructions;
+pub mod reliability;
+pub mod roc;
+pub mod stamps;
+
+use super::draw::canvas::{Canvas, FONT, shorten};
+use super::draw::font;
+use super::sources::Sources;
+
+/// One picture.
+pub struct Figure {
+    /// Name of its files, without ending.
+    pub name: String,
+    /// What it shows, for the reader.
+    pub caption: String,
+    /// The picture.
+    pub canvas: Canvas,
+}
+
+/// A kind of picture.
+pub trait Plot: Sync {
+    /// Its name, first part of the names of its files.
+    fn name(&self) -> &'static str;
+    /// What it is made from, one sentence.
+    fn needs(&self) -> &'static str;
+    /// The pictures; none when the experiment lacks what it needs.
+    fn draw(&self, sources: &Sources) -> Vec<Figure>;
+}
+
+/// Every plot, in the order of the report.
+pub static PLOTS: &[&dyn Plot] = &[
+    &ablation::Ablation,
+    &bars::Bars,
+    &confusion::Confusion,
+    &roc::Roc,
+    &reliability::Reliability,
+    &loss::Loss,
+    &reconstructions::Reconstructions,
+    &latent::Latent,
+    &stamps::Stamps,
+];
+
+/// Name of a cutout or channel, abbreviated where the whole does not fit.
+fn short_cutout(name: &str, width: f64) -> String {
+    if font::width(name, FONT) <= width {
+        return name.into();
+    }
+    let abbreviations = [("science", "sci."), ("template", "templ."), ("difference", "diff."), ("channel ", "ch. ")];
+    let short = abbreviations.iter().fold(name.to_string(), |short, (word, brief)| short.replace(word, brief));
+    shorten(&short, width)
+}
+
+/// `plot-stage-series`, fit for a file name.
+fn file_name(parts: &[&str]) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_.=+".contains(c) { c } else { '_' };
+    let parts = parts.iter().filter(|part| !part.is_empty());
+    parts.map(|part| part.chars().map(plain).collect::<String>()).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,142 @@
+//! The whole report of a made-up experiment.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+
+/// Where pictures go that someone wants to look at.
+const KEEP: &str = "ESTAMPA_REPORT_OUT";
+
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = walkdir::WalkDir::new(folder).into_iter().map(|e| e.unwrap().into_path()).filter(|p| p.is_file());
+    files.map(|p| (p.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&p).unwrap())).collect()
+}
+
+#[test]
+fn report_has_every_part_and_the_same_bytes_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(&folder.path().join("cache"));
+    let results = std::env::var_os(KEEP).map_or_else(|| folder.path().join("results"), PathBuf::from);
+    let written = write(&record, &results).unwrap();
+    let first = contents(&results);
+    assert!(written.iter().all(|path| path.exists()));
+    for plot in PLOTS {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        let pictures = first.keys().filter(|p| p.starts_with("figures") && name(p).starts_with(plot.name()));
+        assert!(pictures.count() >= 2, "no picture by {}", plot.name());
+    }
+    for step in &mut record.steps {
+        step.seconds = Some(99.0);
+        step.state = if step.folder.is_some() { "cached".into() } else { step.state.clone() };
+    }
+    write(&record, &results).unwrap();
+    for (path, bytes) in contents(&results) {
+        let may_differ = ["arms.csv", "report.html"].map(Path::new).contains(&path.as_path());
+        assert!(may_differ || first[&path] == bytes, "{} changed", path.display());
+    }
+}
+
+#[test]
+fn page_is_self_contained_escaped_and_names_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = fake::record(&folder.path().join("cache"));
+    write(&record, folder.path()).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.contains("&lt;first-alert&gt;") && !page.contains("<first-alert>"));
+    assert!(page.contains("arm no-augmentation, replicate 3, stage probe: failed"));
+    let links = page.matches("http").count();
+    assert_eq!(links, page.matches("http://www.w3.org/2000/svg").count(), "the page asks the network");
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn table_agrees_with_the_statistics() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = fake::record(folder.path());
+    let options = ComparisonOptions { metrics: vec!["accuracy".into()], ..ComparisonOptions::default() };
+    let compared = comparison(&[record], &options);
+    let of = |arm: &str| {
+        let found = compared.rows.iter().find(|row| row.arm == arm && row.measure.series == "images");
+        found.unwrap().clone()
+    };
+    assert_eq!(of("latent=21").summary.unwrap().n, 5);
+    assert_eq!((of("no-augmentation").summary.unwrap().n, of("no-augmentation").delta.unwrap().summary.n), (4, 4));
+    assert!(of("latent=64").best && !of("latent=8").best);
+    assert!(of("latent=21").delta.is_none(), "the baseline differs from itself");
+    let (a, b) = (of("latent=64").values, of("latent=21").values);
+    let expected = crate::metrics::statistics::paired_difference(&a, &b);
+    assert_eq!(of("latent=64").delta, expected);
+    assert!(!compared.rows.iter().any(|row| row.measure.series == "majority class" && row.best));
+}
+
+#[test]
+fn undefined_numbers_are_empty_in_csv_and_missing_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let compared = comparison(&[fake::record(folder.path())], &ComparisonOptions::default());
+    let csv = compared.render(Format::Csv);
+    let line = csv.lines().find(|line| line.starts_with("latent=21,scores,majority class,test,log_loss")).unwrap();
+    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,");
+    assert!(compared.render(Format::Text).contains("missing"));
+    let json: serde_json::Value = serde_json::from_str(&compared.render(Format::Json)).unwrap();
+    assert_eq!(json["rows"].as_array().unwrap().len(), compared.rows.len());
+    assert!(compared.render(Format::Latex).is_ascii());
+}
+
+#[test]
+fn replicates_that_share_a_result_count_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    let only: Vec<StepRecord> = record.steps.iter().filter(|s| s.replicate == 0).cloned().collect();
+    let again = only.iter().map(|s| StepRecord { replicate: 1, ..s.clone() });
+    record.steps = only.iter().cloned().chain(again).collect();
+    let compared = comparison(&[record], &ComparisonOptions::default());
+    assert!(compared.rows.iter().filter_map(|row| row.summary).all(|s| s.n == 1 && s.interval.is_none()));
+    assert!(compared.rows.iter().filter_map(|row| row.delta).all(|d| d.t_test.is_none()));
+}
+
+#[test]
+fn answer_names_arm_rule_difference_and_noise() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    let compare = |record: &Record, split: &str| {
+        comparison(std::slice::from_ref(record), &ComparisonOptions { split: split.into(), ..Default::default() })
+    };
+    let answer = |record: &Record| notes::answer(&compare(record, split::TEST), &compare(record, split::VALIDATION));
+    let full = answer(&record);
+    assert!(full.starts_with("latent=64: macro f1 of images on the test split (stage scores)"), "{full}");
+    assert!(full.contains("by the validation split") && full.contains("Beyond noise"), "{full}");
+    record.steps.retain(|step| step.replicate == 0);
+    assert!(answer(&record).contains("With one replicate nothing can be said"));
+    record.steps.clear();
+    assert!(answer(&record).contains("no answer yet"));
+}
+
+#[test]
+fn several_experiments_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = fake::record(folder.path());
+    let two = Record { experiment: "second".into(), ..one.clone() };
+    let compared = comparison(&[one, two], &ComparisonOptions::default());
+    assert_eq!(compared.arms.len(), 8);
+    assert_eq!(compared.baseline.as_deref(), Some("latent_size/latent=21"));
+    let same = compared.rows.iter().find(|row| row.arm == "second/latent=21").unwrap();
+    assert_eq!(same.delta.unwrap().summary.mean, 0.0);
+}
+
+#[test]
+fn damaged_and_absent_artifacts_end_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(&folder.path().join("cache"));
+    std::fs::write(folder.path().join("cache/codes-0-0/features.npy"), "damaged").unwrap();
+    std::fs::write(folder.path().join("cache/probe-0-0/predictions.csv"), "candid\n1\n").unwrap();
+    record.arms.push(ArmRecord { name: "never ran".into(), settings: BTreeMap::new() });
+    let results = folder.path().join("results");
+    write(&record, &results).unwrap();
+    let page = std::fs::read_to_string(results.join("report.html")).unwrap();
+    assert!(page.contains("stage codes, features.npy") && page.contains("stage probe, predictions.csv"));
+    assert!(page.contains("never ran"));
+    record.steps.clear();
+    write(&record, &results).unwrap();
+    assert_eq!(std::fs::read_dir(results.join("figures")).unwrap().count(), 0);
+}

@@ -1,0 +1,146 @@
+//! How metrics are called, which way is better, which come first. A metric that is not listed here is shown under
+//! its own word, higher taken as better unless its name says error or loss.
+
+/// Which values are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Higher.
+    Higher,
+    /// Lower.
+    Lower,
+}
+
+impl Direction {
+    /// Whether `a` is better than `b`.
+    pub fn better(self, a: f64, b: f64) -> bool {
+        if self == Self::Higher { a > b } else { a < b }
+    }
+
+    /// The superlative in sentences.
+    pub fn word(self) -> &'static str {
+        if self == Self::Higher { "highest" } else { "lowest" }
+    }
+}
+
+/// Metrics in order of rank: the first that an experiment has is its headline.
+const RANKED: [&str; 12] = [
+    "macro_f1",
+    "balanced_accuracy",
+    "accuracy",
+    "roc_auc",
+    "auc",
+    "purity",
+    "nmi",
+    "mse_clean",
+    "reconstruction_error",
+    "mse",
+    "test_loss",
+    "loss",
+];
+
+/// Parts of a name that say that lower is better.
+const LOWER: [&str; 16] = [
+    "loss",
+    "error",
+    "mse",
+    "rmse",
+    "mae",
+    "ece",
+    "mce",
+    "brier",
+    "nll",
+    "fnr",
+    "fpr",
+    "cross_entropy",
+    "distance",
+    "perplexity",
+    "residual",
+    "chi2",
+];
+
+/// Which values of `metric` are better.
+pub fn direction(metric: &str) -> Direction {
+    let lower = LOWER.iter().any(|word| {
+        metric == *word || metric.starts_with(&format!("{word}_")) || metric.ends_with(&format!("_{word}")) || {
+            metric.contains(&format!("_{word}_"))
+        }
+    });
+    if lower { Direction::Lower } else { Direction::Higher }
+}
+
+/// Position in the order of importance; unlisted metrics come last.
+pub fn rank(metric: &str) -> usize {
+    RANKED.iter().position(|word| *word == metric).unwrap_or(RANKED.len())
+}
+
+/// The word as a title: `macro_f1` becomes `macro f1`.
+pub fn title(metric: &str) -> String {
+    metric.replace('_', " ")
+}
+
+/// A number for people: three decimals near one, more where it is small.
+pub fn rounded(value: f64) -> String {
+    let size = value.abs();
+    let text = match size {
+        _ if !value.is_finite() => return "undefined".into(),
+        _ if size == 0.0 => "0".into(),
+        _ if size < 0.001 => format!("{size:.2e}"),
+        _ if size < 0.1 => format!("{size:.4}"),
+        _ if size < 10.0 => format!("{size:.3}"),
+        _ if size < 1000.0 => format!("{size:.1}"),
+        _ => format!("{size:.0}"),
+    };
+    if value < 0.0 { format!("\u{2212}{text}") } else { text }
+}
+
+/// A mean with its standard deviation, to the same digits.
+pub fn spread(mean: f64, std: Option<f64>) -> String {
+    let Some(std) = std else { return rounded(mean) };
+    if std == 0.0 || !std.is_finite() || !(0.001..1000.0).contains(&mean.abs()) {
+        return format!("{} \u{b1} {}", rounded(mean), rounded(std));
+    }
+    let digits = (1.0 - std.log10().floor()).clamp(0.0, 6.0) as usize;
+    let decimals = if std < 0.0005 {
+        digits
+    } else if mean.abs() < 10.0 {
+        3
+    } else {
+        digits.min(2)
+    };
+    let minus = if mean < 0.0 { "\u{2212}" } else { "" };
+    format!("{minus}{:.decimals$} \u{b1} {std:.decimals$}", mean.abs())
+}
+
+/// A number with its sign.
+pub fn signed(value: f64) -> String {
+    if value > 0.0 { format!("+{}", rounded(value)) } else { rounded(value) }
+}
+
+/// A p-value for people.
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".into() } else { format!("p = {p:.3}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_better_when_low() {
+        for word in ["mse", "mse_clean", "validation_loss", "ece", "fnr_at_fpr", "log_loss"] {
+            assert_eq!(direction(word), Direction::Lower, "{word}");
+        }
+        for word in ["accuracy", "recall", "silhouette", "lossless"] {
+            assert_eq!(direction(word), Direction::Higher, "{word}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let shown: Vec<String> = [0.912_34, -0.012_345, 0.000_012_3, 123.45, 0.0].map(rounded).into();
+        assert_eq!(spread(0.912_34, Some(0.012_34)), "0.912 \u{b1} 0.012");
+        assert_eq!(spread(0.012_345_6, Some(0.000_123_4)), "0.01235 \u{b1} 0.00012");
+        assert_eq!(spread(-12.345, Some(2.0)), "\u{2212}12.3 \u{b1} 2.0");
+        assert_eq!(shown, ["0.912", "\u{2212}0.0123", "1.23e-5", "123.5", "0"]);
+    }
+}

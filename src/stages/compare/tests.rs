@@ -1,0 +1,158 @@
+//! `compare` on small predictions: numbers, pairing, threads and faults.
+
+use super::*;
+use crate::artifacts::predictions::{Prediction, PredictionsFacts};
+use crate::artifacts::scores::Metric;
+use crate::artifacts::table::Table;
+use crate::spec::value::Value;
+use crate::stage::{Device, Silent};
+
+/// 60 alerts of 30 objects, half in each split; row i is right unless `wrong(i)`.
+fn predictions(wrong: impl Fn(i64) -> bool) -> Predictions {
+    let row = |i: i64| {
+        let label = (i % 3) as usize;
+        let predicted = if wrong(i) { (label + 1) % 3 } else { label };
+        let mut probabilities = vec![0.1; 3];
+        probabilities[predicted] = 0.8;
+        let split = if i % 2 == 0 { "validation" } else { "test" };
+        Prediction { candid: i, object_id: format!("Z{}", i / 4), label, split: split.into(), probabilities }
+    };
+    let facts = PredictionsFacts {
+        classes: ["AGN", "SN", "VS"].map(String::from).into(),
+        classifier: "any".into(),
+        train_counts: vec![10, 30, 10],
+    };
+    Predictions { facts, rows: (0..60).map(row).collect() }
+}
+
+struct Found {
+    metrics: Vec<Metric>,
+    differences: Table,
+    bytes: Vec<Vec<u8>>,
+}
+
+fn run(inputs: &[(&str, Predictions)], changes: &[(&str, Value)]) -> Result<Found, StageError> {
+    let home = tempfile::tempdir().unwrap();
+    let mut folders = BTreeMap::new();
+    for (name, predictions) in inputs {
+        let folder = home.path().join(format!("input {name}"));
+        std::fs::create_dir(&folder).unwrap();
+        predictions.write(&folder).unwrap();
+        folders.insert((*name).to_string(), folder);
+    }
+    let out = home.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let mut params: Params = Compare.keys().into_iter().map(|key| (key.name.into(), key.default.unwrap())).collect();
+    params.extend(changes.iter().map(|(key, value)| ((*key).to_string(), value.clone())));
+    let job = Job {
+        params: &params,
+        seed: 11,
+        inputs: folders,
+        files: BTreeMap::new(),
+        home: home.path(),
+        out: &out,
+        checkpoint: home.path(),
+        device: Device::Cpu,
+        threads: 1,
+        pulse: &Silent,
+    };
+    Compare.run(&job)?;
+    let files = [scores::METRICS, scores::CONFUSION, scores::DIFFERENCES];
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), files.len());
+    Ok(Found {
+        metrics: scores::read_metrics(&out)?,
+        differences: Table::read(out.join(scores::DIFFERENCES))?,
+        bytes: files.map(|file| std::fs::read(out.join(file)).unwrap()).into(),
+    })
+}
+
+fn both() -> [(&'static str, Predictions); 2] {
+    [("metadata", predictions(|i| i % 5 == 0)), ("images", predictions(|i| i % 3 == 1))]
+}
+
+fn value(found: &Found, series: &str, metric: &str, class: &str) -> Metric {
+    let wanted = |m: &&Metric| m.series == series && m.metric == metric && m.class == class && m.split == "test";
+    found.metrics.iter().find(wanted).unwrap().clone()
+}
+
+#[test]
+fn metrics_have_intervals_and_the_majority_class_is_there() {
+    let found = run(&both(), &[]).unwrap();
+    let accuracy = value(&found, "metadata", "accuracy", "");
+    assert_eq!((accuracy.value, accuracy.n), (Some(0.8), 30));
+    let (low, high) = accuracy.interval.unwrap();
+    assert!(low < 0.8 && 0.8 < high && low > 0.5, "{low} to {high}");
+    assert_eq!(value(&found, "images", "recall", "SN").value, Some(0.0));
+    assert_eq!(value(&found, "images", "recall", "SN").n, 10);
+    assert_eq!(value(&found, MAJORITY, "accuracy", "").value, Some(1.0 / 3.0));
+    assert_eq!(value(&found, MAJORITY, "macro_auc", "").value, Some(0.5));
+    assert_eq!(value(&found, MAJORITY, "precision", "VS").value, None);
+}
+
+/// In the test split `metadata` is wrong for 5, 15, 25, 35, 45, 55 and `images` for i % 3 == 1: both for 25 and 55. So
+/// images alone is right 4 times and metadata alone 8 times: `scipy.stats.binomtest(4, 12).pvalue` = 0.3876953125.
+#[test]
+fn differences_are_paired() {
+    let found = run(&both(), &[("baseline", Value::Text("metadata".into()))]).unwrap();
+    let texts = |name| found.differences.texts(name);
+    let row = (0..found.differences.rows())
+        .find(|r| {
+            texts("series")[*r] == "images" && texts("test")[*r] == "McNemar exact" && texts("split")[*r] == "test"
+        })
+        .unwrap();
+    let number = |name: &str, row: usize| found.differences.numbers(name).unwrap()[row];
+    assert!((number("p_value", row) - 0.387_695_312_5).abs() < 1e-12);
+    assert!((number("difference", row) + 4.0 / 30.0).abs() < 1e-12);
+    let bootstrap = (0..row).rfind(|r| texts("metric")[*r] == "accuracy").unwrap();
+    assert!((number("difference", bootstrap) + 4.0 / 30.0).abs() < 1e-12);
+    assert!(number("ci_low", bootstrap) < -0.13 && number("ci_high", bootstrap) > -0.13);
+    assert!(texts("baseline").iter().all(|name| name == "metadata"));
+    assert!(texts("series").contains(&MAJORITY.to_string()));
+}
+
+#[test]
+fn equal_series_do_not_differ() {
+    let same = [("a", predictions(|i| i % 5 == 0)), ("b", predictions(|i| i % 5 == 0))];
+    let found = run(&same, &[]).unwrap();
+    let (series, p) = (found.differences.texts("series"), found.differences.numbers("p_value").unwrap());
+    let of_b: Vec<f64> = series.iter().zip(p).filter(|(series, _)| *series == "b").map(|(_, p)| p).collect();
+    assert!(!of_b.is_empty() && of_b.iter().all(|p| *p == 1.0), "{of_b:?}");
+}
+
+#[test]
+fn the_same_bytes_with_any_number_of_threads() {
+    let with = |n| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        pool.install(|| run(&both(), &[]).unwrap().bytes)
+    };
+    assert_eq!(with(1), with(4));
+}
+
+fn message(inputs: &[(&str, Predictions)], changes: &[(&str, Value)]) -> String {
+    run(inputs, changes).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn inputs_that_cannot_be_compared_are_named() {
+    let mut inputs = both();
+    inputs[1].1.rows.retain(|row| row.candid != 6);
+    let said = message(&inputs, &[]);
+    assert!(said.contains("validation rows differ: 0 are only in `images`, 1 only in `metadata` (candid 6"), "{said}");
+    let found = run(&inputs, &[("common", Value::Bool(true))]).unwrap();
+    assert_eq!(found.metrics[0].n, 29);
+
+    let mut inputs = both();
+    inputs[0].1.facts.classes.swap(0, 1);
+    assert!(message(&inputs, &[]).contains("has the classes"));
+
+    let mut inputs = both();
+    inputs[0].1.rows[4].label = 0;
+    assert!(message(&inputs, &[]).contains("candid 4 has one class in `images` and another in `metadata`"));
+
+    let mut inputs = both();
+    inputs[0].1.rows[2].candid = 0;
+    assert!(message(&inputs, &[]).contains("several validation rows of one candid"));
+
+    assert!(message(&both(), &[("baseline", Value::Text("neither".into()))]).contains("`neither` is no input"));
+    assert!(message(&[(MAJORITY, predictions(|_| false))], &[]).contains("is called `majority class`"));
+}

@@ -1,0 +1,95 @@
+//! For the tests of stages: runs a kind on folders and names the bytes that come out. Knows no particular kind.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::spec::value::{Params, Value};
+use crate::stage::{Device, Job, Silent, StageError, StageKind};
+
+/// The kind's defaults with these values set.
+pub fn params(kind: &dyn StageKind, set: &[(&str, Value)]) -> Params {
+    let default = |key: crate::spec::keys::Key| (key.name.to_string(), key.default.unwrap());
+    let mut params: Params = kind.keys().into_iter().map(default).collect();
+    for (name, value) in set {
+        assert!(params.insert((*name).into(), value.clone()).is_some(), "no key {name}");
+    }
+    params
+}
+
+/// A text value.
+pub fn text(word: &str) -> Value {
+    Value::Text(word.into())
+}
+
+/// A list of texts.
+pub fn list(words: &[&str]) -> Value {
+    Value::List(words.iter().map(|w| text(w)).collect())
+}
+
+/// An empty folder for inputs, and the artifact below `out` once a stage ran.
+pub struct Bench(TempDir);
+
+impl Bench {
+    /// With an empty folder for each input, filled by `write(name, folder)`.
+    pub fn new(inputs: &[&str], write: impl Fn(&str, &Path)) -> Self {
+        let bench = Self(tempfile::tempdir().unwrap());
+        for name in inputs {
+            std::fs::create_dir(bench.path(name)).unwrap();
+            write(name, &bench.path(name));
+        }
+        std::fs::create_dir(bench.out()).unwrap();
+        bench
+    }
+
+    /// The folder of an input.
+    pub fn path(&self, input: &str) -> PathBuf {
+        self.0.path().join(format!("input_{input}"))
+    }
+
+    /// The artifact's folder.
+    pub fn out(&self) -> PathBuf {
+        self.0.path().join("out")
+    }
+
+    /// Runs the kind on all inputs.
+    pub fn run(
+        self,
+        kind: &dyn StageKind,
+        inputs: &[&str],
+        seed: u64,
+        set: &[(&str, Value)],
+    ) -> Result<Self, StageError> {
+        let params = params(kind, set);
+        let out = self.out();
+        kind.run(&Job {
+            params: &params,
+            seed,
+            inputs: inputs.iter().map(|name| ((*name).to_string(), self.path(name))).collect(),
+            files: BTreeMap::new(),
+            home: self.0.path(),
+            out: &out,
+            checkpoint: self.0.path(),
+            device: Device::Cpu,
+            threads: 1,
+            pulse: &Silent,
+        })?;
+        Ok(self)
+    }
+
+    /// The bytes of each file of the artifact.
+    pub fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = std::fs::read_dir(self.out()).unwrap().map(|f| f.unwrap().path());
+        files.map(|f| (f.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&f).unwrap())).collect()
+    }
+
+    /// The first digits of a digest of all of them.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (name, bytes) in self.bytes() {
+            hasher.update(name.as_bytes()).update(&bytes);
+        }
+        hasher.finalize().to_hex()[..16].to_string()
+    }
+}

@@ -1,0 +1,170 @@
+//! Tests on real packets, kept outside the project (folder `ESTAMPA_ZTF_ALERTS`); only digests and small numbers are kept here.
+
+use super::alert::{Alert, CUTOUTS};
+use super::archive::Archive;
+use super::decode::Reading;
+use super::feed::Source;
+use super::quality::{Policies, Reason};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The folder of real packets, unless this machine has none.
+fn data(name: &str) -> Option<PathBuf> {
+    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/ztf-alerts").into();
+    let path = std::env::var_os("ESTAMPA_ZTF_ALERTS").map_or_else(beside, PathBuf::from).join(name);
+    if !path.exists() {
+        #[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
+        {
+            eprintln!("SKIPPED: no {}; set ESTAMPA_ZTF_ALERTS to the folder of real packets", path.display());
+        }
+        return None;
+    }
+    Some(path)
+}
+
+fn read(path: PathBuf) -> Vec<Reading> {
+    let source = |path: PathBuf| Source { label: path.file_name().unwrap().to_str().unwrap().to_owned(), path };
+    let mut sources = match path.is_dir() {
+        true => std::fs::read_dir(path).unwrap().map(|entry| source(entry.unwrap().path())).collect(),
+        false => vec![source(path)],
+    };
+    sources.sort_by(|a: &Source, b| a.label.cmp(&b.label));
+    Archive::open(sources, Policies::default()).collect()
+}
+
+/// CRC-32 of fields and pixels in the order of the file, and sums.
+#[derive(Debug, Default, PartialEq)]
+struct Digest {
+    fields: u32,
+    pixels: [u32; 3],
+    nan: [usize; 3],
+    shapes: BTreeMap<(usize, usize), usize>,
+}
+
+fn crc32(before: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+impl Digest {
+    fn add(&mut self, alert: &Alert) {
+        let values = alert.values.iter().map(|value| if value.is_nan() { f64::NAN } else { *value });
+        let mut bytes = alert.object_id.as_bytes().to_vec();
+        bytes.extend(alert.candid.to_le_bytes());
+        bytes.extend(values.flat_map(f64::to_le_bytes));
+        self.fields = crc32(self.fields, &bytes);
+        for (i, stamp) in alert.stamps.iter().enumerate() {
+            let bytes: Vec<u8> = stamp.pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+            self.pixels[i] = crc32(self.pixels[i], &bytes);
+            self.nan[i] += stamp.pixels.iter().filter(|pixel| pixel.is_nan()).count();
+        }
+        *self.shapes.entry((alert.stamps[2].rows, alert.stamps[2].columns)).or_default() += 1;
+    }
+}
+
+/// Numbers of an independent reader, fastavro 1 and astropy 7:
+///
+/// ```text
+/// import io, re, struct, sys, warnings, zlib, gzip
+/// import fastavro
+/// from astropy.io import fits
+/// warnings.simplefilter("ignore")
+/// FIELDS = re.findall(r'^    "(\w+)",$', open("src/ztf/alert.rs").read(), re.M)
+/// crc, nan, fields, shapes = [0] * 3, [0] * 3, 0, {}
+/// for alert in fastavro.reader(open(sys.argv[1], "rb")):
+///     values = []
+///     for name in FIELDS:
+///         value = alert["candidate"][name]
+///         value = {"t": 1, "1": 1, "f": 0, "0": 0}[value] if name == "isdiffpos" and value else value
+///         values.append(float("nan") if value is None else float(value))
+///     packed = struct.pack("<q%dd" % len(FIELDS), alert["candid"], *values)
+///     fields = zlib.crc32(alert["objectId"].encode() + packed, fields)
+///     for i, name in enumerate(("cutoutScience", "cutoutTemplate", "cutoutDifference")):
+///         raw = gzip.decompress(alert[name]["stampData"])
+///         data = fits.open(io.BytesIO(raw), ignore_missing_simple=True)[0].data
+///         crc[i] = zlib.crc32(data.astype("<f4").tobytes(), crc[i])
+///         nan[i] += int((data != data).sum())
+///     shapes[data.shape] = shapes.get(data.shape, 0) + 1
+/// print([hex(x) for x in crc], nan, hex(fields), sorted(shapes.items()))
+/// ```
+#[test]
+fn all_alerts_equal_an_independent_readers() {
+    let Some(path) = data("alerts.avro") else { return };
+    let readings = read(path);
+    assert_eq!(readings.len(), 1249);
+    let mut digest = Digest::default();
+    for reading in &readings {
+        let alert = reading.alert.as_ref();
+        digest.add(alert.unwrap_or_else(|| panic!("not loaded: {:?}", reading.occurrences)));
+    }
+    let cut = [(43, 63, 2), (44, 63, 1), (48, 63, 1), (53, 63, 1), (55, 63, 1), (63, 42, 1), (63, 44, 1), (63, 48, 1)];
+    let rest = [(63, 54, 1), (63, 55, 1), (63, 59, 1), (63, 62, 1), (63, 63, 1236)];
+    let expected = Digest {
+        fields: 0x8d6d_66c6,
+        pixels: [0xd528_64d2, 0xafc6_8f02, 0x1b7a_bc34],
+        nan: [64242, 57021, 64242],
+        shapes: cut.into_iter().chain(rest).map(|(rows, columns, count)| ((rows, columns), count)).collect(),
+    };
+    assert_eq!(digest, expected);
+}
+
+#[test]
+fn every_raw_packet_loads() {
+    let Some(path) = data("packets_raw") else { return };
+    let readings = read(path);
+    assert_eq!(readings.len(), 39);
+    for reading in &readings {
+        let duplicate = reading.occurrences.iter().any(|found| found.reason == Reason::Duplicate);
+        assert!(reading.alert.is_some() || duplicate, "{:?}", reading.occurrences);
+    }
+    let duplicates = readings.iter().filter(|reading| reading.alert.is_none()).count();
+    assert_eq!(duplicates, 3);
+}
+
+#[test]
+fn every_edge_packet_has_its_reasons() {
+    let Some(path) = data("packets_edge") else { return };
+    let found: Vec<(String, bool, Vec<Reason>)> = read(path)
+        .into_iter()
+        .map(|reading| {
+            let mut reasons: Vec<Reason> = reading.occurrences.iter().map(|found| found.reason).collect();
+            reasons.dedup();
+            (reading.place.file.to_string(), reading.alert.is_some(), reasons)
+        })
+        .collect();
+    use Reason::{BadGzip, BadSync, NanPixels, NotAvro, NotFits, NotSquare};
+    let expected: &[(&str, bool, &[Reason])] = &[
+        ("badgzip_516401801315010009.avro", false, &[BadSync, BadGzip]),
+        ("badgzip_516442330015015017.avro", false, &[BadSync, BadGzip]),
+        ("broken_0_IndexError.avro", false, &[BadSync]),
+        ("broken_1_IndexError.avro", false, &[BadSync]),
+        ("broken_2_IndexError.avro", false, &[BadSync]),
+        ("broken_3_IndexError.avro", false, &[BadSync]),
+        ("jpg_cutouts_v1.3.avro", false, &[NotFits]),
+        ("manynan_721164661015010000.avro", true, &[NanPixels]),
+        ("manynan_728142522215010000.avro", true, &[NanPixels]),
+        ("negative_396522680015020000.avro", true, &[]),
+        ("negative_396522680015040000.avro", true, &[]),
+        ("nonsquare_611292835115010000.avro", true, &[NotSquare]),
+        (
+            "nonsquare_615326205215010000.avro",
+            true,
+            &[NotSquare, NanPixels, NotSquare, NanPixels, NotSquare, NanPixels],
+        ),
+        ("not_avro_alerts_11574.avro", false, &[NotAvro]),
+    ];
+    for ((file, kept, reasons), wanted) in found.iter().zip(expected) {
+        assert_eq!((file.as_str(), *kept, reasons.as_slice()), *wanted);
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+#[test]
+fn a_real_stamp_looks_like_one() {
+    let Some(path) = data("packets_edge/negative_396522680015020000.avro") else { return };
+    let alert = read(path)[0].alert.clone().unwrap();
+    assert_eq!(alert.value("isdiffpos"), 0.0);
+    let centre = |i: usize| alert.stamps[i].pixels[31 * 63 + 31];
+    assert!(centre(2) > 0.0, "the source is positive in the packet's own sign, {} {}", CUTOUTS[2], centre(2));
+}
