@@ -18,6 +18,10 @@ pub mod train;
 mod weights;
 
 pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vector};
+/// dfdx's operations on a CUDA device.
+#[cfg(feature = "cuda")]
+pub type Cuda = Composed<dfdx::tensor::Cuda>;
+
 pub use batch::{Batch, Column, Rows};
 pub use error::NnError;
 #[cfg(test)]

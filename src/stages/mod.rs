@@ -10,6 +10,9 @@ pub mod sequences;
 pub mod simulate;
 #[cfg(test)]
 mod testing;
+pub mod train_autoencoder;
+pub mod train_sequence_autoencoder;
+mod training;
 
 use crate::stage::StageKind;
 
@@ -20,6 +23,8 @@ pub static KINDS: &[&dyn StageKind] = &[
     &preprocess::Preprocess,
     &augment::Augment,
     &sequences::SequencesKind,
+    &train_autoencoder::TrainAutoencoder,
+    &train_sequence_autoencoder::TrainSequenceAutoencoder,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,

@@ -1,0 +1,63 @@
+//! What the kinds that train networks share: keys of the schedule, the device, history, faults. Knows no data.
+
+use std::path::Path;
+
+use crate::artifacts::table::{RowWriter, number};
+use crate::nn::train::{Epoch, Progress, Schedule};
+use crate::nn::{Backend, Kernels, NnError};
+use crate::stage::{Device, Job, StageError};
+
+/// Work that a network of any backend can do.
+pub(super) trait Work {
+    /// Does it.
+    fn run<B: Backend>(&self) -> Result<(), StageError>;
+}
+
+/// Does `work` where the job wants its tensors.
+pub(super) fn on_device(job: &Job, work: &impl Work) -> Result<(), StageError> {
+    match job.device {
+        Device::Cpu => work.run::<Kernels>(),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(0) => work.run::<crate::nn::Cuda>(),
+        Device::Cuda(number) => Err(StageError::with_hint(
+            format!("device cuda:{number} is not available"),
+            "use --device cpu; cuda:0 needs a build with `--features cuda`",
+        )),
+    }
+}
+
+/// Tells the job of every step.
+pub(super) fn report(job: &Job, progress: Progress) -> Result<(), NnError> {
+    let Progress { epoch, epochs, step, steps, loss, .. } = progress;
+    let done = (epoch - 1) * steps + step;
+    let note = format!("epoch {epoch}/{epochs} loss {loss:.4}");
+    job.progress(done as u64, (epochs * steps) as u64, &note).map_err(|_| NnError::Interrupted)
+}
+
+/// Writes `history.csv`: epoch, mean loss of its steps, mean loss of the validation split.
+pub(super) fn write_history(out: &Path, history: &[Epoch]) -> Result<(), StageError> {
+    let mut table = RowWriter::create(out.join("history.csv"), &["epoch", "train_loss", "validation_loss"])?;
+    for epoch in history {
+        let validation = epoch.validation_loss.map_or_else(String::new, number);
+        table.push([epoch.epoch.to_string(), number(epoch.train_loss), validation])?;
+    }
+    Ok(table.finish()?)
+}
+
+/// The schedule of the keys that both kinds have.
+pub(super) fn schedule(epochs: usize, batch: usize, rate: f64, patience: Option<usize>, seed: u64) -> Schedule {
+    Schedule { epochs, batch, rate, patience, seed }
+}
+
+impl From<NnError> for StageError {
+    fn from(error: NnError) -> Self {
+        match error {
+            NnError::Interrupted => Self::Interrupted,
+            NnError::Diverged { rate, .. } => {
+                let hint = format!("lower `rate`, for example to {}", rate / 10.0);
+                Self::with_hint(error.to_string(), hint)
+            }
+            error => Self::failed(error.to_string()),
+        }
+    }
+}
