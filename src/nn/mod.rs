@@ -23,9 +23,9 @@ pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vecto
 pub type Cuda = Composed<dfdx::tensor::Cuda>;
 
 pub use batch::{Batch, Column, Rows};
-pub use error::NnError;
 #[cfg(test)]
 pub(crate) use dfdx::tensor::Cpu;
+pub use error::NnError;
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
 pub use ops::gru::Alive;

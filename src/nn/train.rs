@@ -219,3 +219,6 @@ impl<B: Backend> Run<B> {
 
 /// File of the checkpoint in its folder.
 const CHECKPOINT: &str = "checkpoint.safetensors";
+
+#[cfg(test)]
+mod tests;
