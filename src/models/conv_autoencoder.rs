@@ -171,4 +171,7 @@ impl<B: Backend> Network<B> for ConvAutoencoder {
         let codes = self.encode_images(pass, self.images(batch)?)?;
         Ok(self.decode(pass, codes)?.to_channels_first())
     }
+    fn targets(&self, _: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
+        Ok(batch.column("stamps").to_vec())
+    }
 }

@@ -2,6 +2,8 @@
 //! here and one line in [`entries`].
 
 mod conv_autoencoder;
+#[cfg(test)]
+mod parity;
 mod sequence_autoencoder;
 mod stamp_trunk;
 

@@ -185,4 +185,9 @@ impl<B: Backend> Network<B> for SequenceAutoencoder {
         let made = self.decoded(pass, codes, &alive)?.as_vec();
         Ok(swap_outer(&made, self.sizes.steps, batch.rows, self.sizes.width()))
     }
+    /// The joined embeddings, `[n, step, embedding + dynamic]`.
+    fn targets(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
+        let detections = self.detections(pass, batch)?.as_vec();
+        Ok(swap_outer(&detections, self.sizes.steps, batch.rows, self.sizes.width()))
+    }
 }

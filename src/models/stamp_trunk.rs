@@ -29,9 +29,9 @@ impl StampTrunk {
         Ok(Self { convolutions })
     }
 
-    /// Features of a stamp of side `crop`: `64 q²` with `q = ⌊⌊(crop + 3) / 2⌋ / 2⌋`.
+    /// Features of a stamp of side `crop`: `64 q²` with `q = ⌊(crop + 3) / 4⌋` after two poolings.
     pub(super) fn features(crop: usize) -> usize {
-        let quarter = (crop + 3) / 2 / 2;
+        let quarter = (crop + 3) / 4;
         64 * quarter * quarter
     }
 

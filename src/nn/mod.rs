@@ -18,14 +18,18 @@ pub mod train;
 mod weights;
 
 pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vector};
+/// dfdx's operations on a CUDA device.
+#[cfg(feature = "cuda")]
+pub type Cuda = Composed<dfdx::tensor::Cuda>;
+
 pub use batch::{Batch, Column, Rows};
+#[cfg(test)]
+pub(crate) use dfdx::tensor::Cpu;
 pub use error::NnError;
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
 pub use ops::gru::Alive;
 pub use pass::Pass;
-/// dfdx on a CUDA device.
-#[cfg(feature = "cuda")]
-pub type OnCuda = Composed<dfdx::tensor::Cuda>;
-
+#[cfg(test)]
+pub(crate) use track::backward;
 pub use weights::{Builder, Slot, Weights};

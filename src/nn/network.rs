@@ -25,6 +25,9 @@ pub trait Network<B: Backend> {
 
     /// What the codes say of the input, `[row, ..]` in the order of the input's column.
     fn reconstruct(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
+
+    /// What reconstructions are compared with, in the same order.
+    fn targets(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
 }
 
 /// Which network, as in `model.json`: enough to build it again.
@@ -114,6 +117,19 @@ impl<B: Backend> Model<B> {
             take(&batch, made)?;
         }
         Ok(())
+    }
+
+    /// Reconstructions and what they are compared with, handed over `batch` rows at a time.
+    pub fn compare(
+        &self,
+        data: &dyn Rows,
+        batch: usize,
+        mut take: impl FnMut(&Batch, &[f32], &[f32]),
+    ) -> Result<(), NnError> {
+        self.each_batch(data, batch, |pass, batch| {
+            take(batch, &self.network.reconstruct(pass, batch)?, &self.network.targets(pass, batch)?);
+            Ok(())
+        })
     }
 
     /// Mean loss per row at inference.

@@ -134,7 +134,7 @@ impl<B: Backend> Run<B> {
     fn goes_on(&self) -> bool {
         let Standing { schedule, history, best_epoch, .. } = &self.standing;
         let waited = history.len() - best_epoch;
-        history.len() < schedule.epochs && !schedule.patience.is_some_and(|patience| waited >= patience.max(1))
+        history.len() < schedule.epochs && schedule.patience.is_none_or(|patience| waited < patience.max(1))
     }
 
     fn epoch(
@@ -219,3 +219,6 @@ impl<B: Backend> Run<B> {
 
 /// File of the checkpoint in its folder.
 const CHECKPOINT: &str = "checkpoint.safetensors";
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,9 @@ pub mod train_autoencoder;
 pub mod training;
 #[cfg(test)]
 mod testing;
+pub mod train_autoencoder;
+pub mod train_sequence_autoencoder;
+mod training;
 
 use crate::stage::StageKind;
 
@@ -24,7 +27,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &augment::Augment,
     &sequences::SequencesKind,
     &train_autoencoder::TrainAutoencoder,
-    &extract_features::ExtractFeatures,
+    &train_sequence_autoencoder::TrainSequenceAutoencoder,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,

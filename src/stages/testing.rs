@@ -61,16 +61,26 @@ impl Bench {
         seed: u64,
         set: &[(&str, Value)],
     ) -> Result<Self, StageError> {
-        let params = params(kind, set);
-        let out = self.out();
+        self.run_with(kind, inputs, seed, &params(kind, set))
+    }
+
+    /// Runs the kind with all its parameters given, those of a variant among them.
+    pub fn run_with(
+        self,
+        kind: &dyn StageKind,
+        inputs: &[&str],
+        seed: u64,
+        params: &Params,
+    ) -> Result<Self, StageError> {
+        let (out, checkpoint) = (self.out(), tempfile::tempdir().unwrap());
         kind.run(&Job {
-            params: &params,
+            params,
             seed,
             inputs: inputs.iter().map(|name| ((*name).to_string(), self.path(name))).collect(),
             files: BTreeMap::new(),
             home: self.0.path(),
             out: &out,
-            checkpoint: self.0.path(),
+            checkpoint: checkpoint.path(),
             device: Device::Cpu,
             threads: 1,
             pulse: &Silent,
@@ -81,7 +91,10 @@ impl Bench {
     /// The bytes of each file of the artifact.
     pub fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
         let files = std::fs::read_dir(self.out()).unwrap().map(|f| f.unwrap().path());
-        files.map(|f| (f.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&f).unwrap())).collect()
+        files
+            .filter(|f| f.is_file())
+            .map(|f| (f.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&f).unwrap()))
+            .collect()
     }
 
     /// The first digits of a digest of all of them.

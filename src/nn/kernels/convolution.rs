@@ -170,7 +170,7 @@ fn run_tile(source: Source, steps: &[Step], panel: &[f32], sums: &mut [[f32; LAN
 #[expect(unsafe_code, reason = "calls the vector loop after checking the processor")]
 fn add_outer(a: Operand, b: Operand, runs: &[Run], sums: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if has_avx2() && b.channels % LANES == 0 {
+    if has_avx2() && b.channels.is_multiple_of(LANES) {
         for row in (0..a.channels).step_by(TILE) {
             let rows = TILE.min(a.channels - row);
             for column in (0..b.channels).step_by(LANES) {
@@ -182,4 +182,41 @@ fn add_outer(a: Operand, b: Operand, runs: &[Run], sums: &mut [f32]) {
         return;
     }
     portable::outer(a, b, runs, sums);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(count: usize) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * 0.7).sin()).collect()
+    }
+
+    #[test]
+    fn vector_and_portable_loops_agree() {
+        let geometry = Geometry { height: 6, width: 6, kernel: 3, stride: 2, padding: 1 };
+        let (image, panel, zeros) = (wave(36 * 8), wave(9 * 8 * LANES), vec![0.0; 8]);
+        let source = Source { image: &image, zeros: &zeros, depth: 8 };
+        let plan = geometry.forward();
+        for tile in &plan.tiles {
+            let steps = &plan.steps[tile.steps.clone()];
+            let (mut own, mut plain) = ([[0.5; LANES]; TILE], [[0.5; LANES]; TILE]);
+            run_tile(source, steps, &panel, &mut own);
+            portable::tile(source, steps, &panel, &mut plain);
+            for (own, plain) in own.as_flattened().iter().zip(plain.as_flattened()) {
+                assert!((own - plain).abs() < 1e-4, "{own} against {plain}");
+            }
+        }
+        let values = wave(36 * 32);
+        let a = Operand { values: &image, step: 16, channels: 8, first: 0, is_source: true };
+        let b = Operand { values: &values, step: 32, channels: 32, first: 0, is_source: false };
+        for runs in geometry.runs().iter().flatten() {
+            let (mut own, mut plain) = (vec![0.0; 8 * 32], vec![0.0; 8 * 32]);
+            add_outer(a, b, runs, &mut own);
+            portable::outer(a, b, runs, &mut plain);
+            for (own, plain) in own.iter().zip(&plain) {
+                assert!((own - plain).abs() < 1e-4, "{own} against {plain}");
+            }
+        }
+    }
 }

@@ -84,7 +84,7 @@ pub(crate) fn kernel(
         let by_scale: Vec<f32> = sums.centred.iter().zip(&affine.inverse).map(|(sum, inverse)| sum * inverse).collect();
         add_gradient(grads, &shift, &sums.plain)?;
         add_gradient(grads, &scale, &by_scale)?;
-        let through_moments = trains.then(|| (sums.plain, by_scale));
+        let through_moments = trains.then_some((sums.plain, by_scale));
         add_input_gradient(&gradient, values(&x), &mean, &affine, through_moments, grads.get_or_alloc_mut(&x)?);
         Ok(())
     });

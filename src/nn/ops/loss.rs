@@ -41,7 +41,8 @@ pub(crate) fn kernel(
 /// By dfdx's operations.
 pub(crate) fn composed<B: Backend>(x: Matrix<B>, target: Matrix<B>, weights: RowWeights) -> Made<Scalar<B>, B> {
     let shape = *x.shape();
-    let (target, _) = target.split_tape();
+    // a tensor of its own: without a tape dfdx still adds to the gradient of the tensor that was split off
+    let target = target.split_tape().0.try_mul(1.0)?;
     let weights = B::Device::default().try_tensor_from_vec(weights, (shape.0,))?;
     let weights = weights.try_broadcast_like::<_, Axis<1>>(&shape)?;
     x.try_sub(target)?.try_square()?.try_mul(weights)?.try_sum()

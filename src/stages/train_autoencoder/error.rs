@@ -1,0 +1,93 @@
+//! Reconstruction error of an autoencoder and of PCA with as many components, on each split, against the stamps as they are
+//! and against noise-free ones. Per image: `Σ_pixels (x − x̂)²`, the figure of [1]; per pixel: that over the pixels.
+
+use crate::artifacts::array::Array;
+use crate::artifacts::scores::Metric;
+use crate::artifacts::split;
+use crate::artifacts::stamps::Stamps;
+use crate::nn::{Backend, Batch, Model};
+use crate::projections::pca::Pca;
+use crate::stage::StageError;
+
+use super::{INFERENCE_BATCH, StampRows};
+
+/// Errors of each row of a split, against the stamps and against clean ones.
+#[derive(Default)]
+struct Errors {
+    noisy: Vec<f64>,
+    clean: Vec<f64>,
+}
+
+impl Errors {
+    fn add(&mut self, made: &[f32], noisy: &[f32], clean: Option<&[f32]>) {
+        self.noisy.push(squared(made, noisy));
+        self.clean.extend(clean.map(|clean| squared(made, clean)));
+    }
+}
+
+fn squared(left: &[f32], right: &[f32]) -> f64 {
+    left.iter().zip(right).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+}
+
+/// All metrics of the stage.
+pub(super) fn measure<B: Backend>(
+    stamps: &Stamps,
+    model: &Model<B>,
+    components: usize,
+) -> Result<Vec<Metric>, StageError> {
+    let images: Vec<&[f32]> = stamps.rows_of(split::TRAIN).into_iter().map(|row| stamps.images.row(row)).collect();
+    let pca = Pca::fit(&images, components).ok(); // none where the split has fewer rows than components
+    let mut metrics = Vec::new();
+    for name in split::ALL {
+        let rows = stamps.rows_of(name);
+        let mut errors = Errors::default();
+        let mut first = 0;
+        model.reconstruct(&StampRows::new(stamps, rows.clone()), INFERENCE_BATCH, |batch: &Batch, made| {
+            for (made, &row) in made.chunks_exact(stamps.images.row_len()).zip(&rows[first..]) {
+                errors.add(made, stamps.images.row(row), clean(stamps.clean.as_ref(), row));
+            }
+            first += batch.rows;
+            Ok(())
+        })?;
+        metrics.extend(metrics_of(&model.card.model, name, &errors, stamps));
+        let mut errors = Errors::default();
+        if let Some(pca) = &pca {
+            for &row in &rows {
+                let image = stamps.images.row(row);
+                let made = pca.reconstruct(&pca.transform(image));
+                errors.add(&made, image, clean(stamps.clean.as_ref(), row));
+            }
+        }
+        metrics.extend(metrics_of("pca", name, &errors, stamps));
+    }
+    Ok(metrics)
+}
+
+fn clean(array: Option<&Array>, row: usize) -> Option<&[f32]> {
+    array.map(|array| array.row(row))
+}
+
+fn metrics_of(series: &str, split: &str, errors: &Errors, stamps: &Stamps) -> Vec<Metric> {
+    let pixels = stamps.images.row_len() as f64;
+    let mut metrics = vec![
+        metric(series, split, "reconstruction_error", &errors.noisy, 1.0),
+        metric(series, split, "mse", &errors.noisy, pixels),
+    ];
+    if stamps.clean.is_some() {
+        metrics.push(metric(series, split, "reconstruction_error_clean", &errors.clean, 1.0));
+        metrics.push(metric(series, split, "mse_clean", &errors.clean, pixels));
+    }
+    metrics
+}
+
+/// The mean of `errors / unit` with its normal 95 % interval.
+fn metric(series: &str, split: &str, name: &str, errors: &[f64], unit: f64) -> Metric {
+    let n = errors.len() as f64;
+    let mean = errors.iter().sum::<f64>() / n;
+    let variance = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let half = 1.96 * (variance / n).sqrt();
+    let interval = (errors.len() > 1).then(|| ((mean - half) / unit, (mean + half) / unit));
+    let value = (!errors.is_empty()).then(|| mean / unit);
+    let (series, split, class) = (series.into(), split.into(), String::new());
+    Metric { series, split, metric: name.into(), class, value, n: errors.len(), interval }
+}
