@@ -10,12 +10,10 @@ pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
 pub mod train_autoencoder;
+pub mod train_sequence_autoencoder;
 pub mod training;
 #[cfg(test)]
 mod testing;
-pub mod train_autoencoder;
-pub mod train_sequence_autoencoder;
-mod training;
 
 use crate::stage::StageKind;
 
@@ -28,6 +26,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &sequences::SequencesKind,
     &train_autoencoder::TrainAutoencoder,
     &train_sequence_autoencoder::TrainSequenceAutoencoder,
+    &extract_features::ExtractFeatures,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,
