@@ -45,6 +45,7 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         source: "Astorga et al. 2018 (IJCNN), section III, figure 5",
         defaults: || json(&Settings { channels: 3, crop: 21, latent: 21 }),
         build,
+        sequential: false,
         example: |rows| Batch::from_columns(rows, [("stamps", uniform(rows * 3 * 21 * 21, 1))]),
     }
 }

@@ -30,6 +30,8 @@ pub struct Entry<B: Backend> {
     /// Settings when nothing else is said; those of the reference in PyTorch.
     pub defaults: fn() -> Value,
     build: fn(&Value, &mut Builder<B>) -> Built<B>,
+    /// Whether it reads sequences of detections; otherwise single stamps.
+    pub sequential: bool,
     /// A batch of plausible random values for the default settings.
     pub example: fn(usize) -> Batch,
 }
@@ -58,6 +60,11 @@ pub fn load<B: Backend>(folder: &Path) -> Result<Model<B>, NnError> {
     let mut model = build::<B>(Model::<B>::card(folder)?, 0)?;
     model.load_weights(folder)?;
     Ok(model)
+}
+
+/// Whether the model in `folder` reads sequences of detections.
+pub fn is_sequential(folder: &Path) -> Result<bool, NnError> {
+    Ok(entry::<crate::nn::Kernels>(&Model::<crate::nn::Kernels>::card(folder)?.model)?.sequential)
 }
 
 fn settings<T: serde::de::DeserializeOwned>(model: &str, value: &Value) -> Result<T, NnError> {

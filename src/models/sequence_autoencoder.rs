@@ -49,6 +49,7 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         source: "stamp trunk and dynamic metadata of Neira et al. 2024 (arXiv:2405.15073), table 4",
         defaults: || json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes: 0 }),
         build,
+        sequential: true,
         example: |rows| {
             let stamps = uniform(rows * 5 * 2 * 21 * 21, 1);
             let columns = [("stamps", stamps), ("dynamic", uniform(rows * 50, 2)), ("length", vec![5.0; rows])];

@@ -9,11 +9,11 @@ pub mod load;
 pub mod preprocess;
 pub mod sequences;
 pub mod simulate;
+#[cfg(test)]
+mod testing;
 pub mod train_autoencoder;
 pub mod train_sequence_autoencoder;
 pub mod training;
-#[cfg(test)]
-mod testing;
 
 use crate::stage::StageKind;
 

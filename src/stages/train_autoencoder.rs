@@ -4,7 +4,10 @@
 
 mod error;
 
-use crate::artifacts::array::ArrayWriter;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::artifacts::array::{Array, ArrayWriter};
 use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
@@ -106,15 +109,13 @@ impl Training<'_> {
 
     fn write_examples<B: Backend>(&self, model: &Model<B>) -> Result<(), StageError> {
         let (side, channels) = (self.stamps.facts.side, self.stamps.facts.channels.len());
-        let mut rows = self.stamps.rows_of(TEST);
-        let step = (rows.len() / self.keys.examples.max(1)).max(1);
-        rows = rows.into_iter().step_by(step).take(self.keys.examples).collect(); // spread over the split
+        let rows = examples(self.stamps, self.keys.examples);
         let images = if self.stamps.clean.is_some() { 3 } else { 2 };
         let shape = [images, channels, side, side];
         let mut writer = ArrayWriter::create(self.job.out.join("reconstructions.npy"), &shape)?;
         for row in rows {
             let mut made = Vec::new();
-            model.reconstruct(&StampRows::new(self.stamps, vec![row]), 1, |_, values| {
+            model.reconstruct(&ImageRows { images: &self.stamps.images, rows: &[row] }, 1, |_, values| {
                 made = values;
                 Ok(())
             })?;
@@ -128,12 +129,13 @@ impl Training<'_> {
 impl Work for Training<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
         let (job, keys) = (self.job, &self.keys);
-        let split = |name| StampRows::new(self.stamps, self.stamps.rows_of(name));
+        let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
+        let images = |rows| ImageRows { images: &self.stamps.images, rows };
         let mut model = models::build::<B>(self.card()?, job.seed)?;
         let schedule = schedule(keys.epochs, keys.batch, keys.rate, keys.patience, job.seed);
         let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
         let checkpoint = Some(job.checkpoint);
-        let trained = train(&mut model, &split(TRAIN), &split(VALIDATION), &schedule, checkpoint, &mut watch)?;
+        let trained = train(&mut model, &images(&learned), &images(&held), &schedule, checkpoint, &mut watch)?;
         model.save(job.out)?;
         write_history(job.out, &trained.history)?;
         write_metrics(job.out, &error::measure(self.stamps, &model, self.job.keys::<ConvKeys>()?.latent)?)?;
@@ -141,41 +143,58 @@ impl Work for Training<'_> {
     }
 }
 
-/// Some rows of a stamps artifact.
-pub(super) struct StampRows<'a> {
-    stamps: &'a Stamps,
-    rows: Vec<usize>,
+/// Some rows of an array of images.
+pub(super) struct ImageRows<'a> {
+    images: &'a Array,
+    rows: &'a [usize],
 }
 
-impl<'a> StampRows<'a> {
-    /// The rows at `rows`.
-    pub(super) fn new(stamps: &'a Stamps, rows: Vec<usize>) -> Self {
-        Self { stamps, rows }
-    }
-}
-
-impl Rows for StampRows<'_> {
+impl Rows for ImageRows<'_> {
     fn len(&self) -> usize {
         self.rows.len()
     }
     fn columns(&self) -> Vec<Column> {
-        vec![Column { name: "stamps", width: self.stamps.images.row_len() }]
+        vec![Column { name: "stamps", width: self.images.row_len() }]
     }
     fn copy_row(&self, row: usize, _: usize, into: &mut [f32]) {
-        into.copy_from_slice(self.stamps.images.row(self.rows[row]));
+        into.copy_from_slice(self.images.row(self.rows[row]));
     }
 }
 
-/// Codes of chosen rows of stamps by the model in `folder`, handed over batch by batch as rows `[row, latent]`.
+/// Rows of a split that are no augmented copies.
+fn originals(stamps: &Stamps, split: &str) -> Vec<usize> {
+    let copies = stamps.index.ints("copy").unwrap_or_default();
+    stamps.rows_of(split).into_iter().filter(|row| copies.get(*row).is_none_or(|copy| *copy == 0)).collect()
+}
+
+/// Test rows in turns of their labels, sorted by label.
+fn examples(stamps: &Stamps, most: usize) -> Vec<usize> {
+    let rows = originals(stamps, TEST);
+    let labels = stamps.index.texts("label");
+    let mut turn: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut order: Vec<(usize, &str, usize)> = Vec::new();
+    for row in rows {
+        let label = labels[row].as_str();
+        let nth = turn.entry(label).or_default();
+        order.push((*nth, label, row));
+        *nth += 1;
+    }
+    order.sort_unstable();
+    let mut chosen: Vec<(&str, usize)> = order.into_iter().take(most).map(|(_, label, row)| (label, row)).collect();
+    chosen.sort_unstable();
+    chosen.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Codes of chosen rows of images by the model in `folder`, handed over batch by batch as `[row, latent]` with their number.
 pub fn encode(
-    folder: &std::path::Path,
-    stamps: &Stamps,
+    folder: &Path,
+    images: &Array,
     rows: Vec<usize>,
-    mut take: impl FnMut(&[f32]) -> Result<(), StageError>,
+    mut take: impl FnMut(&[f32], usize) -> Result<(), StageError>,
 ) -> Result<(), StageError> {
     let model = models::load::<crate::nn::Kernels>(folder)?;
     for rows in rows.chunks(INFERENCE_BATCH) {
-        take(&model.encode(&StampRows::new(stamps, rows.to_vec()), INFERENCE_BATCH)?)?;
+        take(&model.encode(&ImageRows { images, rows }, INFERENCE_BATCH)?, rows.len())?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::nn::{Backend, Batch, Model};
 use crate::projections::pca::Pca;
 use crate::stage::StageError;
 
-use super::{INFERENCE_BATCH, StampRows};
+use super::{INFERENCE_BATCH, ImageRows, originals};
 
 /// Errors of each row of a split, against the stamps and against clean ones.
 #[derive(Default)]
@@ -35,14 +35,15 @@ pub(super) fn measure<B: Backend>(
     model: &Model<B>,
     components: usize,
 ) -> Result<Vec<Metric>, StageError> {
-    let images: Vec<&[f32]> = stamps.rows_of(split::TRAIN).into_iter().map(|row| stamps.images.row(row)).collect();
+    let images: Vec<&[f32]> = originals(stamps, split::TRAIN).into_iter().map(|row| stamps.images.row(row)).collect();
     let pca = Pca::fit(&images, components).ok(); // none where the split has fewer rows than components
     let mut metrics = Vec::new();
     for name in split::ALL {
-        let rows = stamps.rows_of(name);
+        let rows = originals(stamps, name);
         let mut errors = Errors::default();
         let mut first = 0;
-        model.reconstruct(&StampRows::new(stamps, rows.clone()), INFERENCE_BATCH, |batch: &Batch, made| {
+        let data = ImageRows { images: &stamps.images, rows: &rows };
+        model.reconstruct(&data, INFERENCE_BATCH, |batch: &Batch, made| {
             for (made, &row) in made.chunks_exact(stamps.images.row_len()).zip(&rows[first..]) {
                 errors.add(made, stamps.images.row(row), clean(stamps.clean.as_ref(), row));
             }

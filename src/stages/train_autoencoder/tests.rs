@@ -56,7 +56,7 @@ fn it_writes_a_model_with_history_metrics_and_examples() {
     }
     let stamps = Stamps::open(&bench.path("stamps")).unwrap();
     let mut codes = Vec::new();
-    encode(&bench.out(), &stamps, vec![0, 5], |batch| {
+    encode(&bench.out(), &stamps.images, vec![0, 5], |batch, _| {
         codes.extend_from_slice(batch);
         Ok(())
     })
