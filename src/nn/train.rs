@@ -23,12 +23,33 @@ pub struct Schedule {
     pub epochs: usize,
     /// Rows per step.
     pub batch: usize,
-    /// Learning rate of Adam.
+    /// Learning rate of Adam at the start.
     pub rate: f64,
+    /// How it falls.
+    pub decay: Decay,
     /// Epochs without a better validation loss after which training stops; `None`: never.
     pub patience: Option<usize>,
     /// Where every draw (order of rows, dropout) comes from.
     pub seed: u64,
+}
+
+/// How the learning rate falls over the steps of all epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decay {
+    /// Not at all.
+    Constant,
+    /// Half a cosine from the whole rate to nothing (Loshchilov and Hutter 2017, equation 5, without restarts).
+    Cosine,
+}
+
+impl Decay {
+    /// What is left of the rate when `done` of all steps are taken, from 1 to 0.
+    fn left(self, done: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        }
+    }
 }
 
 /// One row of `history.csv`. No times: the bytes must be the same in every run.
@@ -144,7 +165,7 @@ impl<B: Backend> Run<B> {
         validation: &dyn Rows,
         watch: &mut Watch,
     ) -> Result<Epoch, NnError> {
-        let Schedule { epochs, batch, rate, seed, .. } = self.standing.schedule;
+        let Schedule { epochs, batch, rate, decay, seed, .. } = self.standing.schedule;
         let epoch = self.standing.history.len() + 1;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(epoch as u64); // a stream of its own, so that a resumed run draws the same
@@ -154,6 +175,7 @@ impl<B: Backend> Run<B> {
         let mut sum = 0.0;
         for (step, rows) in order.chunks(batch).enumerate() {
             let draws = ChaCha8Rng::seed_from_u64(random.next_u64());
+            self.adam.rate = rate * decay.left(((epoch - 1) * steps + step) as f64 / (epochs * steps) as f64);
             let loss = model.train_step(&mut self.adam, &Batch::gather(train, rows), draws)?;
             if !loss.is_finite() {
                 return Err(NnError::Diverged { epoch, step: step + 1, rate, loss });

@@ -12,13 +12,13 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::models;
-use crate::nn::train::train;
+use crate::nn::train::{Schedule, train};
 use crate::nn::{Backend, Column, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{Work, on_device, report, schedule, write_history};
+use super::training::{DecayWord, Work, on_device, report, write_history};
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
@@ -32,6 +32,8 @@ crate::keys! {
         batch: usize = 64, range(1, 100_000);
         /// Learning rate of Adam ([1]: 3.33e-5 with 160 epochs of 1.25 million stamps).
         rate: f64 = 0.001, range(0, 1);
+        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
+        decay: DecayWord = DecayWord::Cosine;
         /// Epochs without a better validation loss after which training stops; left out: never.
         patience: Option<usize> = None, at_least(1);
         /// Test stamps that are kept with their reconstructions, for the figure.
@@ -135,7 +137,14 @@ impl Work for Training<'_> {
         let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
         let images = |rows| ImageRows { images: &self.stamps.images, rows };
         let mut model = models::build::<B>(self.card()?, job.seed)?;
-        let schedule = schedule(keys.epochs, keys.batch, keys.rate, keys.patience, job.seed);
+        let schedule = Schedule {
+            epochs: keys.epochs,
+            batch: keys.batch,
+            rate: keys.rate,
+            decay: keys.decay.into(),
+            patience: keys.patience,
+            seed: job.seed,
+        };
         let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
         let checkpoint = Some(job.checkpoint);
         let trained = train(&mut model, &images(&learned), &images(&held), &schedule, checkpoint, &mut watch)?;

@@ -14,13 +14,13 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::sequences::Sequences;
 use crate::artifacts::split::{TRAIN, VALIDATION};
 use crate::models;
-use crate::nn::train::{Progress, train};
+use crate::nn::train::{Progress, Schedule, train};
 use crate::nn::{Backend, CARD, Kernels, ModelCard, WEIGHTS};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{Work, on_device, report, schedule, write_history};
+use super::training::{DecayWord, Work, on_device, report, write_history};
 use rows::{Codes, SequenceRows};
 
 /// Objects per batch when nothing is learned.
@@ -39,6 +39,8 @@ crate::keys! {
         batch: usize = 64, range(1, 100_000);
         /// Learning rate of Adam.
         rate: f64 = 0.001, range(0, 1);
+        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
+        decay: DecayWord = DecayWord::Cosine;
         /// Epochs without a better validation loss after which training stops; left out: never.
         patience: Option<usize> = None, at_least(1);
     }
@@ -147,7 +149,14 @@ impl Work for Training<'_> {
         let codes = self.codes()?;
         let split = |name| SequenceRows::new(self.sequences, codes.as_ref(), self.sequences.objects_of(name));
         let mut model = models::build::<B>(self.card(codes.as_ref())?, job.seed)?;
-        let schedule = schedule(keys.epochs, keys.batch, keys.rate, keys.patience, job.seed);
+        let schedule = Schedule {
+            epochs: keys.epochs,
+            batch: keys.batch,
+            rate: keys.rate,
+            decay: keys.decay.into(),
+            patience: keys.patience,
+            seed: job.seed,
+        };
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoint = Some(job.checkpoint);
         let trained = train(&mut model, &split(TRAIN), &split(VALIDATION), &schedule, checkpoint, &mut watch)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::artifacts::table::{RowWriter, number};
-use crate::nn::train::{Epoch, Progress, Schedule};
+use crate::nn::train::{Decay, Epoch, Progress};
 use crate::nn::{Backend, Kernels, NnError};
 use crate::stage::{Device, Job, StageError};
 
@@ -44,9 +44,23 @@ pub(super) fn write_history(out: &Path, history: &[Epoch]) -> Result<(), StageEr
     Ok(table.finish()?)
 }
 
-/// The schedule of the keys that both kinds have.
-pub(super) fn schedule(epochs: usize, batch: usize, rate: f64, patience: Option<usize>, seed: u64) -> Schedule {
-    Schedule { epochs, batch, rate, patience, seed }
+crate::choice! {
+    /// How the learning rate falls.
+    pub enum DecayWord {
+        /// Not at all.
+        Constant = "constant",
+        /// Half a cosine to nothing.
+        Cosine = "cosine",
+    }
+}
+
+impl From<DecayWord> for Decay {
+    fn from(word: DecayWord) -> Self {
+        match word {
+            DecayWord::Constant => Self::Constant,
+            DecayWord::Cosine => Self::Cosine,
+        }
+    }
 }
 
 impl From<NnError> for StageError {

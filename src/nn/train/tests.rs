@@ -29,7 +29,7 @@ fn model() -> Model<Kernels> {
 }
 
 fn schedule(epochs: usize) -> Schedule {
-    Schedule { epochs, batch: 8, rate: 1e-3, patience: None, seed: 3 }
+    Schedule { epochs, batch: 8, rate: 1e-3, decay: Decay::Cosine, patience: None, seed: 3 }
 }
 
 fn run(schedule: &Schedule, folder: Option<&Path>, watch: &mut Watch) -> (Result<Trained, NnError>, Vec<Vec<f32>>) {
