@@ -21,8 +21,6 @@ use crate::nn::ops::conv2d::Shape;
 use crate::nn::{Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar};
 
 const NAME: &str = "conv_autoencoder";
-/// Maps of every hidden layer.
-const MAPS: usize = 64;
 /// Smallest stamp side that leaves something to convolve at a quarter of the size.
 const SMALLEST_CROP: usize = 9;
 
@@ -36,6 +34,8 @@ pub struct Settings {
     pub crop: usize,
     /// Length of the code.
     pub latent: usize,
+    /// Maps of every hidden layer; 64 in the paper.
+    pub maps: usize,
 }
 
 pub(super) fn entry<B: Backend>() -> Entry<B> {
@@ -43,7 +43,7 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         name: NAME,
         summary: "convolutional autoencoder of single stamps with a short code",
         source: "Astorga et al. 2018 (IJCNN), section III, figure 5",
-        defaults: || json(&Settings { channels: 3, crop: 21, latent: 21 }),
+        defaults: || json(&Settings { channels: 3, crop: 21, latent: 21, maps: 64 }),
         build,
         sequential: false,
         example: |rows| Batch::from_columns(rows, [("stamps", uniform(rows * 3 * 21 * 21, 1))]),
@@ -52,8 +52,8 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
 
 fn build<B: Backend>(value: &serde_json::Value, builder: &mut Builder<B>) -> Built<B> {
     let sizes: Settings = settings(NAME, value)?;
-    if sizes.crop < SMALLEST_CROP || sizes.latent == 0 || sizes.channels == 0 {
-        let what = format!("crop {} (at least {SMALLEST_CROP}), channels and latent at least 1", sizes.crop);
+    if sizes.crop < SMALLEST_CROP || sizes.latent == 0 || sizes.channels == 0 || sizes.maps == 0 {
+        let what = format!("crop {} (at least {SMALLEST_CROP}), channels, latent and maps at least 1", sizes.crop);
         return Err(NnError::Settings { model: NAME.into(), what });
     }
     boxed(ConvAutoencoder::new(builder, sizes))
@@ -66,11 +66,12 @@ struct Block {
 }
 
 impl Block {
-    fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, stride: usize) -> Made<Self, B> {
-        let shape = Shape { outputs: MAPS, kernel: 3, stride, padding: 1 };
+    fn new<B: Backend>(builder: &mut Builder<B>, name: &str, maps: (usize, usize), stride: usize) -> Made<Self, B> {
+        let (inputs, outputs) = maps;
+        let shape = Shape { outputs, kernel: 3, stride, padding: 1 };
         Ok(Self {
             convolution: Conv2d::new(builder, &format!("{name}.0"), inputs, shape)?,
-            norm: BatchNorm::new(builder, &format!("{name}.1"), MAPS, true)?,
+            norm: BatchNorm::new(builder, &format!("{name}.1"), outputs, true)?,
         })
     }
 
@@ -93,19 +94,19 @@ struct ConvAutoencoder {
 
 impl ConvAutoencoder {
     fn new<B: Backend>(builder: &mut Builder<B>, sizes: Settings) -> Made<Self, B> {
-        let Settings { channels, latent, .. } = sizes;
-        let features = MAPS * sizes.quarter() * sizes.quarter();
-        let mut block = |name: &str, inputs, stride| Block::new(builder, name, inputs, stride);
+        let Settings { channels, latent, maps, .. } = sizes;
+        let features = maps * sizes.quarter() * sizes.quarter();
+        let mut block = |name: &str, inputs, stride| Block::new(builder, name, (inputs, maps), stride);
         let encoder = [
             block("encoder.0", channels, 1)?,
-            block("encoder.1", MAPS, 2)?,
-            block("encoder.2", MAPS, 1)?,
-            block("encoder.3", MAPS, 2)?,
+            block("encoder.1", maps, 2)?,
+            block("encoder.2", maps, 1)?,
+            block("encoder.3", maps, 2)?,
         ];
-        let d12 = [block("d12.0", MAPS, 1)?, block("d12.1", MAPS, 1)?];
-        let d34 = [block("d34.0", MAPS, 1)?, block("d34.1", MAPS, 1)?];
-        let d5 = block("d5", MAPS, 1)?;
-        let d6 = Conv2d::new(builder, "d6", MAPS, Shape { outputs: channels, kernel: 3, stride: 1, padding: 1 })?;
+        let d12 = [block("d12.0", maps, 1)?, block("d12.1", maps, 1)?];
+        let d34 = [block("d34.0", maps, 1)?, block("d34.1", maps, 1)?];
+        let d5 = block("d5", maps, 1)?;
+        let d6 = Conv2d::new(builder, "d6", maps, Shape { outputs: channels, kernel: 3, stride: 1, padding: 1 })?;
         let mu = Linear::new(builder, "mu", features, latent)?;
         let expand = Linear::new(builder, "expand", latent, features)?;
         Ok(Self { sizes, encoder, mu, expand, d12, d34, d5, d6 })
@@ -120,7 +121,7 @@ impl ConvAutoencoder {
 
     fn decode<B: Backend>(&self, pass: &mut Pass<B>, codes: Matrix<B>) -> Made<Image<B>, B> {
         let features = B::relu(self.expand.forward(pass, codes)?)?; // [n, 2304]
-        let mut x = B::unflatten(features, MAPS, self.sizes.quarter())?; // [n, 6, 6, 64]
+        let mut x = B::unflatten(features, self.sizes.maps, self.sizes.quarter())?; // [n, 6, 6, 64]
         for block in &self.d12 {
             x = block.forward(pass, x)?;
         }

@@ -81,7 +81,7 @@ fn lone(path: &Path, faults: &mut Faults) -> Option<Outline> {
 }
 
 fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
-    only(root, &["experiment", "axes", "arms"], "an experiment file", faults);
+    only(root, &["experiment", "set", "axes", "arms"], "an experiment file", faults);
     let head = root.get("experiment")?;
     only(head, &["name", "question", "pipeline", "replicates", "baseline"], "`[experiment]`", faults);
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -89,7 +89,10 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
         faults.add(head.place.clone(), "`[experiment]` needs the key `pipeline`: path of a pipeline file".into(), None);
         None
     })?;
-    let draft = pipeline::read(&folder.join(file), faults)?;
+    let mut draft = pipeline::read(&folder.join(file), faults)?;
+    for (path, value) in flatten(root.get("set").and_then(Node::entries).unwrap_or_default()) {
+        draft.set(&path, &value, faults);
+    }
     let default = path.canonicalize().ok().and_then(|p| Some(p.parent()?.file_name()?.to_string_lossy().into_owned()));
     let replicates = whole(head, "replicates", faults).unwrap_or(1);
     if replicates == 0 {

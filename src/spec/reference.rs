@@ -114,6 +114,7 @@ fn experiment_schema(name: &Json) -> Json {
                 "required": ["pipeline"],
                 "additionalProperties": false
             },
+            "set": {"type": "object", "description": "Values that every arm takes, as \"stage.key\"."},
             "axes": {"type": "object", "additionalProperties": {"type": "array"}},
             "arms": {
                 "type": "array",

@@ -44,6 +44,8 @@ crate::keys! {
     pub struct ConvKeys {
         /// Length of the code ([1]: 21).
         latent: usize = 21, range(1, 4096);
+        /// Maps of every hidden layer ([1]: 64); fewer train faster.
+        maps: usize = 64, range(1, 1024);
     }
 }
 
@@ -101,9 +103,10 @@ struct Training<'a> {
 
 impl Training<'_> {
     fn card(&self) -> Result<ModelCard, StageError> {
-        let ConvKeys { latent } = self.job.keys()?;
+        let ConvKeys { latent, maps } = self.job.keys()?;
         let facts = &self.stamps.facts;
-        let settings = models::ConvAutoencoderSettings { channels: facts.channels.len(), crop: facts.side, latent };
+        let settings =
+            models::ConvAutoencoderSettings { channels: facts.channels.len(), crop: facts.side, latent, maps };
         Ok(ModelCard { model: "conv_autoencoder".into(), settings: serde_json::json!(settings) })
     }
 

@@ -135,7 +135,7 @@ fn every_edge_packet_has_its_reasons() {
         })
         .collect();
     let expected: &[(&str, bool, &[Reason])] = &[
-        ("badgzip_516401801315010009.avro", false, &[BadSync, BadGzip]),
+        ("badgzip_516401801315010009.avro", false, &[BadSync, NanPixels, BadGzip]),
         ("badgzip_516442330015015017.avro", false, &[BadSync, BadGzip]),
         ("broken_0_IndexError.avro", false, &[BadSync]),
         ("broken_1_IndexError.avro", false, &[BadSync]),

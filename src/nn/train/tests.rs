@@ -24,7 +24,7 @@ impl Rows for Blobs {
 }
 
 fn model() -> Model<Kernels> {
-    let settings = serde_json::json!({ "channels": 1, "crop": 9, "latent": 4 });
+    let settings = serde_json::json!({ "channels": 1, "crop": 9, "latent": 4, "maps": 64 });
     models::build(ModelCard { model: "conv_autoencoder".into(), settings }, 5).unwrap()
 }
 
@@ -105,7 +105,7 @@ fn a_saved_model_comes_back() {
 
 #[test]
 fn data_of_another_size_are_refused() {
-    let settings = serde_json::json!({ "channels": 2, "crop": 9, "latent": 4 });
+    let settings = serde_json::json!({ "channels": 2, "crop": 9, "latent": 4, "maps": 64 });
     let model = models::build::<Kernels>(ModelCard { model: "conv_autoencoder".into(), settings }, 5).unwrap();
     let message = model.encode(&Blobs(3), 4).unwrap_err().to_string();
     assert!(message.contains("162") && message.contains("81"), "{message}");

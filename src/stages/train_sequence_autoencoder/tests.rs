@@ -48,7 +48,7 @@ fn write(name: &str, folder: &Path) {
     if name == "sequences" {
         return write_sequences(folder);
     }
-    let settings = serde_json::json!({ "channels": 1, "crop": SIDE, "latent": 3 });
+    let settings = serde_json::json!({ "channels": 1, "crop": SIDE, "latent": 3, "maps": 64 });
     let card = ModelCard { model: "conv_autoencoder".into(), settings };
     let model: Model<Kernels> = models::build(card, 4).unwrap();
     model.save(folder).unwrap();
