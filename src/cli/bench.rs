@@ -12,7 +12,7 @@ use super::run::{Format, device, start_threads};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("bench").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("bench")).about(ABOUT), run };
 
 const ABOUT: &str = "Time a training step and an inference pass of a model";
 

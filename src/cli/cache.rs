@@ -12,7 +12,7 @@ use super::session::{Places, Session, Target};
 use super::{Ending, Entry, Exit, Outcome, complain, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("cache").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("cache")).about(ABOUT), run };
 
 const ABOUT: &str = "List, prune or verify the cache";
 

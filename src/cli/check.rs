@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Ending, Entry, Exit, Outcome, complain, say, session};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("check").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("check")).about(ABOUT), run };
 
 const ABOUT: &str = "Report every fault in pipelines and experiments";
 

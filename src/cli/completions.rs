@@ -7,7 +7,7 @@ use super::{Ending, Entry, Exit, Outcome, definition};
 
 /// The command.
 pub(super) const ENTRY: Entry =
-    Entry { define: || Arguments::augment_args(Command::new("completions").about(ABOUT)), run };
+    Entry { define: || Arguments::augment_args(Command::new("completions")).about(ABOUT), run };
 
 const ABOUT: &str = "Print completion for a shell";
 

@@ -11,7 +11,7 @@ use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("explain").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("explain")).about(ABOUT), run };
 
 const ABOUT: &str = "Explain why a stage is not cached, or why it was computed";
 

@@ -10,7 +10,7 @@ use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("graph").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("graph")).about(ABOUT), run };
 
 const ABOUT: &str = "Draw the stages and their edges, coloured by state";
 

@@ -16,7 +16,7 @@ use crate::ztf::inspect::{Summary, find_alert};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("inspect").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("inspect")).about(ABOUT), run };
 
 const ABOUT: &str = "Show what is in an alert packet, tarball, folder, array, table, weights file or cache entry";
 

@@ -12,7 +12,7 @@ use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("plan").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("plan")).about(ABOUT), run };
 
 const ABOUT: &str = "Show what would run and why, running nothing";
 

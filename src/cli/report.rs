@@ -8,7 +8,7 @@ use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("report").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("report")).about(ABOUT), run };
 
 const ABOUT: &str = "Write tables, figures and report.html again, from the cache alone";
 

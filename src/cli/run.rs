@@ -17,7 +17,7 @@ use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, bars, complain, lines, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("run").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("run")).about(ABOUT), run };
 
 const ABOUT: &str = "Run what is not cached, then write tables, figures and the report";
 

@@ -9,7 +9,7 @@ use crate::stages;
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("stages").about(ABOUT)), run };
+pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("stages")).about(ABOUT), run };
 
 const ABOUT: &str = "Describe every stage kind: inputs, keys, defaults, units, source";
 

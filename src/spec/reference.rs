@@ -10,8 +10,16 @@ use crate::stages::KINDS;
 
 /// All kinds, in the order in which data flow.
 pub fn kinds_as_markdown() -> String {
-    KINDS.iter().map(|kind| kind_as_markdown(*kind)).collect::<Vec<_>>().join("\n")
+    let kinds: Vec<String> = KINDS.iter().map(|kind| kind_as_markdown(*kind)).collect();
+    format!("{HEAD}\n{}", kinds.join("\n").trim_end())
 }
+
+/// What stands before the kinds.
+const HEAD: &str = "# Stage kinds and their keys
+
+Written by `estampa stages > pipelines/README.md`; a test fails when it is stale. Every stage also takes `kind`,
+`inputs = { NAME = \"STAGE\" }` and, where it draws random numbers, `seed`. Paths are relative to the file that names them.
+";
 
 /// One kind with its inputs and keys.
 pub fn kind_as_markdown(kind: &dyn StageKind) -> String {
@@ -34,7 +42,7 @@ fn port(port: &Port) -> String {
     let takes = if takes.is_empty() { "anything".into() } else { takes.join(" or ") };
     let name = if port.name == "*" { "any names".to_string() } else { format!("`{}`", port.name) };
     let optional = if port.required { "" } else { ", optional" };
-    format!("{name} ({takes}{optional}): {}", port.help)
+    format!("{name} ({takes}{optional}): {}", port.help.trim_end_matches('.'))
 }
 
 fn table(keys: &[Key]) -> String {

@@ -9,6 +9,8 @@ mod world;
 mod caching;
 /// Kills, two processes at once, damaged and unwritable caches.
 mod crashes;
+/// Bad data and real packets through the binary.
+mod data;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
 /// `plan` and `explain` against what really runs.

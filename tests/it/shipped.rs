@@ -1,8 +1,215 @@
-use crate::world::World;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::world::{Said, World};
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn matching(pattern: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = glob::glob(&project().join(pattern).to_string_lossy()).unwrap().flatten().collect();
+    found.sort();
+    assert!(!found.is_empty(), "nothing matches {pattern}");
+    found
+}
+
+/// The folder of real alerts; says loudly when it is absent.
+fn real_alerts() -> Option<PathBuf> {
+    let given = std::env::var_os("ESTAMPA_ZTF_ALERTS").map(PathBuf::from);
+    let folder = given.unwrap_or_else(|| project().join("../shared/data/ztf-alerts"));
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no real alerts at {}", folder.display());
+        return None;
+    }
+    Some(folder.canonicalize().unwrap())
+}
+
+/// Settings that point `load` stages at the real alerts; `None` when the file needs them and they are absent.
+fn data_settings(target: &Path) -> Option<Vec<String>> {
+    let name = target.to_string_lossy();
+    let stage = match () {
+        () if name.contains("real_alerts") => "alerts",
+        () if name.contains("realism") => "real",
+        () => return Some(Vec::new()),
+    };
+    let folder = real_alerts()?;
+    let set = |key: &str, file: &str| format!("{stage}.{key}={:?}", folder.join(file).to_string_lossy());
+    Some(vec![set("path", "alerts.avro"), set("labels", "labels.csv")])
+}
+
+/// Runs `estampa` on a target of the project, with cache and results in the world.
+fn estampa(world: &World, verb: &str, target: &Path, set: &[String]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_estampa"));
+    command.arg(verb).arg(target).arg("--cache").arg(world.path("cache")).arg("--results").arg(world.path("results"));
+    for setting in set {
+        command.args(["--set", setting]);
+    }
+    Said::of(command.current_dir(project()).stdin(Stdio::null()).output().unwrap())
+}
 
 #[test]
-fn schema_is_json() {
+fn every_shipped_file_is_free_of_faults() {
+    let world = World::new();
+    for target in matching("pipelines/*.toml").into_iter().chain(matching("experiments/*/experiment.toml")) {
+        let Some(set) = data_settings(&target) else { continue };
+        estampa(&world, "plan", &target, &set).expect(0, "cached 0");
+    }
+}
+
+/// Small versions: few objects, one or two epochs, narrow networks.
+fn small(target: &Path) -> Vec<String> {
+    let name = target.to_string_lossy();
+    let mut set = vec!["autoencoder.epochs=1", "autoencoder.maps=4"];
+    if name.contains("temporal") {
+        set.extend(["alerts.objects=60", "sequence_autoencoder.epochs=2"]);
+    } else if name.contains("realism") {
+        set = vec!["simulated.objects=200", "pixels.components=8", "by_metadata.trees=20", "by_pixels_forest.trees=20"];
+    } else if name.contains("real_alerts") {
+        set.extend(["augmented.copies=0", "forest.trees=20"]);
+    } else {
+        set.extend(["alerts.objects=120", "forest.trees=20"]);
+    }
+    set.into_iter().map(String::from).collect()
+}
+
+#[test]
+fn every_shipped_experiment_runs() {
+    for target in matching("experiments/*/experiment.toml") {
+        let world = World::new();
+        let Some(mut set) = data_settings(&target) else { continue };
+        set.extend(small(&target));
+        let name = target.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+        estampa(&world, "run", &target, &set).expect(0, "failed 0, skipped 0");
+        let results = world.path("results").join(&name);
+        for file in ["report.html", "arms.csv", "manifest.json", "tables/metrics.csv", "tables/comparison.md"] {
+            assert!(results.join(file).exists(), "{name} has no {file}");
+        }
+        let figures = std::fs::read_dir(results.join("figures")).unwrap().count();
+        assert!(figures >= 8, "{name} has {figures} figures");
+        estampa(&world, "run", &target, &set).expect(0, "ran 0,");
+    }
+}
+
+#[test]
+fn every_experiment_tells_question_expectation_and_finding() {
+    for target in matching("experiments/*/experiment.toml") {
+        let readme = std::fs::read_to_string(target.with_file_name("README.md")).unwrap();
+        for word in ["Question", "Expectation", "Finding"] {
+            assert!(readme.contains(word), "{} lacks {word}", target.display());
+        }
+        assert!(!readme.lines().any(|line| line.trim() == "FINDING"), "{} has no finding yet", target.display());
+    }
+}
+
+#[test]
+fn threads_and_jobs_change_no_byte() {
+    let target = project().join("pipelines/first_alert.toml");
+    let digests = |threads: &str| {
+        let world = World::new();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_estampa"));
+        command.arg("run").arg(&target).arg("--cache").arg(world.path("cache"));
+        command.arg("--results").arg(world.path("results")).args(["--threads", threads, "--jobs", threads]);
+        for setting in small(&target) {
+            command.args(["--set", &setting]);
+        }
+        Said::of(command.current_dir(project()).output().unwrap()).expect(0, "failed 0");
+        let metas = glob::glob(&world.path("cache/entries/*/*/meta.json").to_string_lossy()).unwrap().flatten();
+        let digest = |path: PathBuf| {
+            let meta: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            (meta["stage"].to_string(), meta["digest"].to_string())
+        };
+        metas.map(digest).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (one, three) = (digests("1"), digests("3"));
+    assert_eq!(one.len(), 12);
+    assert_eq!(one, three);
+}
+
+#[test]
+fn reference_of_keys_is_fresh() {
+    let said = World::new().say(&["stages"]);
+    let written = std::fs::read_to_string(project().join("pipelines/README.md")).unwrap();
+    assert_eq!(written.trim(), said.out.trim(), "run: estampa stages > pipelines/README.md");
+}
+
+#[test]
+fn schema_takes_every_shipped_file_and_refuses_a_wrong_key() {
     let said = World::new().say(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    assert!(jsonschema::meta::is_valid(&schema));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for path in matching("pipelines/*.toml").into_iter().chain(matching("experiments/*/experiment.toml")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let value: serde_json::Value = toml::from_str(&text).unwrap();
+        // A stage that only overrides keys of an included file does not say its kind.
+        let overrides = value["pipeline"].get("include").is_some();
+        assert!(overrides || validator.is_valid(&value), "{}", path.display());
+        let wrong: serde_json::Value = toml::from_str(&format!("{text}\n[nonsense]\n")).unwrap();
+        assert!(!validator.is_valid(&wrong), "{}", path.display());
+    }
+}
+
+#[test]
+fn new_files_run_as_they_are() {
+    let world = World::new();
+    world.say(&["new", "experiment", "mine"]).expect(0, "wrote experiments/mine/experiment.toml");
+    world.say(&["new", "experiment", "mine"]).expect(2, "is there already");
+    world.say(&["run", "experiments/mine", "--set", "autoencoder.maps=4"]).expect(0, "failed 0, skipped 0");
+    world.say(&["new", "pipeline", "../evil"]).expect(2, "letters, digits");
+}
+
+/// Fenced blocks of a language in a document.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in text.split(&format!("```{language}\n")).skip(1) {
+        found.push(part.split("```").next().unwrap_or_default().to_string());
+    }
+    found
+}
+
+#[test]
+fn readme_files_are_free_of_faults() {
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let mut checked = 0;
+    for block in blocks(&readme, "toml") {
+        let Some(name) = block.lines().next().and_then(|l| l.strip_prefix("# ")).filter(|n| n.ends_with(".toml"))
+        else {
+            continue;
+        };
+        let world = World::new();
+        world.write(
+            "pipelines/first_alert.toml",
+            &std::fs::read_to_string(project().join("pipelines/first_alert.toml")).unwrap(),
+        );
+        world.write(name.trim(), &block).say(&["check", name.trim()]).expect(0, "no faults");
+        checked += 1;
+    }
+    assert!(checked > 0);
+}
+
+#[test]
+fn readme_commands_exist_with_their_options() {
+    let world = World::new();
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let mut checked = 0;
+    for line in blocks(&readme, "sh").iter().flat_map(|b| b.lines().map(String::from).collect::<Vec<_>>()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let words = match words.as_slice() {
+            ["cargo", "run", "--release", "--", rest @ ..] => rest,
+            ["estampa", rest @ ..] => rest,
+            _ => continue,
+        };
+        let mut help = vec![words[0]];
+        if words[0] == "cache" {
+            help.push(words[1]);
+        }
+        help.push("--help");
+        let said = world.say(&help);
+        said.expect(0, "Usage");
+        for option in words.iter().filter(|w| w.starts_with("--")) {
+            assert!(said.out.contains(option.split('=').next().unwrap()), "{line}: no {option}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 3);
 }
