@@ -94,7 +94,9 @@ fn descent(memory: &VecDeque<Pair>, gradient: &[f64]) -> Vec<f64> {
     }
     if let Some(last) = memory.back() {
         let scale = 1.0 / (last.rho * dot(&last.change, &last.change));
-        direction.iter_mut().for_each(|d| *d *= scale);
+        for d in &mut direction {
+            *d *= scale;
+        }
     }
     for (pair, alpha) in memory.iter().zip(alphas.into_iter().rev()) {
         let beta = pair.rho * dot(&pair.change, &direction);

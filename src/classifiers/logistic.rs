@@ -137,7 +137,9 @@ impl Objective<'_> {
             gradient.iter_mut().zip(slope).for_each(|(sum, g)| *sum += g);
         }
         let total: f64 = self.weights.iter().sum();
-        gradient.iter_mut().for_each(|g| *g /= total);
+        for g in &mut gradient {
+            *g /= total;
+        }
         Ok((value / total, gradient))
     }
 

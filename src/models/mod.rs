@@ -86,21 +86,3 @@ fn uniform(count: usize, seed: u64) -> Vec<f32> {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| random.random()).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::nn::Kernels;
-
-    #[test]
-    #[ignore = "a measurement"]
-    fn measure() {
-        for name in ["conv_autoencoder", "sequence_autoencoder"] {
-            let entry = entry::<Kernels>(name).unwrap();
-            let mut model =
-                build::<Kernels>(ModelCard { model: name.into(), settings: (entry.defaults)() }, 1).unwrap();
-            let timing = crate::nn::bench::bench(&mut model, &(entry.example)(64), 15).unwrap();
-            println!("{}", serde_json::to_string(&timing).unwrap());
-        }
-    }
-}

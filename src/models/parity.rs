@@ -153,13 +153,12 @@ fn filled<B: Backend>(name: &str) -> Model<B> {
 
 fn batch(model: &str) -> Batch {
     let stamps = |count| wave(count, 0.0).map(|w| (0.5 + 0.5 * w) as f32).collect();
-    match model {
-        "conv_autoencoder" => Batch::from_columns(4, [("stamps", stamps(4 * 3 * 441))]),
-        _ => {
-            let dynamic = wave(150, 1.0).map(|w| w as f32).collect();
-            let columns = [("stamps", stamps(15 * 2 * 441)), ("dynamic", dynamic), ("length", vec![5.0; 3])];
-            Batch::from_columns(3, columns)
-        }
+    if model == "conv_autoencoder" {
+        Batch::from_columns(4, [("stamps", stamps(4 * 3 * 441))])
+    } else {
+        let dynamic = wave(150, 1.0).map(|w| w as f32).collect();
+        let columns = [("stamps", stamps(15 * 2 * 441)), ("dynamic", dynamic), ("length", vec![5.0; 3])];
+        Batch::from_columns(3, columns)
     }
 }
 

@@ -31,7 +31,7 @@ impl StampTrunk {
 
     /// Features of a stamp of side `crop`: `64 q²` with `q = ⌊(crop + 3) / 4⌋` after two poolings.
     pub(super) fn features(crop: usize) -> usize {
-        let quarter = (crop + 3) / 4;
+        let quarter = crop.div_ceil(4);
         64 * quarter * quarter
     }
 

@@ -331,7 +331,7 @@ macro_rules! choice {
 
         impl $name {
             /// The word in TOML.
-            pub fn word(self) -> &'static str {
+            $vis fn word(self) -> &'static str {
                 match self { $( Self::$variant => $word, )* }
             }
         }

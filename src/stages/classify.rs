@@ -61,7 +61,7 @@ impl StageKind for Classify {
     }
     fn randomness(&self, params: &Params) -> Randomness {
         let Some(Value::Text(name)) = params.get(CLASSIFIER) else { return Randomness::None };
-        let random = classifier(name).is_some_and(|classifier| classifier.is_random());
+        let random = classifier(name).is_some_and(super::super::classifiers::Classifier::is_random);
         if random { Randomness::PerReplicate } else { Randomness::None }
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {

@@ -95,7 +95,9 @@ impl StageKind for ExtractFeatures {
                 job.progress(number as u64, rows.len() as u64, "vectors")?;
             }
             vector.clear();
-            blocks.iter().for_each(|block| (block.append)(number, &mut vector));
+            for block in &blocks {
+                (block.append)(number, &mut vector);
+            }
             writer.push(row, &vector)?;
         }
         Ok(writer.finish()?)

@@ -9,7 +9,7 @@ use crate::spec::value::{Params, Value};
 use crate::stage::{Device, Job, Silent, StageError, StageKind};
 
 /// The kind's defaults with these values set.
-pub fn params(kind: &dyn StageKind, set: &[(&str, Value)]) -> Params {
+pub(super) fn params(kind: &dyn StageKind, set: &[(&str, Value)]) -> Params {
     let default = |key: crate::spec::keys::Key| (key.name.to_string(), key.default.unwrap());
     let mut params: Params = kind.keys().into_iter().map(default).collect();
     for (name, value) in set {
@@ -19,21 +19,21 @@ pub fn params(kind: &dyn StageKind, set: &[(&str, Value)]) -> Params {
 }
 
 /// A text value.
-pub fn text(word: &str) -> Value {
+pub(super) fn text(word: &str) -> Value {
     Value::Text(word.into())
 }
 
 /// A list of texts.
-pub fn list(words: &[&str]) -> Value {
+pub(super) fn list(words: &[&str]) -> Value {
     Value::List(words.iter().map(|w| text(w)).collect())
 }
 
 /// An empty folder for inputs, and the artifact below `out` once a stage ran.
-pub struct Bench(TempDir);
+pub(super) struct Bench(TempDir);
 
 impl Bench {
     /// With an empty folder for each input, filled by `write(name, folder)`.
-    pub fn new(inputs: &[&str], write: impl Fn(&str, &Path)) -> Self {
+    pub(super) fn new(inputs: &[&str], write: impl Fn(&str, &Path)) -> Self {
         let bench = Self(tempfile::tempdir().unwrap());
         for name in inputs {
             std::fs::create_dir(bench.path(name)).unwrap();
@@ -44,17 +44,17 @@ impl Bench {
     }
 
     /// The folder of an input.
-    pub fn path(&self, input: &str) -> PathBuf {
+    pub(super) fn path(&self, input: &str) -> PathBuf {
         self.0.path().join(format!("input_{input}"))
     }
 
     /// The artifact's folder.
-    pub fn out(&self) -> PathBuf {
+    pub(super) fn out(&self) -> PathBuf {
         self.0.path().join("out")
     }
 
     /// Runs the kind on all inputs.
-    pub fn run(
+    pub(super) fn run(
         self,
         kind: &dyn StageKind,
         inputs: &[&str],
@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// Runs the kind with all its parameters given, those of a variant among them.
-    pub fn run_with(
+    pub(super) fn run_with(
         self,
         kind: &dyn StageKind,
         inputs: &[&str],
@@ -89,7 +89,7 @@ impl Bench {
     }
 
     /// The bytes of each file of the artifact.
-    pub fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(super) fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
         let files = std::fs::read_dir(self.out()).unwrap().map(|f| f.unwrap().path());
         files
             .filter(|f| f.is_file())
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     /// The first digits of a digest of all of them.
-    pub fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (name, bytes) in self.bytes() {
             hasher.update(name.as_bytes()).update(&bytes);

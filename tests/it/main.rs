@@ -1,6 +1,6 @@
 //! Tests through the binary, one module per promise. Each runs `estampa` in a project of its own in a temporary folder.
 
-#![allow(missing_docs, clippy::print_stderr)]
+#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used)]
 
 /// A temporary project, and what `estampa` says in it.
 mod world;

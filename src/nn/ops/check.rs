@@ -37,7 +37,7 @@ impl Case {
     /// Output and gradients of `f`, after checking them against finite differences.
     pub(super) fn run<B: Backend, const N: usize>(&self, f: impl Fn([Matrix<B>; N]) -> Matrix<B>) -> Vec<Vec<f32>> {
         let inputs = self.tensors::<B, N>(None);
-        let plain: Vec<_> = inputs.iter().map(|x| x.retaped::<Track<B::Device>>()).collect();
+        let plain: Vec<_> = inputs.iter().map(dfdx::tensor::Tensor::retaped::<Track<B::Device>>).collect();
         let output = f(inputs);
         let mut results = vec![output.as_vec()];
         let shape = *output.shape();
