@@ -139,6 +139,9 @@ fn collect(targets: &[PathBuf], places: &Places, max_size: Option<u64>, older_th
         say(format!("{word} {} {} ({})", entry.meta.kind, entry.meta.key.short(), bytes(size)));
         (removed, freed, total) = (removed + 1, freed + size, total - size);
     }
+    if !dry_run {
+        store.clear_damaged().map_err(Ending::failed)?;
+    }
     say(format!("{removed} entries, {}; {} left", bytes(freed), bytes(total)));
     Ok(Exit::Done)
 }

@@ -143,6 +143,16 @@ impl Store {
         at(&entry.folder, "cannot remove", fs::remove_dir_all(&entry.folder))
     }
 
+    /// Removes what was moved aside.
+    pub fn clear_damaged(&self) -> Result<()> {
+        let folder = self.root.join("damaged");
+        if !folder.exists() {
+            return Ok(());
+        }
+        digest::make_writable(&folder);
+        at(&folder, "cannot remove", fs::remove_dir_all(&folder))
+    }
+
     /// Every complete entry of a kind (all kinds when empty), ordered by kind and key.
     pub fn entries(&self, kind: &str) -> Vec<Entry> {
         let root = self.root.join("entries");
