@@ -28,9 +28,9 @@ crate::keys! {
     pub struct AutoencoderKeys {
         /// Passes over the training split.
         epochs: usize = 30, range(1, 100_000);
-        /// Stamps per step of the optimiser ([1]: 100).
+        /// Stamps per step of the optimiser (100 in Astorga et al. 2018).
         batch: usize = 64, range(1, 100_000);
-        /// Learning rate of Adam ([1]: 3.33e-5 with 160 epochs of 1.25 million stamps).
+        /// Learning rate of Adam (Astorga et al. 2018: 3.33e-5 with 160 epochs of 1.25 million stamps).
         rate: f64 = 0.001, range(0, 1);
         /// How the rate falls over all steps: half a cosine to nothing, or not at all.
         decay: DecayWord = DecayWord::Cosine;
@@ -44,9 +44,9 @@ crate::keys! {
 crate::keys! {
     /// Keys of `conv_autoencoder`.
     pub struct ConvKeys {
-        /// Length of the code ([1]: 21).
+        /// Length of the code (21 in Astorga et al. 2018).
         latent: usize = 21, range(1, 4096);
-        /// Maps of every hidden layer ([1]: 64); fewer train faster.
+        /// Maps of every hidden layer (64 in Astorga et al. 2018); fewer train faster.
         maps: usize = 64, range(1, 1024);
     }
 }

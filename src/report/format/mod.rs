@@ -1,4 +1,4 @@
-//! How a comparison looks in each format. A new format is one file and one line in [`Format::ALL`] and [`render`].
+//! How a comparison looks in each format. A new format is one file and one line in [`Format::ALL`] and in `Comparison::render`.
 
 pub mod html;
 pub mod json;
