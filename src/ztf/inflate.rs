@@ -8,7 +8,7 @@ use libdeflater::{DecompressionError, Decompressor};
 
 /// First room for inflated bytes: a 63 x 63 FITS cutout has 20,160, a block of one alert some 70,000. Too little room costs
 /// a second pass; untouched room costs nothing.
-const FIRST_ROOM: usize = 256 * 1024;
+const FIRST_ROOM: usize = 96 * 1024;
 
 /// A reusable decoder of deflate and gzip with the buffer it inflates into.
 pub struct Inflater {
