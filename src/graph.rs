@@ -1,15 +1,14 @@
 //! The steps of an experiment and their edges: every arm and replicate of every stage, equal ones merged.
 //! Knows nothing of caches, keys of contents or execution.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::spec::experiment::Experiment;
 use crate::spec::keys::Key;
 use crate::spec::pipeline::{Stage, holds_files};
-use crate::spec::value::Params;
-use crate::stage::{ExternalFile, Randomness, StageKind};
+use crate::spec::value::{Params, Value};
+use crate::stage::{Randomness, StageKind};
 
 /// A step by its position in [`Graph::steps`]; every step comes after its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,33 +16,40 @@ pub struct StepId(pub usize);
 
 /// One thing to compute, however many arms and replicates want it.
 pub struct Step {
-    /// What does it.
-    pub kind: &'static dyn StageKind,
-    /// Checked parameters, every declared key present.
-    pub params: Params,
-    /// What of the parameters enters the key: canonical text by key, without paths.
-    pub settings: Vec<(&'static str, String)>,
+    /// The stage in the first arm that wants it.
+    pub stage: Arc<Stage>,
     /// Seed, for kinds that draw random numbers.
     pub seed: Option<u64>,
-    /// Files of the user by key.
-    pub files: BTreeMap<String, Vec<ExternalFile>>,
-    /// Input name and step, ordered by name.
-    pub inputs: Vec<(String, StepId)>,
-    /// Folder of the TOML file.
-    pub home: PathBuf,
+    /// Steps that feed it, in the order of the stage's inputs.
+    pub sources: Box<[StepId]>,
+}
+
+impl Step {
+    /// What does it.
+    pub fn kind(&self) -> &'static dyn StageKind {
+        self.stage.kind
+    }
+
     /// Name of the stage in the first arm that wants it, for messages.
-    pub label: String,
+    pub fn label(&self) -> &str {
+        &self.stage.name
+    }
+
+    /// Input names and steps, ordered by name.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, StepId)> {
+        self.stage.inputs.iter().map(|(name, _)| name.as_str()).zip(self.sources.iter().copied())
+    }
 }
 
 /// Where a step is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Use {
     /// Position of the arm.
-    pub arm: usize,
+    pub arm: u32,
     /// Replicate, from 0.
-    pub replicate: usize,
-    /// Name of the stage.
-    pub stage: String,
+    pub replicate: u32,
+    /// Position of the stage in the arm's pipeline.
+    pub stage: u32,
     /// The step.
     pub step: StepId,
 }
@@ -61,16 +67,19 @@ impl Graph {
     /// The steps that the experiment's arms and replicates need.
     pub fn of(experiment: &Experiment) -> Self {
         let mut graph = Self::default();
-        let mut known: HashMap<String, StepId> = HashMap::new();
+        let mut merger = Merger::default();
         for (arm, variant) in experiment.arms.iter().enumerate() {
+            let pipeline = &variant.pipeline;
+            let mut ids = vec![StepId(0); pipeline.stages.len()];
             for replicate in 0..experiment.replicates {
-                let mut ids: Vec<StepId> = Vec::new();
-                for stage in &variant.pipeline.stages {
-                    let seed = seed_of(stage, variant.pipeline.seed, replicate);
-                    let inputs = stage.inputs.iter().map(|(name, from)| (name.clone(), ids[*from])).collect();
-                    let id = graph.add(stage, seed, inputs, &mut known);
-                    ids.push(id);
-                    graph.uses.push(Use { arm, replicate, stage: stage.name.clone(), step: id });
+                for position in pipeline.order.iter().copied() {
+                    let stage = &pipeline.stages[position];
+                    let seed = seed_of(stage, pipeline.seed, replicate);
+                    let sources = stage.inputs.iter().map(|(_, from)| ids[*from]).collect();
+                    let id = graph.add(stage, seed, sources, &mut merger);
+                    ids[position] = id;
+                    let (arm, replicate, stage) = (arm as u32, replicate as u32, position as u32);
+                    graph.uses.push(Use { arm, replicate, stage, step: id });
                 }
             }
         }
@@ -78,26 +87,10 @@ impl Graph {
     }
 
     /// The step for a stage: a new one, or the equal one that is there.
-    fn add(
-        &mut self,
-        stage: &Stage,
-        seed: Option<u64>,
-        inputs: Vec<(String, StepId)>,
-        known: &mut HashMap<String, StepId>,
-    ) -> StepId {
-        let settings = settings(&stage.keys, &stage.params);
-        let recipe = recipe(stage, &settings, seed, &inputs);
-        *known.entry(recipe).or_insert_with(|| {
-            self.steps.push(Step {
-                kind: stage.kind,
-                params: stage.params.clone(),
-                settings,
-                seed,
-                files: stage.files.clone(),
-                inputs,
-                home: stage.home.clone(),
-                label: stage.name.clone(),
-            });
+    fn add(&mut self, stage: &Arc<Stage>, seed: Option<u64>, sources: Box<[StepId]>, merger: &mut Merger) -> StepId {
+        let recipe = merger.recipe(stage, seed, &sources);
+        *merger.steps.entry(recipe).or_insert_with(|| {
+            self.steps.push(Step { stage: stage.clone(), seed, sources });
             StepId(self.steps.len() - 1)
         })
     }
@@ -111,7 +104,7 @@ impl Graph {
     pub fn dependents(&self) -> Vec<Vec<StepId>> {
         let mut dependents = vec![Vec::new(); self.steps.len()];
         for (i, step) in self.steps.iter().enumerate() {
-            for (_, from) in &step.inputs {
+            for from in &step.sources {
                 if dependents[from.0].last() != Some(&StepId(i)) {
                     dependents[from.0].push(StepId(i));
                 }
@@ -128,7 +121,7 @@ impl Graph {
         }
         for i in (0..self.steps.len()).rev() {
             if needed[i] {
-                for (_, from) in &self.steps[i].inputs {
+                for from in &self.steps[i].sources {
                     needed[from.0] = true;
                 }
             }
@@ -137,36 +130,73 @@ impl Graph {
     }
 }
 
-/// Canonical text of every parameter that enters the key, ordered by name.
-fn settings(keys: &[Key], params: &Params) -> Vec<(&'static str, String)> {
-    let mut settings: Vec<(&'static str, String)> = keys
-        .iter()
-        .filter(|key| !holds_files(&key.shape) && !is_quiet(key, params))
-        .map(|key| (key.name, params.get(key.name).map(ToString::to_string).unwrap_or_default()))
-        .collect();
-    settings.sort();
-    settings
+/// 160 bits of BLAKE3: equal exactly for equal stages, or for equal steps.
+type Recipe = [u8; 20];
+
+/// Finds equal steps.
+#[derive(Default)]
+struct Merger {
+    /// Recipes of stages by address: arms share the stages that they leave alone.
+    stages: HashMap<*const Stage, Recipe>,
+    steps: HashMap<Recipe, StepId>,
+}
+
+impl Merger {
+    fn recipe(&mut self, stage: &Arc<Stage>, seed: Option<u64>, sources: &[StepId]) -> Recipe {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.stages.entry(Arc::as_ptr(stage)).or_insert_with(|| of_stage(stage)));
+        hasher.update(&seed.unwrap_or(u64::MAX).to_le_bytes());
+        for id in sources {
+            hasher.update(&(id.0 as u64).to_le_bytes());
+        }
+        cut(&hasher)
+    }
+}
+
+fn cut(hasher: &blake3::Hasher) -> Recipe {
+    let mut recipe = Recipe::default();
+    hasher.finalize_xof().fill(&mut recipe);
+    recipe
+}
+
+/// Everything of a stage that can make its result differ, but for seed and inputs.
+fn of_stage(stage: &Stage) -> Recipe {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    add(stage.kind.name());
+    settings(stage, &mut |name, value| {
+        add(name);
+        add(value);
+    });
+    for (name, _) in &stage.inputs {
+        add(name);
+    }
+    for (name, files) in &stage.files {
+        add(name);
+        for file in files.iter() {
+            add(&file.label);
+            add(&file.path.to_string_lossy());
+        }
+    }
+    cut(&hasher)
+}
+
+/// Every parameter that enters the key, ordered by name, with its canonical text; paths are left out.
+pub fn settings(stage: &Stage, visit: &mut dyn FnMut(&str, &str)) {
+    let counts = |key: &&Key| !holds_files(&key.shape) && !is_quiet(key, &stage.params);
+    let mut keys: Vec<&Key> = stage.keys.iter().filter(counts).collect();
+    keys.sort_unstable_by_key(|key| key.name);
+    for key in keys {
+        visit(key.name, &stage.params.get(key.name).map(Value::to_string).unwrap_or_default());
+    }
 }
 
 /// A key that came later stays out while it has its default.
 fn is_quiet(key: &Key, params: &Params) -> bool {
     key.added_later && params.get(key.name) == key.default.as_ref()
-}
-
-fn recipe(stage: &Stage, settings: &[(&str, String)], seed: Option<u64>, inputs: &[(String, StepId)]) -> String {
-    let mut text = format!("{}\n{seed:?}\n", stage.kind.name());
-    for (name, value) in settings {
-        let _ = writeln!(text, "{name}={value}");
-    }
-    for (name, id) in inputs {
-        let _ = writeln!(text, "<{name}={}", id.0);
-    }
-    for (name, files) in &stage.files {
-        for file in files {
-            let _ = writeln!(text, "@{name}={}={}", file.label, file.path.display());
-        }
-    }
-    text
 }
 
 /// The seed of a stage: its own, or derived from pipeline seed, replicate and kind; none for kinds that draw nothing.

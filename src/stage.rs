@@ -202,6 +202,8 @@ pub struct Job<'a> {
     pub checkpoint: &'a Path,
     /// Device to use.
     pub device: Device,
+    /// Accelerators that are this stage's alone while it runs, by number; those that it asked for with `gpu`.
+    pub gpus: &'a [u32],
     /// Threads that it may use.
     pub threads: usize,
     /// Progress and cancellation.

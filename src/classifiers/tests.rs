@@ -14,16 +14,16 @@ fn data() -> (Vec<Vec<f32>>, Vec<usize>) {
 }
 
 /// Defaults of the classifier with some keys changed.
-fn params(classifier: &dyn Classifier, changes: &[(&str, Value)]) -> Params {
-    let mut params: Params = classifier.keys().into_iter().map(|key| (key.name.into(), key.default.unwrap())).collect();
-    params.extend(changes.iter().map(|(key, value)| ((*key).to_string(), value.clone())));
+fn params(classifier: &dyn Classifier, changes: &[(&'static str, Value)]) -> Params {
+    let mut params: Params = classifier.keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
+    params.extend(changes.iter().map(|(key, value)| (*key, value.clone())));
     params
 }
 
 /// Probabilities of the last 40 rows, fitted on the first 120; `validation`: with the last 40 as validation rows.
 fn judge(
     name: &str,
-    changes: &[(&str, Value)],
+    changes: &[(&'static str, Value)],
     validation: bool,
 ) -> Result<(Vec<Vec<f64>>, Vec<(&'static str, f64)>), ClassifierError> {
     let (rows, labels) = data();

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::execute::Outcome;
 use crate::execute::progress::Progress;
 use crate::graph::{Step, StepId};
+use crate::store::entry::Entry;
 use crate::store::key::Change;
 
 use super::lines::{because, ending, titles};
@@ -16,7 +17,7 @@ use super::session::Session;
 
 /// Bars on standard error.
 pub(super) struct Bars {
-    titles: BTreeMap<StepId, String>,
+    titles: Vec<String>,
     group: MultiProgress,
     total: ProgressBar,
     running: Mutex<BTreeMap<StepId, (ProgressBar, Instant)>>,
@@ -32,7 +33,7 @@ impl Bars {
     }
 
     fn title(&self, id: StepId) -> &str {
-        self.titles.get(&id).map_or("", String::as_str)
+        self.titles.get(id.0).map_or("", String::as_str)
     }
 
     fn print(&self, line: &str) {
@@ -45,8 +46,10 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Progress for Bars {
-    fn begin(&self, steps: usize) {
-        self.total.set_length(steps as u64);
+    fn begin(&self, wanted: &[bool], done: &[bool], _: &[f64]) {
+        let count = |marks: &[bool]| marks.iter().filter(|m| **m).count() as u64;
+        self.total.set_length(count(wanted));
+        self.total.set_position(count(done));
     }
 
     fn started(&self, id: StepId, _: &Step, cause: Option<&[Change]>) {
@@ -74,18 +77,19 @@ impl Progress for Bars {
         self.print(&format!("{}: waiting for another process that computes it", self.title(id)));
     }
 
-    fn damaged(&self, id: StepId, _: &Step) {
-        self.print(&format!("{}: its cached files were changed or removed; computing it again", self.title(id)));
+    fn damaged(&self, id: StepId, _: &Step, what: &str) {
+        let title = self.title(id);
+        self.print(&format!("{title}: its cached files were changed or removed ({what}); computing it again"));
     }
 
-    fn finished(&self, id: StepId, _: &Step, outcome: &Outcome) {
+    fn finished(&self, id: StepId, _: &Step, outcome: &Outcome, _: Option<&Entry>) {
         self.total.inc(1);
         let removed = self.running.lock().ok().and_then(|mut running| running.remove(&id));
         let seconds = removed.as_ref().map_or(0.0, |(_, begun)| begun.elapsed().as_secs_f64());
         if let Some((bar, _)) = removed {
             bar.finish_and_clear();
         }
-        if !matches!(outcome, Outcome::Done(_, false)) {
+        if !matches!(outcome, Outcome::Done(false)) {
             self.print(&format!("{}: {}", self.title(id), ending(outcome, seconds)));
         }
     }

@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
+use crate::spec::needs::{scaled, size};
 use crate::store::Store;
-use crate::store::entry::Entry as CacheEntry;
+use crate::store::entry::Meta;
 
 use super::session::{Places, Session, Target};
 use super::{Ending, Entry, Exit, Outcome, complain, say};
@@ -66,7 +67,8 @@ fn run(matches: &ArgMatches) -> Outcome {
 
 /// An entry with the experiments that reach it.
 struct Held {
-    entry: CacheEntry,
+    folder: PathBuf,
+    meta: Meta,
     users: Vec<String>,
     age: u64,
 }
@@ -77,7 +79,7 @@ fn held(store: &Store, targets: &[PathBuf], places: &Places) -> Vec<Held> {
     let mut list: Vec<Held> = store
         .entries("")
         .into_iter()
-        .map(|entry| Held { age: now.saturating_sub(entry.meta.created), entry, users: Vec::new() })
+        .map(|(folder, meta)| Held { age: now.saturating_sub(meta.created), folder, meta, users: Vec::new() })
         .collect();
     for target in if targets.is_empty() { shipped() } else { targets.to_vec() } {
         let target = Target { target, places: places.clone(), set: Vec::new() };
@@ -87,7 +89,7 @@ fn held(store: &Store, targets: &[PathBuf], places: &Places) -> Vec<Held> {
         };
         let Ok(plan) = session.plan(store, &session.memory(false), &[]) else { continue };
         for planned in plan.steps.iter().filter_map(|p| p.entry.as_ref()) {
-            if let Some(held) = list.iter_mut().find(|h| h.entry.folder == planned.folder)
+            if let Some(held) = list.iter_mut().find(|h| h.folder == planned.folder)
                 && !held.users.contains(&session.experiment.name)
             {
                 held.users.push(session.experiment.name.clone());
@@ -107,8 +109,7 @@ fn shipped() -> Vec<PathBuf> {
 fn list(targets: &[PathBuf], places: &Places) -> Outcome {
     let store = Store::view(&places.cache(".".as_ref()));
     let mut total = 0;
-    for Held { entry, users, age } in held(&store, targets, places) {
-        let meta = &entry.meta;
+    for Held { meta, users, age, .. } in held(&store, targets, places) {
         total += meta.size();
         let users = if users.is_empty() { "-".into() } else { users.join(", ") };
         let (key, size, age) = (meta.key.short(), bytes(meta.size()), self::age(age));
@@ -124,19 +125,19 @@ fn list(targets: &[PathBuf], places: &Places) -> Outcome {
 fn collect(targets: &[PathBuf], places: &Places, max_size: Option<u64>, older_than: u64, dry_run: bool) -> Outcome {
     let store = Store::view(&places.cache(".".as_ref()));
     let list = held(&store, targets, places);
-    let mut total: u64 = list.iter().map(|h| h.entry.meta.size()).sum();
+    let mut total: u64 = list.iter().map(|h| h.meta.size()).sum();
     let (mut removed, mut freed) = (0, 0);
-    for Held { entry, users, age } in list {
+    for Held { folder, meta, users, age } in list {
         let large = max_size.is_none_or(|max| total > max);
         if !users.is_empty() || age < older_than || !large {
             continue;
         }
-        let size = entry.meta.size();
+        let size = meta.size();
         let word = if dry_run { "would remove" } else { "removed" };
         if !dry_run {
-            store.remove(&entry).map_err(Ending::failed)?;
+            store.remove(&folder).map_err(Ending::failed)?;
         }
-        say(format!("{word} {} {} ({})", entry.meta.kind, entry.meta.key.short(), bytes(size)));
+        say(format!("{word} {} {} ({})", meta.kind, meta.key.short(), bytes(size)));
         (removed, freed, total) = (removed + 1, freed + size, total - size);
     }
     if !dry_run {
@@ -150,15 +151,11 @@ fn verify(places: &Places) -> Outcome {
     let store = Store::view(&places.cache(".".as_ref()));
     let entries = store.entries("");
     let mut damaged = 0;
-    for entry in &entries {
-        if let Err(what) = entry.verify() {
+    for (folder, meta) in &entries {
+        if let Err(what) = meta.verify(folder) {
             damaged += 1;
-            say(format!(
-                "damaged: {} {}: {what}; the next run computes it again",
-                entry.meta.kind,
-                entry.meta.key.short()
-            ));
-            store.set_aside(&entry.folder).map_err(Ending::failed)?;
+            say(format!("damaged: {} {}: {what}; the next run computes it again", meta.kind, meta.key.short()));
+            store.set_aside(folder).map_err(Ending::failed)?;
         }
     }
     say(format!("{} entries, {damaged} damaged", entries.len()));
@@ -185,20 +182,6 @@ pub(super) fn age(seconds: u64) -> String {
         7200..=172_799 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / 86400),
     }
-}
-
-fn scaled(text: &str, units: &[(&str, u64)], what: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = &text[digits.len()..];
-    let number: u64 = digits.parse().map_err(|_| format!("not a {what}: {text}"))?;
-    let factor = units.iter().find(|(u, _)| u.eq_ignore_ascii_case(unit)).map(|(_, f)| *f);
-    let names: Vec<&str> = units.iter().map(|(u, _)| *u).collect();
-    let factor = factor.ok_or_else(|| format!("unknown unit `{unit}`; known: {}", names.join(", ")))?;
-    number.checked_mul(factor).ok_or_else(|| format!("{text} is too large"))
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    scaled(text, &[("", 1), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)], "size")
 }
 
 fn duration(text: &str) -> Result<u64, String> {

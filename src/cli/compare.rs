@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use crate::plan::Plan;
 use crate::report::{ComparisonOptions, Format, Record, comparison};
 use crate::spec::faults::suggest;
 use crate::store::Store;
@@ -59,8 +60,8 @@ fn run(matches: &ArgMatches) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// What the cache holds of a target; results that are missing are said.
-pub(super) fn record(target: &std::path::Path, places: &Places) -> Result<Record, Ending> {
+/// A target and what the cache holds of it; results that are missing are said.
+pub(super) fn planned(target: &std::path::Path, places: &Places) -> Result<(Session, Plan), Ending> {
     let target = Target { target: target.to_path_buf(), places: places.clone(), set: Vec::new() };
     let session = Session::open(&target)?;
     let plan = session.plan(&Store::view(&session.cache), &session.memory(false), &[])?;
@@ -69,8 +70,17 @@ pub(super) fn record(target: &std::path::Path, places: &Places) -> Result<Record
         let of = plan.steps.len();
         complain(format!("warning: {}: {missing} of {of} steps have no result; run it first", session.experiment.name));
     }
-    let mut record =
-        session.record(&plan, |id| if plan.step(id).entry.is_some() { "cached".into() } else { "missing".into() });
-    record.provenance = serde_json::json!(super::run::provenance(&session));
-    Ok(record)
+    Ok((session, plan))
+}
+
+/// The record of what the cache holds.
+pub(super) fn record_of(session: &Session, plan: &Plan) -> Record {
+    let mut record = session.record(plan, |id| if plan.step(id).entry.is_some() { "cached" } else { "missing" });
+    record.provenance = serde_json::json!(super::run::provenance(session));
+    record
+}
+
+/// What the cache holds of a target.
+pub(super) fn record(target: &std::path::Path, places: &Places) -> Result<Record, Ending> {
+    planned(target, places).map(|(session, plan)| record_of(&session, &plan))
 }

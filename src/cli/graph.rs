@@ -50,7 +50,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     let shown = |id: StepId| nodes.iter().any(|n| n.id == id);
     let edges: Vec<(StepId, StepId)> = nodes
         .iter()
-        .flat_map(|node| session.graph.step(node.id).inputs.iter().map(|(_, from)| (*from, node.id)))
+        .flat_map(|node| session.graph.step(node.id).sources.iter().map(|from| (*from, node.id)))
         .filter(|(from, _)| shown(*from))
         .collect();
     say(match arguments.format {
@@ -64,14 +64,14 @@ fn run(matches: &ArgMatches) -> Outcome {
 /// The steps of the first replicate, each once.
 fn nodes(session: &Session, plan: &Plan, arm: Option<usize>) -> Vec<Node> {
     let titles = super::lines::titles(session);
-    let chosen = |u: &&Use| u.replicate == 0 && arm.is_none_or(|a| u.arm == a);
+    let chosen = |u: &&Use| u.replicate == 0 && arm.is_none_or(|a| u.arm as usize == a);
     let mut ids: Vec<StepId> = session.graph.uses.iter().filter(chosen).map(|u| u.step).collect();
     ids.sort_unstable();
     ids.dedup();
     let node = |id: StepId| Node {
         id,
-        title: titles[&id].replace(", replicate 1", "").replace(" (replicate 1)", ""),
-        kind: session.graph.step(id).kind.name(),
+        title: titles[id.0].replace(", replicate 1", "").replace(" (replicate 1)", ""),
+        kind: session.graph.step(id).kind().name(),
         state: plan.step(id).state,
     };
     ids.into_iter().map(node).collect()

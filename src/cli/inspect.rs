@@ -9,7 +9,7 @@ use crate::artifacts::table::Table;
 use crate::report::draw::mosaic::{Plane, mosaic};
 use crate::report::draw::png;
 use crate::spec::files;
-use crate::store::entry::{Entry as CacheEntry, META};
+use crate::store::entry::{META, Meta};
 use crate::ztf::feed::Source;
 use crate::ztf::inspect::{Summary, find_alert};
 
@@ -92,16 +92,15 @@ fn picture(path: &Path, rows: &[Vec<Plane>]) -> Result<(), Ending> {
 }
 
 fn entry(path: &Path) -> Result<String, Ending> {
-    let entry = CacheEntry::read(path).ok_or_else(|| Ending::input("error: this is no complete cache entry"))?;
-    let meta = &entry.meta;
-    let mut text = format!("{} `{}`, key {}\n", meta.kind, meta.stage, meta.key.text());
+    let meta = Meta::read(path).ok_or_else(|| Ending::input("error: this is no complete cache entry"))?;
+    let mut text = format!("{} `{}`, key {}\n", meta.kind, meta.stage, meta.key);
     text += &format!("computed in {:.2} s by version {}\n\nparts of the key\n", meta.seconds, meta.version);
     for (name, value) in &meta.parts.0 {
         text += &format!("  {name} = {value}\n");
     }
     text += "\nfiles\n";
     for file in &meta.files {
-        text += &format!("  {:>12}  {}  {}\n", file.size, &file.digest[..10.min(file.digest.len())], file.name);
+        text += &format!("  {:>12}  {}  {}\n", file.size, file.digest.short(), file.name);
     }
     Ok(text.trim_end().into())
 }

@@ -9,40 +9,49 @@ use serde_json::json;
 use crate::execute::Outcome;
 use crate::execute::progress::Progress;
 use crate::graph::{Step, StepId};
+use crate::store::entry::Entry;
 use crate::store::key::Change;
 
 use super::session::Session;
 use super::{complain, say};
 
-/// What to call each step: its stage, with arm and replicate where they tell steps apart.
-pub(super) fn titles(session: &Session) -> BTreeMap<StepId, String> {
-    let mut uses: BTreeMap<StepId, Vec<&crate::graph::Use>> = BTreeMap::new();
-    for used in &session.graph.uses {
-        uses.entry(used.step).or_default().push(used);
-    }
+/// What to call each step, by position: its stage, with arm and replicate where they tell steps apart.
+pub(super) fn titles(session: &Session) -> Vec<String> {
     let arms = session.experiment.arms.len();
-    let title = |list: &Vec<&crate::graph::Use>| {
-        let mut names: Vec<&str> = Vec::new();
-        for used in list {
-            let arm = session.experiment.arms[used.arm].name.as_str();
-            if !names.contains(&arm) {
-                names.push(arm);
-            }
-        }
+    let mut users: Vec<Users> = vec![Users::default(); session.graph.steps.len()];
+    for used in &session.graph.uses {
+        users[used.step.0].add(used);
+    }
+    let title = |(users, step): (&Users, &Step)| {
         let mut parts = Vec::new();
-        match names.len() {
-            n if n == arms => {}
-            1 => parts.push(names[0].to_string()),
-            n => parts.push(format!("{n} arms")),
+        match (users.arms, users.last) {
+            (n, _) if n == arms => {}
+            (1, Some(last)) => parts.push(session.experiment.arms[last.arm as usize].name.clone()),
+            (n, _) => parts.push(format!("{n} arms")),
         }
-        let replicates: std::collections::BTreeSet<usize> = list.iter().map(|u| u.replicate).collect();
-        if replicates.len() == 1 && session.experiment.replicates > 1 {
-            parts.push(format!("replicate {}", list[0].replicate + 1));
+        if let Some(last) = users.last.filter(|_| !users.replicates && session.experiment.replicates > 1) {
+            parts.push(format!("replicate {}", last.replicate + 1));
         }
-        let stage = &list[0].stage;
-        if parts.is_empty() { stage.clone() } else { format!("{stage} ({})", parts.join(", ")) }
+        if parts.is_empty() { step.label().into() } else { format!("{} ({})", step.label(), parts.join(", ")) }
     };
-    uses.iter().map(|(id, list)| (*id, title(list))).collect()
+    users.iter().zip(&session.graph.steps).map(title).collect()
+}
+
+/// Who uses a step; uses come in the order of the arms.
+#[derive(Clone, Copy, Default)]
+struct Users {
+    arms: usize,
+    /// Whether there are several replicates among them.
+    replicates: bool,
+    last: Option<crate::graph::Use>,
+}
+
+impl Users {
+    fn add(&mut self, used: &crate::graph::Use) {
+        self.replicates |= self.last.is_some_and(|last| last.replicate != used.replicate);
+        self.arms += usize::from(self.last.is_none_or(|last| last.arm != used.arm));
+        self.last = Some(*used);
+    }
 }
 
 /// Why a step runs, in a few words.
@@ -58,18 +67,18 @@ pub(super) fn because(cause: Option<&[Change]>) -> String {
 /// The outcome in words, with message and hint.
 pub(super) fn ending(outcome: &Outcome, seconds: f64) -> String {
     match outcome {
-        Outcome::Done(_, true) => format!("done in {seconds:.1} s"),
-        Outcome::Done(_, false) => "cached".into(),
+        Outcome::Done(true) => format!("done in {seconds:.1} s"),
+        Outcome::Done(false) => "cached".into(),
         Outcome::Failed(what, Some(hint)) => format!("failed: {what}\n  help: {hint}"),
         Outcome::Failed(what, None) => format!("failed: {what}"),
         Outcome::Blocked(by) => format!("not run: `{by}` failed"),
-        Outcome::Pending | Outcome::Running | Outcome::Skipped => "not run".into(),
+        Outcome::Skipped => "not run".into(),
     }
 }
 
 /// Plain lines on standard error.
 pub(super) struct PlainLines {
-    titles: BTreeMap<StepId, String>,
+    titles: Vec<String>,
     begun: Mutex<BTreeMap<StepId, Instant>>,
 }
 
@@ -79,7 +88,7 @@ impl PlainLines {
     }
 
     fn title(&self, id: StepId) -> &str {
-        self.titles.get(&id).map_or("", String::as_str)
+        self.titles.get(id.0).map_or("", String::as_str)
     }
 
     fn seconds(&self, id: StepId) -> f64 {
@@ -89,7 +98,7 @@ impl PlainLines {
 }
 
 impl Progress for PlainLines {
-    fn begin(&self, _: usize) {}
+    fn begin(&self, _: &[bool], _: &[bool], _: &[f64]) {}
 
     fn started(&self, id: StepId, _: &Step, cause: Option<&[Change]>) {
         if let Ok(mut begun) = self.begun.lock() {
@@ -104,12 +113,13 @@ impl Progress for PlainLines {
         complain(format!("{}: waiting for another process that computes it", self.title(id)));
     }
 
-    fn damaged(&self, id: StepId, _: &Step) {
-        complain(format!("{}: its cached files were changed or removed; computing it again", self.title(id)));
+    fn damaged(&self, id: StepId, _: &Step, what: &str) {
+        let title = self.title(id);
+        complain(format!("{title}: its cached files were changed or removed ({what}); computing it again"));
     }
 
-    fn finished(&self, id: StepId, _: &Step, outcome: &Outcome) {
-        if !matches!(outcome, Outcome::Done(_, false)) {
+    fn finished(&self, id: StepId, _: &Step, outcome: &Outcome, _: Option<&Entry>) {
+        if !matches!(outcome, Outcome::Done(false)) {
             complain(format!("{}: {}", self.title(id), ending(outcome, self.seconds(id))));
         }
     }
@@ -117,7 +127,7 @@ impl Progress for PlainLines {
 
 /// One JSON object per event on standard output.
 pub(super) struct JsonLines {
-    titles: BTreeMap<StepId, String>,
+    titles: Vec<String>,
 }
 
 impl JsonLines {
@@ -126,8 +136,8 @@ impl JsonLines {
     }
 
     fn say(&self, event: &str, id: StepId, step: &Step, more: &serde_json::Value) {
-        let title = self.titles.get(&id);
-        let mut object = json!({"event": event, "step": title, "stage": step.label, "kind": step.kind.name()});
+        let title = self.titles.get(id.0);
+        let mut object = json!({"event": event, "step": title, "stage": step.label(), "kind": step.kind().name()});
         if let (Some(object), Some(more)) = (object.as_object_mut(), more.as_object()) {
             object.extend(more.clone());
         }
@@ -136,8 +146,9 @@ impl JsonLines {
 }
 
 impl Progress for JsonLines {
-    fn begin(&self, steps: usize) {
-        say(json!({"event": "begin", "steps": steps}));
+    fn begin(&self, wanted: &[bool], done: &[bool], _: &[f64]) {
+        let count = |marks: &[bool]| marks.iter().filter(|m| **m).count();
+        say(json!({"event": "begin", "steps": count(wanted), "cached": count(done)}));
     }
 
     fn started(&self, id: StepId, step: &Step, cause: Option<&[Change]>) {
@@ -152,16 +163,16 @@ impl Progress for JsonLines {
         self.say("waiting", id, step, &json!({}));
     }
 
-    fn damaged(&self, id: StepId, step: &Step) {
-        self.say("damaged", id, step, &json!({}));
+    fn damaged(&self, id: StepId, step: &Step, what: &str) {
+        self.say("damaged", id, step, &json!({"file": what}));
     }
 
-    fn finished(&self, id: StepId, step: &Step, outcome: &Outcome) {
+    fn finished(&self, id: StepId, step: &Step, outcome: &Outcome, entry: Option<&Entry>) {
         let more = match outcome {
-            Outcome::Done(entry, _) => json!({"key": entry.meta.key.text(), "seconds": entry.meta.seconds}),
+            Outcome::Done(_) => json!({"key": entry.map(|e| e.key), "seconds": entry.map(|e| e.seconds)}),
             Outcome::Failed(what, hint) => json!({"message": what, "hint": hint}),
             Outcome::Blocked(by) => json!({"message": format!("`{by}` failed")}),
-            _ => json!({}),
+            Outcome::Skipped => json!({}),
         };
         self.say(outcome.word(), id, step, &more);
     }

@@ -4,8 +4,10 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
 use crate::graph::StepId;
-use crate::plan::{Earlier, Plan, State, reason};
-use crate::store::Store;
+use crate::plan::{Earlier, Plan, Reason, State, reason};
+use crate::store::key::Parts;
+use crate::store::memory::Memory;
+use crate::store::{Store, StoreError};
 
 use super::run::Format;
 use super::session::{Session, Target};
@@ -40,11 +42,9 @@ fn run(matches: &ArgMatches) -> Outcome {
     let store = Store::view(&session.cache);
     let wanted = session.wanted(arguments.arm.as_deref(), arguments.until.as_deref())?;
     let forced = session.forced(&arguments.force, arguments.arm.as_deref())?;
-    let plan = session.plan(&store, &session.memory(false), &forced)?;
-    let mut earlier = Earlier::of(&store);
-    let reasons: Vec<String> = (0..session.graph.steps.len())
-        .map(|i| reason::of(&session.graph, &plan, StepId(i), &mut earlier, forced[i]).to_string())
-        .collect();
+    let memory = session.memory(false);
+    let plan = session.plan(&store, &memory, &forced)?;
+    let reasons = reasons(&session, &plan, &store, &memory, &forced)?;
     match arguments.format {
         Format::Json => say(as_json(&session, &plan, &wanted, &reasons)),
         Format::Text => as_text(&session, &plan, &wanted, &reasons),
@@ -52,33 +52,53 @@ fn run(matches: &ArgMatches) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn as_json(session: &Session, plan: &Plan, wanted: &[bool], reasons: &[String]) -> serde_json::Value {
+/// The reason of every step, by position.
+pub(super) fn reasons(
+    session: &Session,
+    plan: &Plan,
+    store: &Store,
+    memory: &Memory,
+    forced: &[bool],
+) -> Result<Vec<Reason>, Ending> {
+    let (mut earlier, graph) = (Earlier::of(store), &session.graph);
+    let mut reason = |id: StepId| {
+        // Only what will run is compared with earlier results.
+        let parts = if plan.step(id).state == State::Run { plan.parts(graph, id, memory)? } else { Parts::default() };
+        Ok(reason::of(graph, plan, id, &parts, &mut earlier, forced[id.0]))
+    };
+    (0..graph.steps.len()).map(|i| reason(StepId(i)).map_err(|e: StoreError| Ending::input(e))).collect()
+}
+
+fn as_json(session: &Session, plan: &Plan, wanted: &[bool], reasons: &[Reason]) -> serde_json::Value {
     let uses = session.graph.uses.iter().filter(|u| wanted[u.step.0]);
     let rows = uses.map(|u| {
         let planned = plan.step(u.step);
         json!({
-            "arm": session.experiment.arms[u.arm].name,
+            "arm": session.experiment.arms[u.arm as usize].name,
             "replicate": u.replicate,
-            "stage": u.stage,
-            "kind": session.graph.step(u.step).kind.name(),
+            "stage": session.stage(u).name,
+            "kind": session.stage(u).kind.name(),
             "state": planned.state.word(),
-            "reason": reasons[u.step.0],
-            "key": planned.key.as_ref().map(crate::store::key::Key::text),
+            "reason": reasons[u.step.0].to_string(),
+            "cause": reasons[u.step.0],
+            "key": planned.key,
         })
     });
     rows.collect()
 }
 
 /// One line for each distinct step, and the totals.
-fn as_text(session: &Session, plan: &Plan, wanted: &[bool], reasons: &[String]) {
+fn as_text(session: &Session, plan: &Plan, wanted: &[bool], reasons: &[Reason]) {
     let titles = super::lines::titles(session);
-    let width = titles.values().map(|t| t.chars().count()).max().unwrap_or(0);
+    let width = titles.iter().map(|t| t.chars().count()).max().unwrap_or(0);
     let mut counts = [0; 3];
-    for (id, title) in titles.iter().filter(|(id, _)| wanted[id.0]) {
-        let state = plan.step(*id).state;
+    let mut text = String::new();
+    for (i, title) in titles.iter().enumerate().filter(|(i, _)| wanted[*i]) {
+        let state = plan.steps[i].state;
         counts[state as usize] += 1;
-        say(format!("{title:width$}  {:6}  {}", state.word(), reasons[id.0]));
+        text += &format!("{title:width$}  {:6}  {}\n", state.word(), reasons[i]);
     }
+    say(text.trim_end());
     let [cached, run, wait] = [State::Cached, State::Run, State::Wait].map(|s| counts[s as usize]);
     say(format!("run {run}, wait {wait}, cached {cached}"));
 }

@@ -4,7 +4,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::report;
 
-use super::session::{Session, Target};
+use super::session::Target;
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
@@ -20,9 +20,11 @@ struct Arguments {
 
 fn run(matches: &ArgMatches) -> Outcome {
     let Arguments { target } = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
-    let results = Session::open(&target)?.results;
-    let record = super::compare::record(&target.target, &target.places)?;
-    let written = report::write(&record, &results).map_err(|e| Ending::failed(format!("error: {e}")))?;
+    let (session, plan) = super::compare::planned(&target.target, &target.places)?;
+    let identity = session.identity(&plan, |_| "missing");
+    let record = super::compare::record_of(&session, &plan);
+    let written =
+        report::write(&identity, &record, &session.results).map_err(|e| Ending::failed(format!("error: {e}")))?;
     for path in written {
         say(path.display());
     }

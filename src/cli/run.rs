@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use crate::execute::progress::Progress;
+use crate::execute::progress::{Progress, Quiet};
 use crate::execute::{self, Options, Report, Request, Summary};
+use crate::graph::StepId;
+use crate::plan::State;
 use crate::report;
+use crate::spec::needs::{Needs, size};
 use crate::stage::Device;
 use crate::store::Store;
-use crate::store::memory::Memory;
 
 use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, bars, complain, lines, say};
@@ -40,9 +42,15 @@ struct Arguments {
     /// Run this stage and what it needs, nothing else
     #[arg(long, value_name = "STAGE")]
     until: Option<String>,
-    /// Stages at a time [default: number of cores]
+    /// Stages at a time; one with `cpu = n` counts as n [default: number of cores]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Memory that stages may use together, by what their `mem` says [default: all]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    mem: Option<u64>,
+    /// Accelerators that stages may use together, by what their `gpu` says [default: all]
+    #[arg(long, value_name = "N")]
+    gpus: Option<u32>,
     /// Threads in all [default: number of cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -86,19 +94,21 @@ fn run(matches: &ArgMatches) -> Outcome {
     let memory = session.memory(true);
     let wanted = session.wanted(arguments.arm.as_deref(), arguments.until.as_deref())?;
     let forced = session.forced(&arguments.force, arguments.arm.as_deref())?;
-    let options = Options {
-        jobs: arguments.jobs.unwrap_or(cores).max(1),
-        threads,
-        device: arguments.device,
-        keep_going: arguments.keep_going,
-    };
-    listen_for_signals();
-    let progress = watcher(arguments.format, &session);
+    let plan = session.plan(&store, &memory, &forced)?;
+    memory.save();
+    let limits = arguments.limits(cores);
+    let options = Options { limits, threads, device: arguments.device, keep_going: arguments.keep_going };
     let request =
         Request { graph: &session.graph, store: &store, memory: &memory, wanted: &wanted, forced: &forced, options };
-    let report = execute::run(&request, progress.as_ref(), &STOP);
-    drop(progress);
-    let written = write_results(&session, &store, &memory, &report);
+    listen_for_signals();
+    let idle = plan.steps.iter().zip(&wanted).all(|(step, wanted)| !wanted || step.state == State::Cached);
+    let report = if idle {
+        execute::run(&request, plan, &Quiet, &STOP)
+    } else {
+        execute::run(&request, plan, watcher(arguments.format, &session).as_ref(), &STOP)
+    };
+    memory.save();
+    let written = write_results(&session, &report);
     let exit = if report.interrupted {
         Exit::Interrupted
     } else if report.summary().failed > 0 {
@@ -108,6 +118,27 @@ fn run(matches: &ArgMatches) -> Outcome {
     };
     close(arguments.format, report.summary(), &session, written.as_ref().ok());
     written.map(|_| exit)
+}
+
+impl Arguments {
+    /// What the steps that run at one time may use together.
+    fn limits(&self, cores: usize) -> Needs {
+        let gpu = self.gpus.unwrap_or_else(|| if self.device == Device::Cpu { gpus() } else { 1 });
+        let mem = self.mem.or_else(memory_of_machine).unwrap_or(u64::MAX);
+        Needs { cpu: self.jobs.unwrap_or(cores).max(1) as u32, mem, gpu }
+    }
+}
+
+/// Accelerators that the system shows.
+fn gpus() -> u32 {
+    glob::glob("/dev/nvidia[0-9]*").map_or(0, |found| found.count() as u32)
+}
+
+/// Bytes of memory of this machine.
+fn memory_of_machine() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 fn unwritable(error: crate::store::StoreError) -> Ending {
@@ -144,15 +175,23 @@ fn watcher<'a>(format: Format, session: &'a Session) -> Box<dyn Progress + 'a> {
 }
 
 /// Writes tables and figures of everything that is in the cache now, unless they are there already.
-fn write_results(session: &Session, store: &Store, memory: &Memory, report: &Report) -> Result<Vec<String>, Ending> {
-    let plan = session.plan(store, memory, &[])?;
-    let mut record = session.record(&plan, |id| {
-        let word = report.outcomes[id.0].word();
-        if word == "skipped" && plan.step(id).entry.is_some() { "cached".into() } else { word.into() }
-    });
-    record.provenance = serde_json::json!(provenance(session));
-    let written = report::refresh(&record, &session.results).map_err(|e| Ending::failed(format!("error: {e}")))?;
-    Ok(written.iter().map(|p| p.display().to_string()).collect())
+fn write_results(session: &Session, report: &Report) -> Result<Vec<String>, Ending> {
+    let state = |id: StepId| match (report.outcomes[id.0].word(), &report.plan.step(id).entry) {
+        ("skipped", Some(_)) => "cached",
+        (word, _) => word,
+    };
+    let identity = session.identity(&report.plan, state);
+    let record = || {
+        let mut record = session.record(&report.plan, state);
+        record.provenance = serde_json::json!(provenance(session));
+        record
+    };
+    let written =
+        report::refresh(&identity, record, &session.results).map_err(|e| Ending::failed(format!("error: {e}")))?;
+    for path in &written.restored {
+        complain(format!("restored {}: it was changed or removed since it was written", path.display()));
+    }
+    Ok(written.files.iter().map(|p| p.display().to_string()).collect())
 }
 
 /// Where the numbers come from.

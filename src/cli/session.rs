@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::graph::{Graph, StepId};
+use crate::graph::{Graph, StepId, Use};
 use crate::plan::Plan;
 use crate::report::record::{ArmRecord, Record, StepRecord};
 use crate::spec::experiment::{self, Experiment};
 use crate::spec::faults::{Faults, suggest};
+use crate::spec::pipeline::Stage;
 use crate::store::Store;
+use crate::store::entry::Entry;
+use crate::store::key::Digest;
 use crate::store::memory::Memory;
 
 use super::{Ending, styled};
@@ -97,16 +100,21 @@ impl Session {
     /// Steps that the stage of this name is, in the given arm or in all.
     pub(super) fn steps_of(&self, stage: &str, arm: Option<&str>) -> Result<Vec<StepId>, Ending> {
         let arm = arm.map(|name| self.arm(name)).transpose()?;
-        let uses = self.graph.uses.iter().filter(|u| arm.is_none_or(|a| u.arm == a));
-        let ids: Vec<StepId> = uses.clone().filter(|u| u.stage == stage).map(|u| u.step).collect();
+        let uses = self.graph.uses.iter().filter(|u| arm.is_none_or(|a| u.arm as usize == a));
+        let ids: Vec<StepId> = uses.clone().filter(|u| self.stage(u).name == stage).map(|u| u.step).collect();
         if ids.is_empty() {
-            let mut names: Vec<&str> = uses.map(|u| u.stage.as_str()).collect();
+            let mut names: Vec<&str> = uses.map(|u| self.stage(u).name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
             let hint = suggest(stage, &names).unwrap_or_default();
             return Err(Ending::input(format!("error: there is no stage `{stage}`; {hint}")));
         }
         Ok(ids)
+    }
+
+    /// The stage that is used.
+    pub(super) fn stage(&self, used: &Use) -> &Stage {
+        &self.experiment.arms[used.arm as usize].pipeline.stages[used.stage as usize]
     }
 
     /// Position of the arm of this name.
@@ -124,7 +132,7 @@ impl Session {
             (arm, Some(stage)) => self.steps_of(stage, arm)?,
             (Some(arm), None) => {
                 let arm = self.arm(arm)?;
-                self.graph.uses.iter().filter(|u| u.arm == arm).map(|u| u.step).collect()
+                self.graph.uses.iter().filter(|u| u.arm as usize == arm).map(|u| u.step).collect()
             }
             (None, None) => (0..self.graph.steps.len()).map(StepId).collect(),
         };
@@ -142,8 +150,39 @@ impl Session {
         Ok(forced)
     }
 
+    /// Digest of all that the results are made from, without making them: equal exactly while results need not change.
+    pub(super) fn identity(&self, plan: &Plan, state: impl Fn(StepId) -> &'static str) -> Digest {
+        let mut hasher = blake3::Hasher::new_derive_key("estampa 2026-11 what results are made from");
+        let mut add = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        let experiment = &self.experiment;
+        add(env!("CARGO_PKG_VERSION"));
+        add(&experiment.name);
+        add(&experiment.question);
+        add(experiment.baseline.as_deref().unwrap_or("\n"));
+        add(&format!("{} {}", experiment.replicates, experiment.arms.len()));
+        for arm in &experiment.arms {
+            add(&format!("{:?} {:?} {}", arm.name, arm.settings, arm.pipeline.seed));
+        }
+        for used in &self.graph.uses {
+            let (stage, planned) = (self.stage(used), plan.step(used.step));
+            add(&stage.name);
+            for (name, from) in &stage.inputs {
+                add(name);
+                add(&from.to_string());
+            }
+            match (&planned.entry, planned.key) {
+                (Some(entry), Some(key)) => add(&format!("{key} {}", entry.digest)),
+                _ => add(state(used.step)),
+            }
+        }
+        Digest(*hasher.finalize().as_bytes())
+    }
+
     /// The experiment as reports see it; `state` gives the word and `plan` the entries.
-    pub(super) fn record(&self, plan: &Plan, state: impl Fn(StepId) -> String) -> Record {
+    pub(super) fn record(&self, plan: &Plan, state: impl Fn(StepId) -> &'static str) -> Record {
         let arms = self.experiment.arms.iter();
         Record {
             experiment: self.experiment.name.clone(),
@@ -157,24 +196,22 @@ impl Session {
         }
     }
 
-    fn step_record(&self, plan: &Plan, used: &crate::graph::Use, state: &impl Fn(StepId) -> String) -> StepRecord {
-        let arm = &self.experiment.arms[used.arm];
-        let stages = &arm.pipeline.stages;
-        let stage = stages.iter().find(|s| s.name == used.stage);
-        let inputs = stage.into_iter().flat_map(|s| &s.inputs);
+    fn step_record(&self, plan: &Plan, used: &Use, state: &impl Fn(StepId) -> &'static str) -> StepRecord {
+        let arm = &self.experiment.arms[used.arm as usize];
+        let stage = self.stage(used);
+        let inputs = stage.inputs.iter();
         let planned = plan.step(used.step);
-        let kind = self.graph.step(used.step).kind;
         StepRecord {
             arm: arm.name.clone(),
-            replicate: used.replicate,
-            stage: used.stage.clone(),
-            kind: kind.name().into(),
-            artifact: kind.output(),
-            key: planned.key.as_ref().map(|k| k.text().to_string()).unwrap_or_default(),
-            state: state(used.step),
-            seconds: planned.entry.as_ref().map(|e| e.meta.seconds),
-            folder: planned.entry.as_ref().map(crate::store::entry::Entry::out),
-            inputs: inputs.map(|(name, from)| (name.clone(), stages[*from].name.clone())).collect(),
+            replicate: used.replicate as usize,
+            stage: stage.name.clone(),
+            kind: stage.kind.name().into(),
+            artifact: stage.kind.output(),
+            key: planned.key.map(|k| k.to_string()).unwrap_or_default(),
+            state: state(used.step).into(),
+            seconds: planned.entry.as_ref().map(|e| e.seconds),
+            folder: planned.entry.as_ref().map(Entry::out),
+            inputs: inputs.map(|(name, from)| (name.clone(), arm.pipeline.stages[*from].name.clone())).collect(),
         }
     }
 }

@@ -1,28 +1,35 @@
-//! Runs a graph: local workers, one claim for each key, early cut-off, failures that block only what depends on them.
+//! Runs a plan: local workers, one claim for each key, early cut-off, failures that block only what depends on them.
 //! Knows no kind of stage and no astronomy, and never prints: it tells a [`Progress`].
 
 mod perform;
 pub mod progress;
+pub mod schedule;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::graph::{Graph, StepId};
+use crate::plan::{Earlier, Plan, State};
+use crate::spec::needs::Needs;
 use crate::stage::Device;
 use crate::store::Store;
 use crate::store::entry::Entry;
 use crate::store::memory::Memory;
 
-use perform::perform;
+use perform::{Performed, perform};
 use progress::Progress;
+use schedule::Schedule;
+
+/// How often steps that other processes compute are looked at.
+const POLL: Duration = Duration::from_millis(30);
 
 /// How to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Steps at a time.
-    pub jobs: usize,
+    /// What the steps that run at one time may use together.
+    pub limits: Needs,
     /// Threads that each step may use.
     pub threads: usize,
     /// Where tensors live.
@@ -31,16 +38,11 @@ pub struct Options {
     pub keep_going: bool,
 }
 
-/// What became of a step. Its life: `Pending` until all inputs are `Done`, then queued and `Running`, then one of the
-/// last four; a step whose input is `Failed` or `Blocked` becomes `Blocked` at once.
+/// What became of a step.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Not begun.
-    Pending,
-    /// A worker has it.
-    Running,
     /// Its result is there; whether this run computed it.
-    Done(Box<Entry>, bool),
+    Done(bool),
     /// It gave no result: message and hint.
     Failed(String, Option<String>),
     /// It could not begin because the step of this name failed.
@@ -50,18 +52,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Its result.
-    pub fn entry(&self) -> Option<&Entry> {
-        if let Self::Done(entry, _) = self { Some(entry) } else { None }
-    }
-
     /// The word in tables.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Done(_, true) => "ran",
-            Self::Done(_, false) => "cached",
+            Self::Done(true) => "ran",
+            Self::Done(false) => "cached",
             Self::Failed(..) => "failed",
-            Self::Pending | Self::Running | Self::Blocked(_) | Self::Skipped => "skipped",
+            Self::Blocked(_) | Self::Skipped => "skipped",
         }
     }
 }
@@ -79,8 +76,10 @@ pub struct Summary {
     pub skipped: usize,
 }
 
-/// What became of every step that was asked for, by position.
+/// What became of every step, by position.
 pub struct Report {
+    /// Keys and entries as they are now.
+    pub plan: Plan,
     /// One for each step of the graph.
     pub outcomes: Vec<Outcome>,
     /// Steps that were asked for.
@@ -122,137 +121,113 @@ pub struct Request<'a> {
 }
 
 /// Everything that the workers share.
-pub(crate) struct Run<'a> {
-    pub(crate) request: &'a Request<'a>,
-    pub(crate) progress: &'a dyn Progress,
-    pub(crate) stop: &'a AtomicBool,
-    dependents: Vec<Vec<StepId>>,
-    heights: Vec<usize>,
+struct Run<'a> {
+    request: &'a Request<'a>,
+    progress: &'a dyn Progress,
+    stop: &'a AtomicBool,
+    earlier: Mutex<Earlier<'a>>,
     board: Mutex<Board>,
     changed: Condvar,
 }
 
 /// What the workers write on.
 struct Board {
+    plan: Plan,
     outcomes: Vec<Outcome>,
-    missing: Vec<usize>,
-    /// Ready steps; those with the longest chain behind them come first.
-    ready: BTreeSet<(std::cmp::Reverse<usize>, StepId)>,
-    unfinished: usize,
+    schedule: Schedule,
     halted: bool,
 }
 
-/// Runs what is asked for; `stop` interrupts it.
-pub fn run(request: &Request, progress: &dyn Progress, stop: &AtomicBool) -> Report {
-    let dependents = request.graph.dependents();
-    let heights = heights(&dependents);
-    let wanted = request.wanted;
-    let board = Mutex::new(Board::new(request.graph, wanted, &heights));
-    let run = Run { request, progress, stop, dependents, heights, board, changed: Condvar::new() };
-    progress.begin(wanted.iter().filter(|w| **w).count());
+/// Runs what the plan lacks of what is asked for; `stop` interrupts it. With nothing to do it starts no thread.
+pub fn run(request: &Request, plan: Plan, progress: &dyn Progress, stop: &AtomicBool) -> Report {
+    let wanted = request.wanted.to_vec();
+    let cached = |i: usize| wanted[i] && plan.steps[i].state == State::Cached;
+    let done: Vec<bool> = (0..wanted.len()).map(cached).collect();
+    let outcomes = done.iter().map(|done| if *done { Outcome::Done(false) } else { Outcome::Skipped }).collect();
+    if done == wanted {
+        return Report { plan, outcomes, wanted, interrupted: false };
+    }
+    let mut earlier = Earlier::of(request.store);
+    let expected = |step: &crate::graph::Step| earlier.seconds(step.kind().name(), step.label()).unwrap_or(0.0);
+    let seconds: Vec<f64> = request.graph.steps.iter().map(expected).collect();
+    let schedule = Schedule::new(request.graph, &wanted, &done, &seconds, request.options.limits);
+    progress.begin(&wanted, &done, &seconds);
+    let board = Mutex::new(Board { plan, outcomes, schedule, halted: false });
+    let run = Run { request, progress, stop, earlier: Mutex::new(earlier), board, changed: Condvar::new() };
     thread::scope(|scope| {
-        for _ in 0..request.options.jobs.max(1) {
+        for _ in 0..request.options.limits.cpu.max(1) {
             scope.spawn(|| run.work());
         }
     });
-    let outcomes = run.board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
-    Report { outcomes, wanted: wanted.to_vec(), interrupted: stop.load(Ordering::SeqCst) }
+    let Board { plan, outcomes, .. } = run.board.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Report { plan, outcomes, wanted, interrupted: stop.load(Ordering::SeqCst) }
 }
 
-/// Length of the longest chain of dependents behind each step.
-fn heights(dependents: &[Vec<StepId>]) -> Vec<usize> {
-    let mut heights = vec![0; dependents.len()];
-    for i in (0..dependents.len()).rev() {
-        heights[i] = dependents[i].iter().map(|d| heights[d.0] + 1).max().unwrap_or(0);
-    }
-    heights
-}
-
-impl Board {
-    fn new(graph: &Graph, wanted: &[bool], heights: &[usize]) -> Self {
-        let outcomes: Vec<Outcome> =
-            wanted.iter().map(|w| if *w { Outcome::Pending } else { Outcome::Skipped }).collect();
-        let missing: Vec<usize> = graph
-            .steps
-            .iter()
-            .map(|step| step.inputs.iter().map(|(_, from)| *from).collect::<BTreeSet<_>>().len())
-            .collect();
-        let ready = (0..wanted.len())
-            .filter(|i| wanted[*i] && missing[*i] == 0)
-            .map(|i| (std::cmp::Reverse(heights[i]), StepId(i)))
-            .collect();
-        let unfinished = wanted.iter().filter(|w| **w).count();
-        Self { outcomes, missing, ready, unfinished, halted: false }
-    }
-}
-
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn earlier(&self) -> MutexGuard<'_, Earlier<'a>> {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One worker: takes ready steps until nothing is left.
     fn work(&self) {
-        while let Some(id) = self.next() {
-            let inputs = {
-                let board = self.board();
-                let step = self.request.graph.step(id);
-                step.inputs.iter().filter_map(|(_, from)| board.outcomes[from.0].entry().cloned()).collect::<Vec<_>>()
-            };
-            let outcome = perform(self, id, &inputs);
-            self.progress.finished(id, self.request.graph.step(id), &outcome);
-            self.settle(id, outcome);
+        while let Some((id, gpus, inputs)) = self.next() {
+            match perform(self, id, &inputs, &gpus) {
+                Performed::Elsewhere => {
+                    self.board().schedule.postpone(id);
+                    self.changed.notify_all();
+                }
+                Performed::Came(outcome, entry) => {
+                    self.progress.finished(id, self.request.graph.step(id), &outcome, entry.as_ref());
+                    self.settle(id, outcome, entry);
+                }
+            }
         }
     }
 
-    /// The next ready step; waits for one, `None` when there will be none.
-    fn next(&self) -> Option<StepId> {
+    /// The next step with the accelerators that it gets and the entries of its inputs; waits for one, `None` when there
+    /// will be none.
+    fn next(&self) -> Option<(StepId, Vec<u32>, Vec<Entry>)> {
         let mut board = self.board();
         loop {
-            if board.unfinished == 0 || board.halted || self.stop.load(Ordering::SeqCst) {
+            if board.schedule.unsettled() == 0 || board.halted || self.stop.load(Ordering::SeqCst) {
                 return None;
             }
-            if let Some((_, id)) = board.ready.pop_first() {
-                board.outcomes[id.0] = Outcome::Running;
-                return Some(id);
+            if let Some((id, gpus)) = board.schedule.start() {
+                let sources = self.request.graph.step(id).sources.iter();
+                let inputs = sources.filter_map(|from| board.plan.step(*from).entry.clone()).collect();
+                return Some((id, gpus, inputs));
             }
-            board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
+            if board.schedule.has_elsewhere() {
+                let (again, waited) = self.changed.wait_timeout(board, POLL).unwrap_or_else(PoisonError::into_inner);
+                board = again;
+                if waited.timed_out() {
+                    board.schedule.retry();
+                }
+            } else {
+                board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 
     /// Records an outcome and what follows from it.
-    fn settle(&self, id: StepId, outcome: Outcome) {
-        let mut board = self.board();
-        let done = outcome.entry().is_some();
+    fn settle(&self, id: StepId, outcome: Outcome, entry: Option<Entry>) {
+        let board = &mut *self.board();
         let failed = matches!(outcome, Outcome::Failed(..));
         board.outcomes[id.0] = outcome;
-        board.unfinished -= 1;
-        if done {
-            for next in &self.dependents[id.0] {
-                board.missing[next.0] -= 1;
-                if board.missing[next.0] == 0 && matches!(board.outcomes[next.0], Outcome::Pending) {
-                    board.ready.insert((std::cmp::Reverse(self.heights[next.0]), *next));
-                }
-            }
-        } else {
-            self.block(&mut board, id);
-            board.halted |= failed && !self.request.options.keep_going;
+        let done = entry.is_some();
+        if let Some(entry) = entry {
+            let planned = &mut board.plan.steps[id.0];
+            (planned.state, planned.key, planned.entry) = (State::Cached, Some(entry.key), Some(entry));
         }
+        for blocked in board.schedule.settle(id, done) {
+            let cause = self.request.graph.step(id).label().to_string();
+            board.outcomes[blocked.0] = if failed { Outcome::Blocked(cause) } else { Outcome::Skipped };
+        }
+        board.halted |= failed && !self.request.options.keep_going;
         self.changed.notify_all();
-    }
-
-    /// Every step that needs `id`, directly or not, will not run.
-    fn block(&self, board: &mut Board, id: StepId) {
-        let cause = self.request.graph.step(id).label.clone();
-        let mut front = vec![id];
-        while let Some(id) = front.pop() {
-            for next in &self.dependents[id.0] {
-                if matches!(board.outcomes[next.0], Outcome::Pending) {
-                    board.outcomes[next.0] = Outcome::Blocked(cause.clone());
-                    board.unfinished -= 1;
-                    front.push(*next);
-                }
-            }
-        }
     }
 }

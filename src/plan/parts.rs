@@ -1,36 +1,69 @@
-//! The one walk over everything that a result depends on. What it lists is the key, and what `explain` compares.
+//! The one walk over everything that a result depends on. One listener hashes what it hears: the key; another writes it
+//! down: the explanation.
 
-use crate::graph::{Step, StepId};
+use std::path::Path;
+
+use crate::graph::{Step, StepId, settings};
+use crate::stage::ExternalFile;
 use crate::store::StoreError;
-use crate::store::key::Parts;
+use crate::store::key::{Digest, FORMAT, Key, KeyHasher, Parts, Sink};
 use crate::store::memory::Memory;
 
-/// Parts of a step's key, and whether they are complete: `digest` gives the digest of an input, once it is known.
-/// A file that cannot be read is an error, never a part left out.
-pub fn of<'a>(
+/// Tells `sink` the parts of a step's key; whether they are complete. `digest` gives the digest of an input, once it is
+/// known. A file that cannot be read is an error, never a part left out.
+pub fn walk(
     step: &Step,
-    digest: impl Fn(StepId) -> Option<&'a str>,
+    digest: impl Fn(StepId) -> Option<Digest>,
     memory: &Memory,
-) -> Result<(Parts, bool), StoreError> {
-    let mut parts = Parts::of_kind(step.kind.name(), step.kind.version());
-    for (name, value) in &step.settings {
-        parts.add(name, value);
-    }
+    sink: &mut impl Sink,
+) -> Result<bool, StoreError> {
+    sink.add("format", FORMAT);
+    sink.add("kind", step.kind().name());
+    sink.add("code version", &step.kind().version().to_string());
+    settings(&step.stage, &mut |name, value| sink.add(name, value));
     if let Some(seed) = step.seed {
-        parts.add("seed", &seed.to_string());
+        sink.add("seed", &seed.to_string());
     }
     let mut complete = true;
-    for (name, id) in &step.inputs {
-        match digest(*id) {
-            Some(digest) => parts.add(&format!("input {name}"), digest),
+    for (name, id) in step.inputs() {
+        match digest(id) {
+            Some(digest) => sink.add(&format!("input {name}"), &digest.to_string()),
             None => complete = false,
         }
     }
-    for (key, files) in &step.files {
-        for file in files {
-            let name = if file.label.is_empty() { format!("file {key}") } else { format!("file {key} {}", file.label) };
-            parts.add(&name, &memory.digest(&file.path)?);
-        }
+    for (key, file) in files(step) {
+        sink.add(&part_of(key, file), &memory.digest(&file.path)?.to_string());
     }
-    Ok((parts, complete))
+    Ok(complete)
+}
+
+/// The key, if its parts are complete.
+pub fn key_of(
+    step: &Step,
+    digest: impl Fn(StepId) -> Option<Digest>,
+    memory: &Memory,
+) -> Result<Option<Key>, StoreError> {
+    let mut hasher = KeyHasher::default();
+    Ok(walk(step, digest, memory, &mut hasher)?.then(|| hasher.key()))
+}
+
+/// The parts in words; those of inputs that are not known are missing.
+pub fn of(step: &Step, digest: impl Fn(StepId) -> Option<Digest>, memory: &Memory) -> Result<Parts, StoreError> {
+    let mut parts = Parts::default();
+    walk(step, digest, memory, &mut parts)?;
+    Ok(parts)
+}
+
+/// The user's files of a step with the keys that name them.
+fn files(step: &Step) -> impl Iterator<Item = (&'static str, &ExternalFile)> {
+    step.stage.files.iter().flat_map(|(key, list)| list.iter().map(move |file| (*key, file)))
+}
+
+fn part_of(key: &str, file: &ExternalFile) -> String {
+    if file.label.is_empty() { format!("file {key}") } else { format!("file {key} {}", file.label) }
+}
+
+/// The first of the user's files that is no longer what the key says.
+pub fn changed_file<'a>(step: &'a Step, memory: &Memory) -> Option<&'a Path> {
+    files(step).map(|(_, file)| file.path.as_path()).find(|path| !memory.is_unchanged(path))
 }

@@ -1,17 +1,20 @@
 //! Why a step is in its state: typed, with old and new values against the nearest earlier result of its kind.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
+
+use serde::Serialize;
 
 use crate::graph::{Graph, StepId};
 use crate::store::Store;
-use crate::store::entry::{Entry, Meta};
-use crate::store::key::{Change, Parts};
+use crate::store::entry::Meta;
+use crate::store::key::{Change, Key, Parts};
 
 use super::{Plan, State};
 
 /// Why a step is in its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "type", content = "of", rename_all = "lowercase")]
 pub enum Reason {
     /// Its result is there.
     Cached,
@@ -19,11 +22,11 @@ pub enum Reason {
     First,
     /// These parts differ from the nearest earlier result.
     Changed(Vec<Change>),
-    /// An entry with this key is there, but its files are not what they were.
-    Damaged,
+    /// An entry with this key is there, but this file is not what was written.
+    Damaged(String),
     /// It was asked for.
     Forced,
-    /// It waits for these stages, by name.
+    /// It waits for these stages: those that feed it and do not have their result, and behind each what it waits for.
     Waits(Vec<String>),
 }
 
@@ -32,68 +35,115 @@ impl fmt::Display for Reason {
         match self {
             Self::Cached => write!(f, "its result is in the cache"),
             Self::First => write!(f, "nothing like it was computed before"),
+            Self::Changed(changes) if changes.is_empty() => write!(f, "its cached result is gone"),
             Self::Changed(changes) => {
                 let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
                 write!(f, "{}", texts.join("; "))
             }
-            Self::Damaged => write!(f, "the files of its cached result were changed or removed"),
+            Self::Damaged(what) => write!(f, "the files of its cached result were changed or removed: {what}"),
             Self::Forced => write!(f, "asked for with --force"),
             Self::Waits(names) => write!(f, "waits for {}", names.join(", ")),
         }
     }
 }
 
-/// Earlier results, read once for each kind.
+/// As many earlier results of a stage are looked at; of more, the youngest.
+const CANDIDATES: usize = 64;
+
+/// Earlier results: those that were there when the store was opened.
 pub struct Earlier<'a> {
     store: &'a Store,
-    by_kind: BTreeMap<&'static str, Vec<Entry>>,
+    kinds: HashMap<&'static str, History<'a>>,
+    metas: HashMap<Key, Option<Meta>>,
+}
+
+/// Earlier results of a kind, the youngest first.
+struct History<'a> {
+    all: Vec<Key>,
+    stages: HashMap<&'a str, Vec<Key>>,
+    seconds: HashMap<&'a str, f64>,
+}
+
+impl<'a> History<'a> {
+    fn of(store: &'a Store, kind: &str) -> Self {
+        let mut list = store.history(kind);
+        list.sort_by_key(|(_, key, _, created)| (std::cmp::Reverse(*created), *key));
+        let all = list.iter().map(|(_, key, ..)| *key).take(CANDIDATES).collect();
+        let (mut stages, mut seconds) = (HashMap::<_, Vec<Key>>::new(), HashMap::new());
+        for (stage, key, took, _) in list {
+            seconds.entry(stage).or_insert(took);
+            let keys = stages.entry(stage).or_default();
+            if keys.len() < CANDIDATES {
+                keys.push(key);
+            }
+        }
+        Self { all, stages, seconds }
+    }
 }
 
 impl<'a> Earlier<'a> {
     /// Of this cache.
     pub fn of(store: &'a Store) -> Self {
-        Self { store, by_kind: BTreeMap::new() }
+        Self { store, kinds: HashMap::new(), metas: HashMap::new() }
+    }
+
+    fn history(&mut self, kind: &'static str) -> &History<'a> {
+        let store = self.store;
+        self.kinds.entry(kind).or_insert_with(|| History::of(store, kind))
+    }
+
+    /// Seconds that the youngest result of a stage of this name took.
+    pub fn seconds(&mut self, kind: &'static str, stage: &str) -> Option<f64> {
+        self.history(kind).seconds.get(stage).copied()
     }
 
     /// The earlier result of a kind whose parts differ least: among those of a stage of the same name if there are any,
     /// the youngest of equals.
     pub fn nearest(&mut self, kind: &'static str, stage: &str, parts: &Parts) -> Option<(&Meta, Vec<Change>)> {
+        let history = self.history(kind);
+        let candidates = history.stages.get(stage).unwrap_or(&history.all).clone();
         let store = self.store;
-        let entries = self.by_kind.entry(kind).or_insert_with(|| store.entries(kind));
-        entries
-            .iter()
-            .map(|entry| (parts.changes(&entry.meta.parts), &entry.meta))
-            .min_by_key(|(changes, meta)| (meta.stage != stage, changes.len(), std::cmp::Reverse(meta.created)))
-            .map(|(changes, meta)| (meta, changes))
+        for key in &candidates {
+            self.metas.entry(*key).or_insert_with(|| store.meta(kind, key));
+        }
+        let metas = candidates.iter().filter_map(|key| self.metas.get(key)?.as_ref());
+        let compared = metas.map(|meta| (meta, parts.changes(&meta.parts)));
+        compared.min_by_key(|(_, changes)| changes.len())
     }
 }
 
-/// Why the step is in its state.
-pub fn of(graph: &Graph, plan: &Plan, id: StepId, earlier: &mut Earlier, forced: bool) -> Reason {
+/// Why the step is in its state; `parts` are those of its key.
+pub fn of(graph: &Graph, plan: &Plan, id: StepId, parts: &Parts, earlier: &mut Earlier, forced: bool) -> Reason {
     let (step, planned) = (graph.step(id), plan.step(id));
     match planned.state {
         State::Cached => Reason::Cached,
-        State::Wait => Reason::Waits(waiting(graph, plan, id)),
+        State::Wait => Reason::Waits(chain(graph, plan, id)),
         State::Run if forced => Reason::Forced,
-        State::Run => {
-            let kind = step.kind.name();
-            if planned.key.as_ref().is_some_and(|key| earlier.store.lookup_any(kind, key).is_some()) {
-                return Reason::Damaged;
-            }
-            match earlier.nearest(kind, &step.label, &planned.parts) {
+        State::Run => match &planned.damage {
+            Some(what) => Reason::Damaged(what.clone()),
+            None => match earlier.nearest(step.kind().name(), step.label(), parts) {
                 Some((_, changes)) => Reason::Changed(changes),
                 None => Reason::First,
-            }
-        }
+            },
+        },
     }
 }
 
-/// Names of the steps that will run and that lead to this one.
-fn waiting(graph: &Graph, plan: &Plan, id: StepId) -> Vec<String> {
-    let mut names = Vec::new();
-    for (_, from) in &graph.step(id).inputs {
-        if plan.step(*from).state != State::Cached && !names.contains(&graph.step(*from).label) {
-            names.push(graph.step(*from).label.clone());
+/// Names of the steps without a result that lead to this one, from it back to those that will run; at most a screenful.
+fn chain(graph: &Graph, plan: &Plan, id: StepId) -> Vec<String> {
+    const SHOWN: usize = 12;
+    let (mut names, mut front) = (Vec::new(), vec![id]);
+    while let Some(id) = front.pop() {
+        for (_, from) in graph.step(id).inputs() {
+            if plan.step(from).state == State::Cached || names.iter().any(|n| n == graph.step(from).label()) {
+                continue;
+            }
+            if names.len() == SHOWN {
+                names.push("...".into());
+                return names;
+            }
+            names.push(graph.step(from).label().to_string());
+            front.push(from);
         }
     }
     names

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
-use super::record::{Record, StepRecord};
 use crate::artifacts::facts;
+use crate::store::key::Digest;
 
 /// Raised when tables, figures or the page change for the same record.
 const VERSION: u32 = 1;
@@ -16,7 +16,7 @@ const FILE: &str = "manifest.json";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
-    /// Digest of everything in the record that the files depend on.
+    /// Version and digest of everything that the files depend on.
     record: String,
     /// Files and the digests of their contents; `arms.csv` is left out, since it tells what the last run did.
     files: Vec<(String, String)>,
@@ -24,38 +24,48 @@ struct Manifest {
     provenance: serde_json::Value,
 }
 
-/// Writes the manifest of the files that were written.
-pub fn write(record: &Record, results: &Path, written: &[PathBuf]) -> Result<(), ReportError> {
+/// Writes the manifest of the files that were written; `identity` is the digest of what they were made from.
+pub fn write(
+    identity: &Digest,
+    provenance: &serde_json::Value,
+    results: &Path,
+    written: &[PathBuf],
+) -> Result<(), ReportError> {
     let name = |path: &PathBuf| path.strip_prefix(results).unwrap_or(path).to_string_lossy().into_owned();
     let files = written.iter().map(|path| (name(path), digest(path))).filter(|(name, _)| name != "arms.csv");
-    let manifest = Manifest { record: identity(record), files: files.collect(), provenance: record.provenance.clone() };
+    let record = stamped(identity);
+    let manifest = Manifest { record, files: files.collect(), provenance: provenance.clone() };
     Ok(facts::write(results.join(FILE), &manifest)?)
 }
 
-/// Whether `results` holds, unchanged, what this record gives.
-pub fn is_current(record: &Record, results: &Path) -> bool {
-    let Ok(manifest) = facts::read::<Manifest>(results.join(FILE)) else { return false };
-    manifest.record == identity(record) && manifest.files.iter().all(|(name, was)| digest(&results.join(name)) == *was)
+/// What `results` holds of what would be made from `identity`.
+pub fn compare(identity: &Digest, results: &Path) -> State {
+    let Ok(manifest) = facts::read::<Manifest>(results.join(FILE)) else { return State::Other };
+    if manifest.record != stamped(identity) {
+        return State::Other;
+    }
+    let damaged = manifest.files.iter().filter(|(name, was)| digest(&results.join(name)) != *was);
+    let damaged: Vec<PathBuf> = damaged.map(|(name, _)| results.join(name)).collect();
+    if damaged.is_empty() { State::Current } else { State::Damaged(damaged) }
+}
+
+/// What a folder of results holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum State {
+    /// What would be made now.
+    Current,
+    /// That too, but somebody changed or removed these files.
+    Damaged(Vec<PathBuf>),
+    /// Nothing, or what was made from other entries.
+    Other,
+}
+
+/// The identity with the version of what is made from it.
+fn stamped(identity: &Digest) -> String {
+    format!("{VERSION}:{identity}")
 }
 
 /// Digest of a file; empty when it cannot be read.
 fn digest(path: &Path) -> String {
     std::fs::read(path).map(|bytes| blake3::hash(&bytes).to_hex().to_string()).unwrap_or_default()
-}
-
-/// Digest of the record without times, places, and the word for what the last run did.
-fn identity(record: &Record) -> String {
-    let step = |step: &StepRecord| StepRecord {
-        state: if step.is_missing() { step.state.clone() } else { String::new() },
-        seconds: None,
-        folder: None,
-        ..step.clone()
-    };
-    let lasting = Record {
-        provenance: serde_json::Value::Null,
-        steps: record.steps.iter().map(step).collect(),
-        ..record.clone()
-    };
-    let text = serde_json::to_string(&(VERSION, env!("CARGO_PKG_VERSION"), lasting)).unwrap_or_default();
-    blake3::hash(text.as_bytes()).to_hex().to_string()
 }

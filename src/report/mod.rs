@@ -31,6 +31,7 @@ pub use record::{ArmRecord, Record, StepRecord};
 
 use crate::artifacts::table::{RowWriter, number};
 use crate::artifacts::{ArtifactError, split};
+use crate::store::key::Digest;
 use draw::{png, svg};
 use plots::{Figure, PLOTS};
 use sources::Sources;
@@ -52,8 +53,9 @@ pub enum ReportError {
 }
 
 /// Writes tables, figures, `report.html` and `manifest.json` into `results`, the folder of the experiment; gives the
-/// paths of the files. What the record lacks, or what cannot be read, is named in the report and ends nothing.
-pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
+/// paths of the files. What the record lacks, or what cannot be read, is named in the report and ends nothing. `identity`
+/// is the digest of all that the record was made from.
+pub fn write(identity: &Digest, record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let (metrics, mut problems) = tidy::collect(record);
     let test = comparison(std::slice::from_ref(record), &ComparisonOptions::default());
     let validation = ComparisonOptions { split: split::VALIDATION.into(), ..ComparisonOptions::default() };
@@ -76,17 +78,30 @@ pub fn write(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportErro
     }
     let answer = notes::answer(&test, &validation);
     files.write("report.html", page::render(&sources, &answer, &figures, &pictures, &problems).as_bytes())?;
-    manifest::write(record, results, &files.written)?;
+    manifest::write(identity, &record.provenance, results, &files.written)?;
     Ok(files.written)
 }
 
-/// As [`write()`], but when `results` holds what this record would give, only the states in `arms.csv` are written anew.
-pub fn refresh(record: &Record, results: &Path) -> Result<Vec<PathBuf>, ReportError> {
-    if !manifest::is_current(record, results) {
-        return write(record, results);
-    }
-    arms(record, &results.join("arms.csv"))?;
-    Ok(Vec::new())
+/// What [`refresh`] did.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// Files that were written.
+    pub files: Vec<PathBuf>,
+    /// Files that somebody had changed or removed since the run that wrote them.
+    pub restored: Vec<PathBuf>,
+}
+
+/// As [`write()`], but when `results` holds what would be written, only the states in `arms.csv` are made anew.
+pub fn refresh(identity: &Digest, record: impl FnOnce() -> Record, results: &Path) -> Result<Refreshed, ReportError> {
+    let restored = match manifest::compare(identity, results) {
+        manifest::State::Current => {
+            arms(&record(), &results.join("arms.csv"))?;
+            return Ok(Refreshed::default());
+        }
+        manifest::State::Damaged(files) => files,
+        manifest::State::Other => Vec::new(),
+    };
+    Ok(Refreshed { files: write(identity, &record(), results)?, restored })
 }
 
 /// The folder that is filled.

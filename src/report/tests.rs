@@ -8,6 +8,8 @@ use super::*;
 /// Where pictures go that someone wants to look at.
 const KEEP: &str = "ESTAMPA_REPORT_OUT";
 
+const IDENTITY: Digest = Digest([7; 32]);
+
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = walkdir::WalkDir::new(folder).into_iter().map(|e| e.unwrap().into_path()).filter(|p| p.is_file());
     files.map(|p| (p.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&p).unwrap())).collect()
@@ -18,7 +20,7 @@ fn report_has_every_part_and_the_same_bytes_twice() {
     let folder = tempfile::tempdir().unwrap();
     let mut record = fake::record(&folder.path().join("cache"));
     let results = std::env::var_os(KEEP).map_or_else(|| folder.path().join("results"), PathBuf::from);
-    let written = write(&record, &results).unwrap();
+    let written = write(&IDENTITY, &record, &results).unwrap();
     let first = contents(&results);
     assert!(written.iter().all(|path| path.exists()));
     for plot in PLOTS {
@@ -30,7 +32,7 @@ fn report_has_every_part_and_the_same_bytes_twice() {
         step.seconds = Some(99.0);
         step.state = if step.folder.is_some() { "cached".into() } else { step.state.clone() };
     }
-    write(&record, &results).unwrap();
+    write(&IDENTITY, &record, &results).unwrap();
     for (path, bytes) in contents(&results) {
         let may_differ = ["arms.csv", "report.html", "manifest.json"].map(Path::new).contains(&path.as_path());
         assert!(may_differ || first[&path] == bytes, "{} changed", path.display());
@@ -41,7 +43,7 @@ fn report_has_every_part_and_the_same_bytes_twice() {
 fn page_is_self_contained_escaped_and_names_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let record = fake::record(&folder.path().join("cache"));
-    write(&record, folder.path()).unwrap();
+    write(&IDENTITY, &record, folder.path()).unwrap();
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(page.contains("&lt;first-alert&gt;") && !page.contains("<first-alert>"));
     assert!(page.contains("arm no-augmentation, replicate 3, stage probe: failed"));
@@ -132,12 +134,12 @@ fn damaged_and_absent_artifacts_end_nothing() {
     std::fs::write(folder.path().join("cache/probe-0-0/predictions.csv"), "candid\n1\n").unwrap();
     record.arms.push(ArmRecord { name: "never ran".into(), settings: BTreeMap::new() });
     let results = folder.path().join("results");
-    write(&record, &results).unwrap();
+    write(&IDENTITY, &record, &results).unwrap();
     let page = std::fs::read_to_string(results.join("report.html")).unwrap();
     assert!(page.contains("stage codes, features.npy") && page.contains("stage probe, predictions.csv"));
     assert!(page.contains("never ran"));
     record.steps.clear();
-    write(&record, &results).unwrap();
+    write(&IDENTITY, &record, &results).unwrap();
     assert_eq!(std::fs::read_dir(results.join("figures")).unwrap().count(), 0);
 }
 
@@ -146,7 +148,7 @@ fn draw(record: &Record, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let kept = std::env::var_os(KEEP).map(|kept| PathBuf::from(format!("{}-{name}", kept.to_string_lossy())));
     let results = kept.unwrap_or_else(|| folder.path().to_path_buf());
-    write(record, &results).unwrap();
+    write(&IDENTITY, record, &results).unwrap();
     contents(&results)
 }
 

@@ -1,12 +1,14 @@
 //! An experiment: one pipeline in several arms, from a grid of axes and from named arms.
 //! Runs nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::check::Checker;
 use super::document::{self, Data, Name, Node, Source};
+use super::draft::{self, Draft, only, text, whole};
 use super::faults::{Faults, suggest};
-use super::pipeline::{self, Draft, Pipeline, only, text, whole};
+use super::pipeline::Pipeline;
 
 /// One variant of the pipeline.
 #[derive(Clone)]
@@ -47,7 +49,8 @@ pub fn read(target: &Path, overrides: &Overrides, faults: &mut Faults) -> Option
     let path = if target.is_dir() { target.join(FILE) } else { target.to_path_buf() };
     let before = faults.list.len();
     let root = document::read(&path, faults)?;
-    let plan = if root.get("experiment").is_some() { outline(&path, &root, faults) } else { lone(&path, faults) };
+    let is_experiment = root.get("experiment").is_some();
+    let plan = if is_experiment { outline(&path, &root, faults) } else { lone(&path, root, faults) };
     let experiment = plan.map(|outline| outline.check(overrides, faults));
     if faults.list.len() > before { None } else { experiment }
 }
@@ -64,11 +67,8 @@ struct Outline {
 }
 
 /// A pipeline as an experiment with one arm.
-fn lone(path: &Path, faults: &mut Faults) -> Option<Outline> {
-    // The text was parsed once to see what it is; reading it again as a pipeline would report its faults twice.
-    faults.list.clear();
-    faults.sources.clear();
-    let draft = pipeline::read(path, faults)?;
+fn lone(path: &Path, root: Node, faults: &mut Faults) -> Option<Outline> {
+    let draft = draft::of_root(path, root, faults)?;
     Some(Outline {
         name: draft.name.clone(),
         question: String::new(),
@@ -86,17 +86,17 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
     only(head, &["name", "question", "pipeline", "replicates", "baseline"], "`[experiment]`", faults);
     let folder = path.parent().unwrap_or(Path::new(""));
     let file = text(head, "pipeline", faults).or_else(|| {
-        faults.add(head.place.clone(), "`[experiment]` needs the key `pipeline`: path of a pipeline file".into(), None);
+        faults.add(head.place, "`[experiment]` needs the key `pipeline`: path of a pipeline file".into(), None);
         None
     })?;
-    let mut draft = pipeline::read(&folder.join(file), faults)?;
+    let mut draft = draft::read(&folder.join(file), faults)?;
     for (path, value) in flatten(root.get("set").and_then(Node::entries).unwrap_or_default()) {
         draft.set(&path, &value, faults);
     }
     let default = path.canonicalize().ok().and_then(|p| Some(p.parent()?.file_name()?.to_string_lossy().into_owned()));
     let replicates = whole(head, "replicates", faults).unwrap_or(1);
     if replicates == 0 {
-        faults.add(head.place.clone(), "`replicates` must be at least 1".into(), None);
+        faults.add(head.place, "`replicates` must be at least 1".into(), None);
     }
     let mut arms = grid(root.get("axes"), faults);
     arms.extend(named(root.get("arms"), faults));
@@ -118,13 +118,13 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
 fn grid(axes: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, Node)>)> {
     let Some(axes) = axes else { return Vec::new() };
     let Some(entries) = axes.entries() else {
-        faults.add(axes.place.clone(), "`axes` must be a table: \"stage.key\" = [values]".into(), None);
+        faults.add(axes.place, "`axes` must be a table: \"stage.key\" = [values]".into(), None);
         return Vec::new();
     };
     let mut arms: Vec<(String, Vec<(Name, Node)>)> = vec![(String::new(), Vec::new())];
     for (path, node) in entries {
         let Data::List(values) = &node.data else {
-            faults.add(node.place.clone(), format!("axis `{}` must be a list of values", path.text), None);
+            faults.add(node.place, format!("axis `{}` must be a list of values", path.text), None);
             continue;
         };
         let label = axis_label(path, entries);
@@ -154,20 +154,20 @@ fn axis_label<'a>(path: &'a Name, entries: &[(Name, Node)]) -> &'a str {
 fn named(arms: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, Node)>)> {
     let Some(arms) = arms else { return Vec::new() };
     let Data::List(items) = &arms.data else {
-        faults.add(arms.place.clone(), "arms are written `[[arms]]`".into(), None);
+        faults.add(arms.place, "arms are written `[[arms]]`".into(), None);
         return Vec::new();
     };
     let mut list = Vec::new();
     for item in items {
         only(item, &["name", "set"], "`[[arms]]`", faults);
         let Some(name) = text(item, "name", faults) else {
-            faults.add(item.place.clone(), "an arm needs a `name`".into(), None);
+            faults.add(item.place, "an arm needs a `name`".into(), None);
             continue;
         };
         let set = match item.get("set") {
             Some(Node { data: Data::Table(entries), .. }) => flatten(entries),
             Some(node) => {
-                faults.add(node.place.clone(), "`set` must be a table: { \"stage.key\" = value }".into(), None);
+                faults.add(node.place, "`set` must be a table: { \"stage.key\" = value }".into(), None);
                 Vec::new()
             }
             None => Vec::new(),
@@ -183,7 +183,7 @@ fn flatten(entries: &[(Name, Node)]) -> Vec<(Name, Node)> {
     for (name, node) in entries {
         match node.entries() {
             Some(inner) if !name.text.contains('.') => flat.extend(inner.iter().map(|(key, value)| {
-                (Name { text: format!("{}.{}", name.text, key.text), place: key.place.clone() }, value.clone())
+                (Name { text: format!("{}.{}", name.text, key.text), place: key.place }, value.clone())
             })),
             _ => flat.push((name.clone(), node.clone())),
         }
@@ -206,32 +206,50 @@ fn written(node: &Node) -> String {
 }
 
 impl Outline {
-    fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
-        if !is_name(&self.name) {
-            faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
-        }
+    /// Every arm's pipeline. Stages that no arm touches are checked once, and shared.
+    fn arms(&self, overrides: &Overrides, faults: &mut Faults) -> Vec<Arm> {
         let mut base = self.draft.clone();
         for text in overrides {
             apply_override(&mut base, text, faults);
         }
-        let mut arms: Vec<Arm> = Vec::new();
+        let mut checker = Checker::default();
+        let before = faults.list.len();
+        let checked = checker.check(&base, faults);
+        if self.arms.iter().all(|(_, settings)| !settings.is_empty()) {
+            // Every arm sets something, perhaps just what the pipeline by itself lacks.
+            faults.list.truncate(before);
+        }
+        let mut arms: Vec<Arm> = Vec::with_capacity(self.arms.len());
+        let mut names = HashSet::new();
         for (name, settings) in &self.arms {
-            if arms.iter().any(|a| a.name == *name) {
+            if !names.insert(name) {
                 faults.anywhere(format!("two arms are called `{name}`"));
             }
             let mut draft = base.clone();
             for (path, value) in settings {
                 draft.set(path, value, faults);
             }
-            if let Some(pipeline) = draft.check(faults) {
+            let pipeline = match &checked {
+                Some(pipeline) => checker.check_variant(&draft, (&base, pipeline), faults),
+                None => checker.check(&draft, faults),
+            };
+            if let Some(pipeline) = pipeline {
                 let settings = settings.iter().map(|(path, value)| (path.text.clone(), written(value))).collect();
                 arms.push(Arm { name: name.clone(), settings, pipeline });
             }
         }
+        arms
+    }
+
+    fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
+        if !is_name(&self.name) {
+            faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
+        }
+        let arms = self.arms(overrides, faults);
         if let Some((name, node)) = &self.baseline {
             let names: Vec<&str> = self.arms.iter().map(|(n, _)| n.as_str()).collect();
             if !names.contains(&name.as_str()) {
-                faults.add(node.place.clone(), format!("there is no arm `{name}`"), suggest(name, &names));
+                faults.add(node.place, format!("there is no arm `{name}`"), suggest(name, &names));
             }
         }
         Experiment {
@@ -259,9 +277,9 @@ fn apply_override(draft: &mut Draft, text: &str, faults: &mut Faults) {
     let parsed = format!("value = {value}");
     let is_toml = toml::de::DeTable::parse(&parsed).is_ok();
     let text = if is_toml { parsed } else { format!("value = {value:?}") };
-    let source = Source { name: "--set".into(), folder: ".".into(), text };
+    let source = Source { name: "--set".into(), folder: Path::new(".").into(), text };
     let root = document::parse(source, faults);
     if let Some((name, node)) = root.entries().and_then(<[_]>::first) {
-        draft.set(&Name { text: path.into(), place: name.place.clone() }, node, faults);
+        draft.set(&Name { text: path.into(), place: name.place }, node, faults);
     }
 }

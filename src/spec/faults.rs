@@ -28,9 +28,9 @@ pub struct Faults {
 
 impl Faults {
     /// Remembers a text; its number is the `source` of places in it.
-    pub fn add_source(&mut self, source: Source) -> usize {
+    pub fn add_source(&mut self, source: Source) -> u32 {
         self.sources.push(source);
-        self.sources.len() - 1
+        self.sources.len() as u32 - 1
     }
 
     /// Records a fault at a place.
@@ -58,14 +58,14 @@ impl Faults {
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
         let mut faults: Vec<&Fault> = self.list.iter().collect();
-        faults.sort_by_key(|f| f.place.clone());
+        faults.sort_by_key(|f| f.place);
         faults.iter().map(|fault| self.render_one(fault, &renderer)).collect::<Vec<_>>().join("\n\n")
     }
 
     fn render_one(&self, fault: &Fault, renderer: &Renderer) -> String {
         let mut group = Level::ERROR.primary_title(&fault.message).elements(Vec::<annotate_snippets::Element>::new());
         if let Some(place) = &fault.place {
-            let source = &self.sources[place.source];
+            let source = &self.sources[place.source as usize];
             let span = visible_span(&source.text, place);
             let snippet =
                 Snippet::source(&source.text).path(&source.name).annotation(AnnotationKind::Primary.span(span));
@@ -80,8 +80,8 @@ impl Faults {
 
 /// The first line of a place, so that a fault about a long table shows only where it begins.
 fn visible_span(text: &str, place: &Place) -> std::ops::Range<usize> {
-    let start = place.start.min(text.len());
-    let end = place.end.clamp(start, text.len());
+    let start = (place.start as usize).min(text.len());
+    let end = (place.end as usize).clamp(start, text.len());
     let line = text[start..end].find('\n').map_or(end, |n| start + n);
     start..line.max(start)
 }
@@ -116,7 +116,8 @@ mod tests {
     fn fault_shows_place_and_hint() {
         let mut faults = Faults::default();
         let text = "[stages.a]\nkindd = \"simulate\"\n".to_string();
-        let source = faults.add_source(Source { name: "p.toml".into(), folder: ".".into(), text });
+        let source =
+            faults.add_source(Source { name: "p.toml".into(), folder: std::path::Path::new(".").into(), text });
         faults.add(
             Place { source, start: 11, end: 16 },
             "unknown key `kindd`".into(),

@@ -390,10 +390,10 @@ mod tests {
     #[test]
     fn typed_struct_reads_back() {
         let params = Params::from([
-            ("crop".into(), Value::Int(5)),
-            ("sign".into(), Value::Text("physical".into())),
-            ("name".into(), Value::Text("x".into())),
-            ("rate".into(), Value::Nothing),
+            ("crop", Value::Int(5)),
+            ("sign", Value::Text("physical".into())),
+            ("name", Value::Text("x".into())),
+            ("rate", Value::Nothing),
         ]);
         let sample = Sample::read(&params).expect("valid");
         assert_eq!((sample.crop, sample.sign, sample.name.as_str(), sample.rate), (5, Sign::Physical, "x", None));

@@ -1,11 +1,14 @@
 //! From TOML text to a checked description of what to run; every fault is reported with its place.
 //! Runs nothing, hashes nothing, knows no astronomy.
 
+pub mod check;
 pub mod document;
+pub mod draft;
 pub mod experiment;
 pub mod faults;
 pub mod files;
 pub mod keys;
+pub mod needs;
 pub mod params;
 pub mod pipeline;
 pub mod reference;

@@ -1,63 +1,86 @@
 //! From TOML values to checked parameters of one stage: unknown keys, types, limits, defaults.
 //! Knows no stage names and no files on disk.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::document::{Data, Name, Node};
 use super::faults::{Faults, suggest};
 use super::keys::{Key, Shape};
+use super::needs::Needs;
 use super::value::{Params, Value};
 use crate::stage::StageKind;
 
-/// Keys that every stage takes beside those of its kind.
+/// Keys that every stage takes beside those of its kind and those that say what it needs of the machine.
 pub const COMMON: [&str; 3] = ["kind", "inputs", "seed"];
 
-/// Every key that a stage of this kind takes, with those of the variant that its entries choose.
-pub fn keys_of(kind: &dyn StageKind, entries: &[(Name, Node)], faults: &mut Faults) -> Vec<Key> {
-    let mut keys = kind.keys();
-    let Some(variants) = kind.variants() else { return keys };
-    let words: Vec<&'static str> = variants.list.iter().map(|v| v.name).collect();
-    let default = words.first().copied().unwrap_or_default();
-    let chosen = entries.iter().find(|(name, _)| name.text == variants.key).map(|(_, node)| node);
-    let word = match chosen {
-        Some(Node { data: Data::Text(word), place }) => {
-            if !words.contains(&word.as_str()) {
-                let message = format!("`{word}` is not a {} of `{}`", variants.key, kind.name());
-                faults.add(place.clone(), message, suggest(word, &words));
-            }
-            word.as_str()
+/// Declared keys by kind and chosen variant, each list made once however many stages use it.
+#[derive(Default)]
+pub struct Declared(HashMap<(&'static str, &'static str), Arc<[Key]>>);
+
+impl Declared {
+    /// Every key that a stage of this kind takes, with those of the variant that its entries choose.
+    pub fn keys_of(&mut self, kind: &dyn StageKind, entries: &[(Name, Node)], faults: &mut Faults) -> Arc<[Key]> {
+        if let Some(keys) = self.0.get(&(kind.name(), "")) {
+            return keys.clone();
         }
-        _ => default,
-    };
-    let choice = Key::new(variants.key, Shape::Choice(words.clone()), "Which one to use; it brings keys of its own.");
-    keys.insert(0, choice.default(Value::Text(default.into())));
-    keys.extend(variants.list.into_iter().find(|v| v.name == word).into_iter().flat_map(|v| v.keys));
-    keys
+        let Some(variants) = kind.variants() else {
+            return self.0.entry((kind.name(), "")).or_insert_with(|| kind.keys().into()).clone();
+        };
+        let words: Vec<&'static str> = variants.list.iter().map(|v| v.name).collect();
+        let default = words.first().copied().unwrap_or_default();
+        let chosen = entries.iter().find(|(name, _)| name.text == variants.key).map(|(_, node)| node);
+        let word = match chosen {
+            Some(Node { data: Data::Text(word), place }) => {
+                words.iter().copied().find(|known| known == word).unwrap_or_else(|| {
+                    let message = format!("`{word}` is not a {} of `{}`", variants.key, kind.name());
+                    faults.add(*place, message, suggest(word, &words));
+                    "?"
+                })
+            }
+            _ => default,
+        };
+        let join = || {
+            let choice = Shape::Choice(words.clone());
+            let choice = Key::new(variants.key, choice, "Which one to use; it brings keys of its own.");
+            let own = variants.list.into_iter().find(|v| v.name == word).into_iter().flat_map(|v| v.keys);
+            let choice = choice.default(Value::Text(default.into()));
+            [choice].into_iter().chain(kind.keys()).chain(own).collect()
+        };
+        self.0.entry((kind.name(), word)).or_insert_with(join).clone()
+    }
 }
 
 /// The parameters of a stage, every declared key present; faults go into `faults`. `stage` is where the stage is named.
-pub fn check(kind: &dyn StageKind, stage: &Name, entries: &[(Name, Node)], faults: &mut Faults) -> (Params, Vec<Key>) {
-    let keys = keys_of(kind, entries, faults);
-    let names: Vec<&str> = keys.iter().map(|k| k.name).chain(COMMON).collect();
-    for (name, _) in entries {
-        if !names.contains(&name.text.as_str()) {
-            let message = format!("`{}` has no key `{}`", kind.name(), name.text);
-            faults.add(name.place.clone(), message, suggest(&name.text, &names));
-        }
+pub fn check(
+    kind: &dyn StageKind,
+    keys: &[Key],
+    stage: &Name,
+    entries: &[(Name, Node)],
+    faults: &mut Faults,
+) -> Params {
+    let known =
+        |name: &str| keys.iter().any(|k| k.name == name) || COMMON.contains(&name) || Needs::KEYS.contains(&name);
+    for (name, _) in entries.iter().filter(|(name, _)| !known(&name.text)) {
+        let names: Vec<&str> = keys.iter().map(|k| k.name).chain(COMMON).chain(Needs::KEYS).collect();
+        let message = format!("`{}` has no key `{}`", kind.name(), name.text);
+        faults.add(name.place, message, suggest(&name.text, &names));
     }
     let mut params = Params::new();
-    for key in &keys {
+    for key in keys {
         let value = match entries.iter().find(|(name, _)| name.text == key.name) {
             Some((name, node)) => read(&key.shape, node, &name.text, faults),
             None => key.default.clone().or_else(|| {
                 let message = format!("stage `{}` needs the key `{}`: {}", stage.text, key.name, key.shape.describe());
-                faults.add(stage.place.clone(), message, Some(key.help.to_string()));
+                faults.add(stage.place, message, Some(key.help.to_string()));
                 None
             }),
         };
         if let Some(value) = value {
-            params.insert(key.name.into(), value);
+            params.insert(key.name, value);
         }
     }
-    (params, keys)
+    params
 }
 
 /// The value of `node` in canonical form if it has the shape.
@@ -87,7 +110,7 @@ fn read(shape: &Shape, node: &Node, key: &str, faults: &mut Faults) -> Option<Va
         _ => None,
     };
     if value.is_none() && faults.list.len() == before {
-        faults.add(node.place.clone(), format!("`{key}` must be {}, not {}", shape.describe(), shown(node)), None);
+        faults.add(node.place, format!("`{key}` must be {}, not {}", shape.describe(), shown(node)), None);
     }
     value
 }
@@ -96,7 +119,7 @@ fn choose(words: &[&'static str], word: &str, node: &Node, key: &str, faults: &m
     if words.contains(&word) {
         return Some(Value::Text(word.into()));
     }
-    faults.add(node.place.clone(), format!("`{word}` is not a value of `{key}`"), suggest(word, words));
+    faults.add(node.place, format!("`{word}` is not a value of `{key}`"), suggest(word, words));
     None
 }
 

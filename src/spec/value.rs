@@ -27,7 +27,51 @@ pub enum Value {
 }
 
 /// Checked parameters of one stage, by key; every declared key is present.
-pub type Params = BTreeMap<String, Value>;
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Params(Vec<(&'static str, Value)>);
+
+impl Params {
+    /// No parameters yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of a key.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Sets the value of a key; gives the one that it had.
+    pub fn insert(&mut self, name: &'static str, value: Value) -> Option<Value> {
+        if let Some((_, old)) = self.0.iter_mut().find(|(key, _)| *key == name) {
+            return Some(std::mem::replace(old, value));
+        }
+        self.0.push((name, value));
+        None
+    }
+}
+
+impl Extend<(&'static str, Value)> for Params {
+    fn extend<I: IntoIterator<Item = (&'static str, Value)>>(&mut self, entries: I) {
+        for (name, value) in entries {
+            self.insert(name, value);
+        }
+    }
+}
+
+impl FromIterator<(&'static str, Value)> for Params {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Value)>>(entries: I) -> Self {
+        let mut params = Self::new();
+        params.extend(entries);
+        params
+    }
+}
+
+impl<const N: usize> From<[(&'static str, Value); N]> for Params {
+    fn from(entries: [(&'static str, Value); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
 
 /// Canonical text: reads like TOML, equal exactly when the values are equal.
 impl fmt::Display for Value {

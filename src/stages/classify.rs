@@ -250,12 +250,10 @@ mod tests {
     fn run(rows: &[Row], classifier_name: &str) -> Result<(Predictions, Vec<Metric>), StageError> {
         let (input, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         write(input.path(), rows);
-        let mut params = Params::from([(CLASSIFIER.to_string(), Value::Text(classifier_name.into()))]);
+        let mut params = Params::from([(CLASSIFIER, Value::Text(classifier_name.into()))]);
         let keys = Classify.keys().into_iter().chain(classifier(classifier_name).unwrap().keys());
-        params.extend(keys.map(|key| (key.name.to_string(), key.default.unwrap())));
-        params.extend(
-            [("k".to_string(), Value::List(vec![Value::Int(1)]))].into_iter().filter(|_| classifier_name == "knn"),
-        );
+        params.extend(keys.map(|key| (key.name, key.default.unwrap())));
+        params.extend([("k", Value::List(vec![Value::Int(1)]))].into_iter().filter(|_| classifier_name == "knn"));
         let job = Job {
             params: &params,
             seed: 1,
@@ -265,6 +263,7 @@ mod tests {
             out: out.path(),
             checkpoint: input.path(),
             device: Device::Cpu,
+            gpus: &[],
             threads: 1,
             pulse: &Silent,
         };
@@ -310,8 +309,7 @@ mod tests {
 
     #[test]
     fn only_the_forest_has_a_seed_in_its_key() {
-        let randomness =
-            |name: &str| Classify.randomness(&Params::from([(CLASSIFIER.into(), Value::Text(name.into()))]));
+        let randomness = |name: &str| Classify.randomness(&Params::from([(CLASSIFIER, Value::Text(name.into()))]));
         assert_eq!(randomness("random_forest"), Randomness::PerReplicate);
         assert_eq!(randomness("logistic"), Randomness::None);
     }

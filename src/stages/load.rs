@@ -280,16 +280,16 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    fn load(folder: &Path, files: &[&str], set: &[(&str, Value)]) -> Result<PathBuf, StageError> {
+    fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
         let mut params: Params = LoadKeys::keys()
             .into_iter()
-            .map(|key| (key.name.into(), key.default.unwrap_or(Value::Text("x".into()))))
+            .map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into()))))
             .collect();
-        params.extend(set.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        params.extend(set.iter().map(|(key, value)| (*key, value.clone())));
         assert!(Load.check(&params).is_empty());
         let external = |name: &&str| ExternalFile { label: (*name).to_owned(), path: folder.join(name) };
         let mut all = BTreeMap::from([("path".to_owned(), files.iter().map(external).collect())]);
-        if params["labels"] != Value::Nothing {
+        if params.get("labels") != Some(&Value::Nothing) {
             all.insert("labels".to_owned(), vec![external(&"labels.csv")]);
         }
         let out = folder.join("out");
@@ -303,6 +303,7 @@ mod tests {
             out: &out,
             checkpoint: folder,
             device: Device::Cpu,
+            gpus: &[],
             threads: 2,
             pulse: &Silent,
         };
@@ -355,7 +356,8 @@ mod tests {
     #[test]
     fn bad_input_is_a_clear_error() {
         let folder = data();
-        let message = |files: &[&str], set: &[(&str, Value)]| load(folder.path(), files, set).unwrap_err().to_string();
+        let message =
+            |files: &[&str], set: &[(&'static str, Value)]| load(folder.path(), files, set).unwrap_err().to_string();
         assert!(message(&["readme.txt"], &[]).contains("none of the 1 files"));
         assert!(message(&["b.avro"], &[]).contains("no usable alert among 1 in 1 files: 1 not_avro"));
         let refuse = [("refuse", Value::List(vec![Value::Text("duplicate".into())]))];

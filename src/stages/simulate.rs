@@ -167,10 +167,10 @@ mod tests {
     use crate::ztf::quality::Policies;
     use crate::ztf::simulator::Class;
 
-    fn params(changes: &[(&str, Value)]) -> Params {
+    fn params(changes: &[(&'static str, Value)]) -> Params {
         let mut params: Params =
-            SimulateKeys::keys().into_iter().filter_map(|k| k.default.map(|v| (k.name.to_string(), v))).collect();
-        params.extend(changes.iter().map(|(k, v)| ((*k).to_string(), v.clone())));
+            SimulateKeys::keys().into_iter().filter_map(|k| k.default.map(|v| (k.name, v))).collect();
+        params.extend(changes.iter().map(|(k, v)| (*k, v.clone())));
         params
     }
 
@@ -184,6 +184,7 @@ mod tests {
             out,
             checkpoint: out,
             device: Device::Cpu,
+            gpus: &[],
             threads: 2,
             pulse,
         };
@@ -225,7 +226,7 @@ mod tests {
         for (word, name) in [("folder", "packets"), ("tar.gz", "packets.tar.gz")] {
             let changes = [("objects", Value::Int(25)), ("edge_fraction", Value::Float(0.2))];
             let mut params = params(&changes);
-            params.insert("packets".into(), Value::Text(word.into()));
+            params.insert("packets", Value::Text(word.into()));
             let folder = tempfile::tempdir().unwrap();
             run(&params, folder.path(), &Silent).unwrap();
             let read = read_back(&folder.path().join(name));

@@ -9,11 +9,11 @@ use crate::spec::value::{Params, Value};
 use crate::stage::{Device, Job, Silent, StageError, StageKind};
 
 /// The kind's defaults with these values set.
-pub(super) fn params(kind: &dyn StageKind, set: &[(&str, Value)]) -> Params {
-    let default = |key: crate::spec::keys::Key| (key.name.to_string(), key.default.unwrap());
+pub(super) fn params(kind: &dyn StageKind, set: &[(&'static str, Value)]) -> Params {
+    let default = |key: crate::spec::keys::Key| (key.name, key.default.unwrap());
     let mut params: Params = kind.keys().into_iter().map(default).collect();
     for (name, value) in set {
-        assert!(params.insert((*name).into(), value.clone()).is_some(), "no key {name}");
+        assert!(params.insert(name, value.clone()).is_some(), "no key {name}");
     }
     params
 }
@@ -59,7 +59,7 @@ impl Bench {
         kind: &dyn StageKind,
         inputs: &[&str],
         seed: u64,
-        set: &[(&str, Value)],
+        set: &[(&'static str, Value)],
     ) -> Result<Self, StageError> {
         self.run_with(kind, inputs, seed, &params(kind, set))
     }
@@ -82,6 +82,7 @@ impl Bench {
             out: &out,
             checkpoint: checkpoint.path(),
             device: Device::Cpu,
+            gpus: &[],
             threads: 1,
             pulse: &Silent,
         })?;

@@ -1,12 +1,15 @@
-//! Digests of files and folders (BLAKE3), and syncing them to disk.
+//! Digests of files and folders (BLAKE3).
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use super::disk::Disk;
+use super::key::Digest;
 use super::{Result, at};
 
 /// One file of an artifact.
@@ -19,14 +22,28 @@ pub struct FileRecord {
     /// Time of its last change, nanoseconds since 1970; only a shortcut for checking.
     pub modified: u64,
     /// BLAKE3 of its contents.
-    pub digest: String,
+    pub digest: Digest,
 }
 
-/// BLAKE3 of a file's contents, memory-mapped and in parallel when it is large.
-pub fn of_file(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    at(path, "cannot read", hasher.update_mmap_rayon(path))?;
-    Ok(hasher.finalize().to_hex().to_string())
+/// Smaller files are read; larger ones are mapped into memory and hashed in parallel.
+const SMALL: u64 = 1 << 17;
+
+/// BLAKE3 of a file's contents.
+pub fn of_file(path: &Path) -> Result<Digest> {
+    let hash = || {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let mut hasher = blake3::Hasher::new();
+        if size <= SMALL {
+            let mut bytes = Vec::with_capacity(size as usize);
+            file.read_to_end(&mut bytes)?;
+            hasher.update(&bytes);
+        } else {
+            hasher.update_mmap_rayon(path)?;
+        }
+        Ok(Digest(*hasher.finalize().as_bytes()))
+    };
+    at(path, "cannot read", hash())
 }
 
 /// Nanoseconds since 1970 of the last change.
@@ -35,22 +52,24 @@ pub fn modified(meta: &fs::Metadata) -> u64 {
     since.map_or(0, |d| d.as_nanos() as u64)
 }
 
-/// Every file below `folder`, ordered by name, hashed, synced and made read-only.
-pub fn seal_folder(folder: &Path) -> Result<Vec<FileRecord>> {
+/// Every file below `folder`, ordered by name, hashed and made read-only; `durable`: all are on the disk then.
+pub fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<Vec<FileRecord>> {
     let mut records = Vec::new();
     for path in files_below(folder)? {
-        let file = at(&path, "cannot open", File::open(&path))?;
-        at(&path, "cannot sync", file.sync_all())?;
+        let file = disk.open(&path)?;
+        if durable {
+            disk.sync(&path, &file)?;
+        }
         let meta = at(&path, "cannot read", file.metadata())?;
-        let mut permissions = meta.permissions();
-        permissions.set_readonly(true);
-        at(&path, "cannot make read-only", fs::set_permissions(&path, permissions))?;
+        disk.protect(&path, &file, meta.permissions())?;
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         records.push(FileRecord { name, size: meta.len(), modified: modified(&meta), digest: of_file(&path)? });
     }
-    for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
-        if entry.file_type().is_dir() {
-            sync_folder(entry.path())?;
+    if durable {
+        for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
+            if entry.file_type().is_dir() {
+                disk.sync_folder(entry.path())?;
+            }
         }
     }
     Ok(records)
@@ -69,22 +88,16 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Digest of an artifact: names, sizes and contents of its files.
-pub fn of_records(records: &[FileRecord]) -> String {
+pub fn of_records(records: &[FileRecord]) -> Digest {
     let mut sorted: Vec<&FileRecord> = records.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let mut hasher = blake3::Hasher::new_derive_key("estampa 2026-11 contents of an artifact");
     for record in sorted {
         hasher.update(&(record.name.len() as u64).to_le_bytes());
         hasher.update(record.name.as_bytes());
-        hasher.update(record.digest.as_bytes());
+        hasher.update(record.digest.to_string().as_bytes());
     }
-    hasher.finalize().to_hex().to_string()
-}
-
-/// Makes renames in a folder survive a power loss.
-pub fn sync_folder(folder: &Path) -> Result<()> {
-    let handle = at(folder, "cannot open", File::open(folder))?;
-    at(folder, "cannot sync", handle.sync_all())
+    Digest(*hasher.finalize().as_bytes())
 }
 
 /// Lets the files below be removed on systems where a read-only file cannot.

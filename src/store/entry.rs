@@ -1,13 +1,13 @@
 //! One entry: an artifact with the facts that prove it complete and say where it came from.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::digest::{self, FileRecord};
-use super::key::{Change, Key, Parts};
+use super::disk::Disk;
+use super::key::{Change, Digest, Key, Parts};
 use super::{Result, StoreError, at};
 
 /// Name of the file that proves an entry complete.
@@ -15,7 +15,7 @@ pub const META: &str = "meta.json";
 /// Name of the artifact's folder in an entry.
 pub const OUT: &str = "out";
 
-/// What is known of an entry.
+/// All that is known of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// Its key.
@@ -23,7 +23,7 @@ pub struct Meta {
     /// Kind of the stage.
     pub kind: String,
     /// Digest of what the artifact contains.
-    pub digest: String,
+    pub digest: Digest,
     /// What the key was made of.
     pub parts: Parts,
     /// Files of the artifact.
@@ -41,45 +41,83 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// With digests of the files in `out`, which are synced and made read-only.
-    pub(super) fn seal(mut self, out: &Path) -> Result<Self> {
-        self.files = digest::seal_folder(out)?;
+    /// Of the entry in `folder`, if it is complete.
+    pub fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join(META)).ok()?).ok()
+    }
+
+    /// With digests of the files in `out`, which are made read-only.
+    pub(super) fn seal(mut self, disk: &Disk, out: &Path, durable: bool) -> Result<Self> {
+        self.files = digest::seal_folder(disk, out, durable)?;
         self.digest = digest::of_records(&self.files);
         Ok(self)
     }
 
-    /// Written and synced.
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+    pub(super) fn write(&self, disk: &Disk, folder: &Path, durable: bool) -> Result<()> {
         let path = folder.join(META);
-        let doing = "cannot write";
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        let text = at(&path, doing, text)?;
-        let mut file = at(&path, doing, File::create(&path))?;
-        at(&path, doing, file.write_all(text.as_bytes()))?;
-        at(&path, doing, file.sync_all())?;
-        digest::sync_folder(folder)
+        disk.write(&path, at(&path, "cannot write", text)?.as_bytes(), durable)?;
+        if durable { disk.sync_folder(folder) } else { Ok(()) }
     }
 
     /// Bytes of all files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|f| f.size).sum()
     }
+
+    /// Hashes every file in `folder` again; names the first that differs.
+    pub fn verify(&self, folder: &Path) -> std::result::Result<(), String> {
+        let out = folder.join(OUT);
+        for record in &self.files {
+            match digest::of_file(&out.join(&record.name)) {
+                Ok(digest) if digest == record.digest => {}
+                Ok(_) => return Err(format!("{} does not hold what was written", record.name)),
+                Err(StoreError { source, .. }) => return Err(format!("{}: {source}", record.name)),
+            }
+        }
+        let found = digest::files_below(&out).unwrap_or_default();
+        let name = |path: &PathBuf| path.strip_prefix(&out).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        match found.iter().map(name).find(|name| !self.files.iter().any(|record| record.name == *name)) {
+            Some(name) => Err(format!("{name} was not written by the stage")),
+            None => Ok(()),
+        }
+    }
 }
 
-/// A complete entry.
-#[derive(Clone, Debug)]
+/// What a run needs to know of a complete entry.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Its folder.
     pub folder: PathBuf,
-    /// What is known of it.
-    pub meta: Meta,
+    /// Its key.
+    pub key: Key,
+    /// Kind of the stage.
+    pub kind: Box<str>,
+    /// Digest of what the artifact contains.
+    pub digest: Digest,
+    /// Name of the stage when it was computed.
+    pub stage: Box<str>,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// When it was computed, seconds since 1970.
+    pub created: u64,
+    /// Bytes of all files.
+    pub size: u64,
 }
 
 impl Entry {
-    /// Reads the entry in `folder`, if it is complete.
-    pub fn read(folder: &Path) -> Option<Self> {
-        let text = fs::read(folder.join(META)).ok()?;
-        Some(Self { folder: folder.to_path_buf(), meta: serde_json::from_slice(&text).ok()? })
+    /// The entry in `folder`, with these facts.
+    pub fn of(folder: &Path, meta: &Meta) -> Self {
+        Self {
+            folder: folder.into(),
+            key: meta.key,
+            kind: meta.kind.as_str().into(),
+            digest: meta.digest,
+            stage: meta.stage.as_str().into(),
+            seconds: meta.seconds,
+            created: meta.created,
+            size: meta.size(),
+        }
     }
 
     /// Folder of the artifact.
@@ -87,28 +125,8 @@ impl Entry {
         self.folder.join(OUT)
     }
 
-    /// Whether its files are as they were written: size and time, and the contents of those whose time differs.
-    pub fn is_intact(&self) -> bool {
-        let out = self.out();
-        self.meta.files.iter().all(|record| {
-            let path = out.join(&record.name);
-            let Ok(meta) = fs::metadata(&path) else { return false };
-            meta.len() == record.size
-                && (digest::modified(&meta) == record.modified
-                    || digest::of_file(&path).is_ok_and(|digest| digest == record.digest))
-        })
-    }
-
-    /// Hashes every file again; names the first that differs.
-    pub fn verify(&self) -> std::result::Result<(), String> {
-        let out = self.out();
-        for record in &self.meta.files {
-            match digest::of_file(&out.join(&record.name)) {
-                Ok(digest) if digest == record.digest => {}
-                Ok(_) => return Err(format!("{} does not hold what was written", record.name)),
-                Err(StoreError { source, .. }) => return Err(format!("{}: {source}", record.name)),
-            }
-        }
-        Ok(())
+    /// All that is known of it.
+    pub fn meta(&self) -> Option<Meta> {
+        Meta::read(&self.folder)
     }
 }

@@ -6,12 +6,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::disk::Disk;
 use super::entry::OUT;
 use super::{Result, at};
 
 /// The right to compute a key, with the folder to do it in.
 #[derive(Debug)]
 pub struct Claim {
+    disk: Disk,
     folder: PathBuf,
     /// Name of the entry being made: a new one for each claim, so that a program which outlived its killed run cannot
     /// write into the entry of the run after it.
@@ -22,15 +24,11 @@ pub struct Claim {
 impl Claim {
     /// Takes the lock in `folder` and empties the unfinished entry there (checkpoints stay), or `None` while another
     /// process holds it.
-    pub(super) fn try_new(folder: &Path) -> Result<Option<Self>> {
-        at(folder, "cannot make the folder", fs::create_dir_all(folder))?;
+    pub(super) fn try_new(disk: &Disk, folder: &Path) -> Result<Option<Self>> {
+        let is_new = disk.make_folder(folder)?;
         let path = folder.join("lock");
-        let open = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = match open {
-            // The process that held the lock has just removed the folder.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            open => at(&path, "cannot open the lock", open)?,
-        };
+        // No lock file: the process that held it has just removed the folder.
+        let Some(lock) = disk.open_lock(&path)? else { return Ok(None) };
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -42,8 +40,13 @@ impl Claim {
         }
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let entry = format!("entry-{}-{nanos}", std::process::id());
-        let claim = Self { folder: folder.to_path_buf(), entry, _lock: lock };
-        claim.clear()?;
+        let claim = Self { disk: disk.clone(), folder: folder.to_path_buf(), entry, _lock: lock };
+        if !is_new {
+            claim.clear()?;
+        }
+        for folder in [claim.entry(), claim.out(), claim.checkpoint()] {
+            disk.make_folder(&folder)?;
+        }
         Ok(Some(claim))
     }
 
@@ -62,14 +65,14 @@ impl Claim {
         self.folder.join("checkpoint")
     }
 
-    /// Removes everything: the work is done, or not worth keeping.
+    /// Removes everything: the work is done, or not worth keeping. What cannot be removed now, the next claim removes.
     pub fn finish(self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = self.disk.remove_folder(&self.folder);
     }
 
     /// Gives the claim up and keeps the checkpoints, if there are any.
     pub fn leave(self) {
-        let _ = fs::remove_dir_all(self.entry());
+        let _ = self.disk.remove_folder(&self.entry());
         let empty = fs::read_dir(self.checkpoint()).is_ok_and(|mut files| files.next().is_none());
         if empty {
             self.finish();
@@ -79,11 +82,8 @@ impl Claim {
     fn clear(&self) -> Result<()> {
         for old in super::children(&self.folder) {
             if old.file_name().is_some_and(|name| name.to_string_lossy().starts_with("entry-")) {
-                at(&old, "cannot empty the folder", fs::remove_dir_all(&old))?;
+                self.disk.remove_folder(&old)?;
             }
-        }
-        for folder in [self.out(), self.checkpoint()] {
-            at(&folder, "cannot make the folder", fs::create_dir_all(&folder))?;
         }
         Ok(())
     }

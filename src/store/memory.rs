@@ -1,71 +1,187 @@
-//! Remembered digests of the user's files, by path, size, time and inode: a shortcut, never the truth. A file that
-//! changed within the last two seconds is not remembered, since a second change might leave its time as it is.
+//! Remembered digests of the user's files, by device, inode, size and times: a shortcut, never the truth. A file that
+//! changed within the last two seconds is not remembered, since a second change might leave its times as they are.
+//! Within one run the first digest of a file holds: a file that changes later is told apart, not read anew.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fmt::Write;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rayon::prelude::*;
 
 use super::digest;
+use super::disk::Disk;
+use super::key::Digest;
 use super::{Result, at};
 
+/// Name of the file.
+const FILE: &str = "digests";
 /// Younger files than this are hashed again next time.
-const RACY: Duration = Duration::from_secs(2);
+const RACY: i128 = 2_000_000_000;
 
-/// Digests by path and stamp.
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Nanoseconds since 1970 of the last change of the contents.
+    modified: i128,
+    /// Nanoseconds since 1970 of the last change of anything; no program can set it back.
+    changed: i128,
+}
+
+impl Stamp {
+    fn of(meta: &fs::Metadata) -> Self {
+        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            modified: nanos(meta.mtime(), meta.mtime_nsec()),
+            changed: nanos(meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+
+    fn parse(line: &str) -> Option<(Self, Digest)> {
+        let mut fields = line.split(' ');
+        let stamp = Self {
+            device: fields.next()?.parse().ok()?,
+            inode: fields.next()?.parse().ok()?,
+            size: fields.next()?.parse().ok()?,
+            modified: fields.next()?.parse().ok()?,
+            changed: fields.next()?.parse().ok()?,
+        };
+        let digest = Digest::parse(fields.next()?)?;
+        fields.next().is_none().then_some((stamp, digest))
+    }
+
+    fn is_racy(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128);
+        now - self.changed.max(self.modified) < RACY
+    }
+}
+
+/// Digests by stamp.
 #[derive(Debug)]
 pub struct Memory {
+    disk: Disk,
     file: Option<PathBuf>,
-    known: Mutex<HashMap<String, String>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: HashMap<Stamp, Digest>,
+    /// What this run believes of each file.
+    frozen: HashMap<PathBuf, (Stamp, Digest)>,
+    /// Lines to be written.
+    news: String,
 }
 
 impl Memory {
     /// The memory of the cache in `root`; without `keep` nothing is written.
     pub fn open(root: &Path, keep: bool) -> Self {
-        let file = root.join("digests");
+        let file = root.join(FILE);
         let text = fs::read_to_string(&file).unwrap_or_default();
         // Lines may be torn by a kill: those that do not end in a digest are left out.
-        let known = text.lines().filter_map(|line| line.rsplit_once('\t')).filter(|(_, d)| d.len() == 64);
-        let known = known.map(|(stamp, digest)| (stamp.to_string(), digest.to_string())).collect();
-        Self { file: keep.then_some(file), known: Mutex::new(known) }
+        let known = text.lines().filter_map(Stamp::parse).collect();
+        let state = Mutex::new(State { known, ..State::default() });
+        Self { disk: Disk::default(), file: keep.then_some(file), state }
     }
 
-    /// Digest of a file's contents, from memory if its stamp is known.
-    pub fn digest(&self, path: &Path) -> Result<String> {
-        let meta = at(path, "cannot read", fs::metadata(path))?;
-        let stamp = stamp(path, &meta);
-        if let Ok(known) = self.known.lock()
-            && let Some(digest) = known.get(&stamp)
-        {
-            return Ok(digest.clone());
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Digest of a file's contents when this run first asked for it.
+    pub fn digest(&self, path: &Path) -> Result<Digest> {
+        if let Some((_, digest)) = self.state().frozen.get(path) {
+            return Ok(*digest);
         }
-        let digest = digest::of_file(path)?;
-        self.remember(&stamp, &digest, &meta);
+        let stamp = Stamp::of(&at(path, "cannot read", fs::metadata(path))?);
+        let known = self.state().known.get(&stamp).copied();
+        let digest = known.map_or_else(|| digest::of_file(path), Ok)?;
+        let mut state = self.state();
+        if known.is_none() && !stamp.is_racy() {
+            let Stamp { device, inode, size, modified, changed } = stamp;
+            let _ = writeln!(state.news, "{device} {inode} {size} {modified} {changed} {digest}");
+        }
+        state.known.insert(stamp, digest);
+        state.frozen.insert(path.into(), (stamp, digest));
         Ok(digest)
     }
 
-    fn remember(&self, stamp: &str, digest: &str, meta: &fs::Metadata) {
-        let age = meta.modified().ok().and_then(|t| SystemTime::now().duration_since(t).ok()).unwrap_or_default();
-        if age < RACY {
-            return;
+    /// Reads many files at once, in parallel; what cannot be read is found out when its digest is asked for.
+    pub fn learn(&self, paths: &[&Path]) {
+        paths.par_iter().for_each(|path| {
+            let _ = self.digest(path);
+        });
+    }
+
+    /// Whether a file is still as it was when this run first asked for its digest.
+    pub fn is_unchanged(&self, path: &Path) -> bool {
+        let frozen = self.state().frozen.get(path).copied();
+        let now = fs::metadata(path).map(|meta| Stamp::of(&meta));
+        match (frozen, now) {
+            (Some((then, digest)), Ok(now)) => then == now || digest::of_file(path).is_ok_and(|now| now == digest),
+            _ => false,
         }
-        if let Ok(mut known) = self.known.lock() {
-            known.insert(stamp.into(), digest.into());
-        }
-        if let Some(file) = &self.file {
-            // One write of a whole line: other processes append too. Losing it costs a hash, nothing else.
-            let line = format!("{stamp}\t{digest}\n");
-            let _ =
-                OpenOptions::new().create(true).append(true).open(file).and_then(|mut f| f.write_all(line.as_bytes()));
+    }
+
+    /// Writes what was learned. Losing it costs a hash, nothing else.
+    pub fn save(&self) {
+        let news = std::mem::take(&mut self.state().news);
+        if let Some(file) = self.file.as_ref().filter(|_| !news.is_empty()) {
+            let _ = self.disk.append(file, news.as_bytes());
         }
     }
 }
 
-fn stamp(path: &Path, meta: &fs::Metadata) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let name = path.to_string_lossy().replace(['\n', '\t'], "?");
-    format!("{name}\t{}\t{}\t{}", meta.len(), digest::modified(meta), meta.ino())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn age(path: &Path) {
+        // Only `changed` cannot be set back: waiting is what a user does too.
+        while Stamp::of(&fs::metadata(path).unwrap()).is_racy() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
+    #[test]
+    fn a_young_file_is_not_remembered_and_an_old_one_is() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("x");
+        fs::write(&file, "one").unwrap();
+        let memory = Memory::open(root.path(), true);
+        memory.digest(&file).unwrap();
+        memory.save();
+        assert!(!root.path().join(FILE).exists(), "it could change again within the clock's granularity");
+        age(&file);
+        let memory = Memory::open(root.path(), true);
+        let digest = memory.digest(&file).unwrap();
+        memory.save();
+        assert!(fs::read_to_string(root.path().join(FILE)).unwrap().ends_with(&format!(" {digest}\n")));
+    }
+
+    #[test]
+    fn a_change_that_keeps_size_and_time_is_seen() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("x");
+        fs::write(&file, "one").unwrap();
+        age(&file);
+        let memory = Memory::open(root.path(), true);
+        let first = memory.digest(&file).unwrap();
+        memory.save();
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, "two").unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        assert!(!memory.is_unchanged(&file));
+        assert_eq!(memory.digest(&file).unwrap(), first, "a run believes what it first saw");
+        assert_ne!(Memory::open(root.path(), false).digest(&file).unwrap(), first);
+    }
 }

@@ -8,11 +8,16 @@
 //! cache/unfinished/KEY/entry-*/      the entry being made
 //! cache/unfinished/KEY/checkpoint/   what survives a kill
 //! cache/damaged/                     entries that no longer hold what they held, moved aside
-//! cache/digests                      remembered digests of the user's files
+//! cache/index                        one line for each entry: a shortcut, never the truth
+//! cache/digests                      remembered digests of the user's files: a shortcut, never the truth
 //! ```
 
 pub mod digest;
+pub mod disk;
 pub mod entry;
+#[cfg(test)]
+mod fate;
+pub mod index;
 pub mod key;
 pub mod lock;
 pub mod memory;
@@ -20,11 +25,14 @@ pub mod memory;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use thiserror::Error;
 
+use disk::Disk;
 use entry::{Entry, Meta};
+use index::Index;
 use key::Key;
 use lock::Claim;
 
@@ -48,25 +56,47 @@ pub(crate) fn at<T>(path: &Path, doing: &'static str, result: io::Result<T>) -> 
     result.map_err(|source| StoreError { path: path.to_path_buf(), doing, source })
 }
 
+/// Entries that took at least this long, in seconds, are synced to the disk at once; of the others the system takes
+/// care within seconds, and after a power cut they are hashed before they are believed.
+const WORTH_A_SYNC: f64 = 1.0;
+
+/// What is there for a key.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// An entry that is not what was written: which file.
+    Damaged(String),
+    /// A complete entry.
+    Intact(Entry),
+}
+
 /// A cache on disk.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    index: Arc<Index>,
+    disk: Disk,
+    writable: bool,
 }
 
 impl Store {
     /// The cache in `root`, made if it is not there.
     pub fn open(root: &Path) -> Result<Self> {
+        let store = Self { writable: true, ..Self::view(root) };
         for folder in ["entries", "unfinished"] {
             let path = root.join(folder);
-            at(&path, "cannot make the folder", fs::create_dir_all(&path))?;
+            if !path.is_dir() {
+                store.disk.make_folders(&path)?;
+            }
         }
-        Ok(Self { root: root.to_path_buf() })
+        Ok(store)
     }
 
     /// The cache in `root` for reading only: nothing is made.
     pub fn view(root: &Path) -> Self {
-        Self { root: root.to_path_buf() }
+        let index = Arc::new(Index::read(root, &index::boot()));
+        Self { root: root.to_path_buf(), index, disk: Disk::default(), writable: false }
     }
 
     /// Its folder.
@@ -75,44 +105,72 @@ impl Store {
     }
 
     fn place(&self, kind: &str, key: &Key) -> PathBuf {
-        self.root.join("entries").join(kind).join(key.text())
+        // One allocation: a run with nothing to do calls this once for each step.
+        let mut path = String::with_capacity(self.root.as_os_str().len() + kind.len() + 52);
+        if let Some(root) = self.root.to_str() {
+            let _ = std::fmt::Write::write_fmt(&mut path, format_args!("{root}/entries/{kind}/{key}"));
+            return path.into();
+        }
+        self.root.join("entries").join(kind).join(key.to_string())
     }
 
-    /// The complete entry of `key`, whose files still have the size and time with which they were written; a file
-    /// whose time differs is hashed again. A damaged entry is no entry.
+    /// What is there for `key`: by the index while sizes and times are as written, else by hashing everything.
+    pub fn find(&self, kind: &str, key: &Key) -> Found {
+        let folder = self.place(kind, key);
+        if let Some(entry) = self.index.find(key, kind, &folder) {
+            return Found::Intact(entry);
+        }
+        match Meta::read(&folder) {
+            None if folder.exists() => Found::Damaged(entry::META.into()),
+            None => Found::Absent,
+            Some(meta) if meta.key != *key || meta.kind != kind => Found::Damaged(entry::META.into()),
+            Some(meta) => self.examine(&folder, &meta),
+        }
+    }
+
+    /// Hashes an entry; if it is intact, the index will know it next time.
+    fn examine(&self, folder: &Path, meta: &Meta) -> Found {
+        if let Err(what) = meta.verify(folder) {
+            return Found::Damaged(what);
+        }
+        if self.writable {
+            self.index.add(&self.disk, meta, is_old(meta));
+        }
+        Found::Intact(Entry::of(folder, meta))
+    }
+
+    /// The complete entry of `key`.
     pub fn lookup(&self, kind: &str, key: &Key) -> Option<Entry> {
-        let entry = Entry::read(&self.place(kind, key))?;
-        (entry.meta.key == *key && entry.is_intact()).then_some(entry)
-    }
-
-    /// The entry of `key` even if it is damaged.
-    pub fn lookup_any(&self, kind: &str, key: &Key) -> Option<Entry> {
-        Entry::read(&self.place(kind, key))
+        if let Found::Intact(entry) = self.find(kind, key) { Some(entry) } else { None }
     }
 
     /// Claims `key` for computing, or `None` while another process does.
     pub fn claim(&self, key: &Key) -> Result<Option<Claim>> {
-        Claim::try_new(&self.root.join("unfinished").join(key.text()))
+        Claim::try_new(&self.disk, &self.root.join("unfinished").join(key.to_string()))
     }
 
-    /// Makes what the claim holds the entry of its key: hashes and syncs the files, writes `meta.json`, renames.
-    pub fn commit(&self, claim: &Claim, draft: Meta) -> Result<Entry> {
-        let meta = draft.seal(&claim.out())?;
+    /// Makes what the claim holds the entry of its key: hashes the files, writes `meta.json`, renames. `None` when there
+    /// are no files.
+    pub fn commit(&self, claim: &Claim, draft: Meta) -> Result<Option<Entry>> {
+        let durable = draft.seconds >= WORTH_A_SYNC;
+        let meta = draft.seal(&self.disk, &claim.out(), durable)?;
+        if meta.files.is_empty() {
+            return Ok(None);
+        }
         let place = self.place(&meta.kind, &meta.key);
-        if let Some(parent) = place.parent() {
-            at(parent, "cannot make the folder", fs::create_dir_all(parent))?;
-        }
+        let parent = place.parent().unwrap_or(&self.root);
         self.set_aside(&place)?;
-        meta.write(&claim.entry())?;
-        at(&place, "cannot rename the entry into place", fs::rename(claim.entry(), &place))?;
-        if let Some(parent) = place.parent() {
-            digest::sync_folder(parent)?;
+        meta.write(&self.disk, &claim.entry(), durable)?;
+        if self.disk.rename(&claim.entry(), &place).is_err() {
+            // The first of its kind, or a real error, which comes again.
+            self.disk.make_folders(parent)?;
+            self.disk.rename(&claim.entry(), &place)?;
         }
-        Entry::read(&place).ok_or_else(|| StoreError {
-            path: place,
-            doing: "cannot read back what was written",
-            source: io::Error::from(io::ErrorKind::InvalidData),
-        })
+        if durable {
+            self.disk.sync_folder(parent)?;
+        }
+        self.index.add(&self.disk, &meta, durable);
+        Ok(Some(Entry::of(&place, &meta)))
     }
 
     /// Moves a damaged or outdated entry out of the way, if there is one; nothing complete is overwritten.
@@ -121,11 +179,10 @@ impl Store {
             return Ok(false);
         }
         let folder = self.root.join("damaged");
-        at(&folder, "cannot make the folder", fs::create_dir_all(&folder))?;
+        self.disk.make_folders(&folder)?;
         let name = place.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let free = (0..u32::MAX).map(|n| folder.join(format!("{name}.{n}"))).find(|p| !p.exists());
-        let aside = free.unwrap_or_else(|| folder.join(&name));
-        at(place, "cannot move the damaged entry aside", fs::rename(place, aside))?;
+        self.disk.rename(place, &free.unwrap_or_else(|| folder.join(&name)))?;
         Ok(true)
     }
 
@@ -135,12 +192,11 @@ impl Store {
     }
 
     /// Removes an entry for good.
-    pub fn remove(&self, entry: &Entry) -> Result<()> {
-        digest::make_writable(&entry.folder);
+    pub fn remove(&self, folder: &Path) -> Result<()> {
+        digest::make_writable(folder);
         // meta.json goes first: what is left of a removal that is interrupted is no entry.
-        let meta = entry.folder.join(entry::META);
-        at(&meta, "cannot remove", fs::remove_file(&meta))?;
-        at(&entry.folder, "cannot remove", fs::remove_dir_all(&entry.folder))
+        self.disk.remove_file(&folder.join(entry::META))?;
+        self.disk.remove_folder(folder)
     }
 
     /// Removes what was moved aside.
@@ -150,14 +206,25 @@ impl Store {
             return Ok(());
         }
         digest::make_writable(&folder);
-        at(&folder, "cannot remove", fs::remove_dir_all(&folder))
+        self.disk.remove_folder(&folder)
     }
 
     /// Every complete entry of a kind (all kinds when empty), ordered by kind and key.
-    pub fn entries(&self, kind: &str) -> Vec<Entry> {
+    pub fn entries(&self, kind: &str) -> Vec<(PathBuf, Meta)> {
         let root = self.root.join("entries");
         let kinds = if kind.is_empty() { children(&root) } else { vec![root.join(kind)] };
-        kinds.iter().flat_map(|folder| children(folder)).filter_map(|place| Entry::read(&place)).collect()
+        let places = kinds.iter().flat_map(|folder| children(folder));
+        places.filter_map(|place| Meta::read(&place).map(|meta| (place, meta))).collect()
+    }
+
+    /// Stage name, key, seconds and time of every entry of a kind that the index knows.
+    pub fn history(&self, kind: &str) -> Vec<(&str, Key, f64, u64)> {
+        self.index.history(kind)
+    }
+
+    /// All that is known of the entry of `key`, whether or not its files are intact.
+    pub fn meta(&self, kind: &str, key: &Key) -> Option<Meta> {
+        Meta::read(&self.place(kind, key))
     }
 
     /// Folders of work that was interrupted, with the time of their last change.
@@ -165,6 +232,14 @@ impl Store {
         let time = |p: &PathBuf| fs::metadata(p).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         children(&self.root.join("unfinished")).into_iter().map(|p| (p.clone(), time(&p))).collect()
     }
+}
+
+/// Whether an entry that was just hashed is from before this start of the machine, and so on the disk for good.
+fn is_old(meta: &Meta) -> bool {
+    let up = fs::read_to_string("/proc/uptime").ok();
+    let up = up.and_then(|text| text.split(['.', ' ']).next().and_then(|s| s.parse::<u64>().ok()));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    up.is_some_and(|up| meta.created + 60 < now.saturating_sub(up))
 }
 
 /// Folders and files in `folder`, ordered by name; none when it cannot be read.

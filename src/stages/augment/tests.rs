@@ -36,12 +36,12 @@ fn write_stamps(folder: &std::path::Path, order: &[usize]) {
     writer.finish().unwrap();
 }
 
-fn run_in_order(order: &[usize], seed: u64, set: &[(&str, Value)]) -> Result<Bench, StageError> {
+fn run_in_order(order: &[usize], seed: u64, set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
     let bench = Bench::new(&["stamps"], |_, folder| write_stamps(folder, order));
     bench.run(&Augment, &["stamps"], seed, set)
 }
 
-fn run(set: &[(&str, Value)]) -> Stamps {
+fn run(set: &[(&'static str, Value)]) -> Stamps {
     let order: Vec<usize> = (0..12).collect();
     open(&run_in_order(&order, 5, set).unwrap())
 }
@@ -163,7 +163,7 @@ fn copies_depend_on_seed_and_identity_but_not_on_order_or_threads() {
     let first = by_candid(&order, 5, 1);
     assert!(first == by_candid(&order, 5, 4), "output depends on the number of threads");
     assert!(first != by_candid(&order, 6, 1), "output does not depend on the seed");
-    let plain = |order: &[usize], set: &[(&str, Value)]| {
+    let plain = |order: &[usize], set: &[(&'static str, Value)]| {
         let stamps = open(&run_in_order(order, 5, set).unwrap());
         let candid = stamps.index.ints("candid").unwrap().to_vec();
         candid.iter().enumerate().map(|(row, c)| (*c, sorted(stamps.images.row(row)))).collect::<BTreeMap<_, _>>()

@@ -31,7 +31,7 @@ struct Found {
     bytes: Vec<Vec<u8>>,
 }
 
-fn run(inputs: &[(&str, Predictions)], changes: &[(&str, Value)]) -> Result<Found, StageError> {
+fn run(inputs: &[(&str, Predictions)], changes: &[(&'static str, Value)]) -> Result<Found, StageError> {
     let home = tempfile::tempdir().unwrap();
     let mut folders = BTreeMap::new();
     for (name, predictions) in inputs {
@@ -42,8 +42,8 @@ fn run(inputs: &[(&str, Predictions)], changes: &[(&str, Value)]) -> Result<Foun
     }
     let out = home.path().join("out");
     std::fs::create_dir(&out).unwrap();
-    let mut params: Params = Compare.keys().into_iter().map(|key| (key.name.into(), key.default.unwrap())).collect();
-    params.extend(changes.iter().map(|(key, value)| ((*key).to_string(), value.clone())));
+    let mut params: Params = Compare.keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
+    params.extend(changes.iter().map(|(key, value)| (*key, value.clone())));
     let job = Job {
         params: &params,
         seed: 11,
@@ -53,6 +53,7 @@ fn run(inputs: &[(&str, Predictions)], changes: &[(&str, Value)]) -> Result<Foun
         out: &out,
         checkpoint: home.path(),
         device: Device::Cpu,
+        gpus: &[],
         threads: 1,
         pulse: &Silent,
     };
@@ -128,7 +129,7 @@ fn the_same_bytes_with_any_number_of_threads() {
     assert_eq!(with(1), with(4));
 }
 
-fn message(inputs: &[(&str, Predictions)], changes: &[(&str, Value)]) -> String {
+fn message(inputs: &[(&str, Predictions)], changes: &[(&'static str, Value)]) -> String {
     run(inputs, changes).map(|_| ()).unwrap_err().to_string()
 }
 

@@ -78,11 +78,10 @@ fn sequences(folder: &Path) {
     writer.finish().unwrap();
 }
 
-fn run(inputs: &[(&str, &Path)], changes: &[(&str, Value)]) -> Result<Features, StageError> {
+fn run(inputs: &[(&str, &Path)], changes: &[(&'static str, Value)]) -> Result<Features, StageError> {
     let out = tempfile::tempdir().unwrap();
-    let mut params: Params =
-        ExtractFeatures.keys().into_iter().map(|key| (key.name.into(), key.default.unwrap())).collect();
-    params.extend(changes.iter().map(|(key, value)| ((*key).to_string(), value.clone())));
+    let mut params: Params = ExtractFeatures.keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
+    params.extend(changes.iter().map(|(key, value)| (*key, value.clone())));
     let job = Job {
         params: &params,
         seed: 0,
@@ -92,6 +91,7 @@ fn run(inputs: &[(&str, &Path)], changes: &[(&str, Value)]) -> Result<Features, 
         out: out.path(),
         checkpoint: out.path(),
         device: Device::Cpu,
+        gpus: &[],
         threads: 1,
         pulse: &Silent,
     };
@@ -151,8 +151,9 @@ fn inputs_that_do_not_fit_are_explained() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     stamps(a.path(), 0.0);
     sequences(b.path());
-    let message =
-        |inputs: &[(&str, &Path)], changes: &[(&str, Value)]| run(inputs, changes).map(|_| ()).unwrap_err().to_string();
+    let message = |inputs: &[(&str, &Path)], changes: &[(&'static str, Value)]| {
+        run(inputs, changes).map(|_| ()).unwrap_err().to_string()
+    };
     let stamps = ("stamps", a.path());
     assert!(message(&[stamps], &[]).contains("no model is connected"));
     assert!(message(&[], &[]).contains("neither `stamps` nor `sequences`"));

@@ -56,13 +56,13 @@ fn write_alerts(folder: &Path, alerts: &[Given], clean: bool) {
 }
 
 /// Runs the stage on inputs of these names.
-fn run(inputs: &[(&str, &[Given])], clean: bool, set: &[(&str, Value)]) -> Result<Bench, StageError> {
+fn run(inputs: &[(&str, &[Given])], clean: bool, set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
     let names: Vec<&str> = inputs.iter().map(|(name, _)| *name).collect();
     let alerts = |name: &str| inputs.iter().find(|(n, _)| *n == name).map(|(_, alerts)| *alerts).unwrap();
     Bench::new(&names, |name, folder| write_alerts(folder, alerts(name), clean)).run(&Preprocess, &names, 5, set)
 }
 
-fn run_one(alerts: &[Given], set: &[(&str, Value)]) -> Result<Bench, StageError> {
+fn run_one(alerts: &[Given], set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
     run(&[("alerts", alerts)], false, set)
 }
 
@@ -163,7 +163,7 @@ fn truncated_and_incomplete_cutouts_follow_the_policies_and_are_named() {
     let truncated = alerts[0].alert.object_id.clone();
     alerts[2].alert.stamps[1].pixels[31 * SIDE + 31] = f32::NAN;
     let incomplete = alerts[2].alert.object_id.clone();
-    let dropped = |set: &[(&str, Value)]| {
+    let dropped = |set: &[(&'static str, Value)]| {
         let folder = run_one(&alerts, set).unwrap();
         let table = Table::read(folder.out().join("dropped.csv")).unwrap();
         let named: Vec<(String, String)> = table.texts("objectId").into_iter().zip(table.texts("reason")).collect();
@@ -269,7 +269,7 @@ fn empty_inputs_are_an_error() {
 
 #[test]
 fn faults_are_found_before_anything_runs() {
-    let faults = |set: &[(&str, Value)]| {
+    let faults = |set: &[(&'static str, Value)]| {
         let faults = Preprocess.check(&params(&Preprocess, set));
         faults.into_iter().map(|(key, message)| format!("{key}: {message}")).collect::<Vec<_>>().join("\n")
     };
@@ -287,7 +287,7 @@ fn faults_are_found_before_anything_runs() {
 
 #[test]
 fn only_random_splits_have_a_seed() {
-    let of = |set: &[(&str, Value)]| Preprocess.randomness(&params(&Preprocess, set));
+    let of = |set: &[(&'static str, Value)]| Preprocess.randomness(&params(&Preprocess, set));
     assert_eq!(of(&[]), Randomness::Shared);
     assert_eq!(of(&[("resample", Value::Bool(true))]), Randomness::PerReplicate);
     assert_eq!(of(&[("split", text("time")), ("resample", Value::Bool(true))]), Randomness::None);

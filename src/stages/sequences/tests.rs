@@ -41,7 +41,7 @@ fn write_stamps(folder: &std::path::Path, copy: i64) {
     writer.finish().unwrap();
 }
 
-fn run(set: &[(&str, Value)], copy: i64) -> Result<(Bench, Sequences), StageError> {
+fn run(set: &[(&'static str, Value)], copy: i64) -> Result<(Bench, Sequences), StageError> {
     let bench = Bench::new(&["stamps"], |_, folder| write_stamps(folder, copy));
     let bench = bench.run(&SequencesKind, &["stamps"], 0, &with_columns(set))?;
     let sequences = Sequences::open(&bench.out())?;
@@ -91,7 +91,7 @@ fn length_keeps_the_first_detections() {
 
 #[test]
 fn what_cannot_be_a_sequence_is_refused() {
-    let message = |set: &[(&str, Value)], copy| run(set, copy).err().unwrap().to_string();
+    let message = |set: &[(&'static str, Value)], copy| run(set, copy).err().unwrap().to_string();
     assert!(message(&[], 1).contains("augmented copies"));
     assert!(message(&[("at_least", Value::Int(5))], 0).contains("no object has 5 detections"));
     let drb = list(&["drb"]);

@@ -38,9 +38,9 @@ fn params() -> Vec<(&'static str, Value)> {
 
 fn run(seed: u64) -> Bench {
     let mut with_variant = crate::stages::testing::params(&TrainAutoencoder, &params());
-    with_variant.insert("model".into(), Value::Text("conv_autoencoder".into()));
-    with_variant.insert("latent".into(), Value::Int(3));
-    with_variant.insert("maps".into(), Value::Int(64));
+    with_variant.insert("model", Value::Text("conv_autoencoder".into()));
+    with_variant.insert("latent", Value::Int(3));
+    with_variant.insert("maps", Value::Int(64));
     Bench::new(&["stamps"], write).run_with(&TrainAutoencoder, &["stamps"], seed, &with_variant).unwrap()
 }
 

@@ -56,8 +56,8 @@ fn write(name: &str, folder: &Path) {
 
 fn run(inputs: &[&str]) -> Bench {
     let mut all = params(&TrainSequenceAutoencoder, &[("epochs", Value::Int(2)), ("batch", Value::Int(8))]);
-    all.insert("model".into(), Value::Text("sequence_autoencoder".into()));
-    all.insert("hidden".into(), Value::Int(6));
+    all.insert("model", Value::Text("sequence_autoencoder".into()));
+    all.insert("hidden", Value::Int(6));
     Bench::new(inputs, write).run_with(&TrainSequenceAutoencoder, inputs, 1, &all).unwrap()
 }
 

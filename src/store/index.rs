@@ -1,0 +1,230 @@
+//! `cache/index`: one line for each entry with what a look-up needs, so that a run that has nothing to do opens one file.
+//! A shortcut, never the truth: a line counts only while the files have the sizes and times that it tells; whatever is
+//! not here, or not believed, is read from `meta.json` and hashed.
+//!
+//! Small entries are not synced to the disk one by one. After a power cut some of their blocks may be missing, so a line
+//! of an earlier start of the machine counts only if its entry had been synced.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::fs;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::{Path, PathBuf};
+
+use super::digest::{FileRecord, modified};
+use super::disk::Disk;
+use super::entry::{Entry, Meta, OUT};
+use super::key::{Digest, Key};
+
+/// Name of the file.
+pub const FILE: &str = "index";
+/// In place of a start of the machine: the entry is on the disk for good.
+const SYNCED: &str = "synced";
+/// Hexadecimal digits of a line's check sum, and of the name of a start of the machine.
+const CHECK: usize = 8;
+
+/// The lines of an index, by key.
+#[derive(Debug)]
+pub struct Index {
+    path: PathBuf,
+    text: String,
+    /// Where the last line of each key begins.
+    lines: HashMap<Key, u32, BuildHasherDefault<KeyIsHash>>,
+    /// This start of the machine.
+    boot: String,
+}
+
+impl Index {
+    /// The index of the cache in `root`; an empty one when there is none.
+    pub fn read(root: &Path, boot: &str) -> Self {
+        let path = root.join(FILE);
+        let text = String::from_utf8(fs::read(&path).unwrap_or_default()).unwrap_or_default();
+        let (mut lines, mut start) = (HashMap::default(), 0);
+        for line in text.split_inclusive('\n') {
+            if let Some(key) = line.get(..40).and_then(Key::parse) {
+                lines.insert(key, start as u32);
+            }
+            start += line.len();
+        }
+        Self { path, text, lines, boot: boot.into() }
+    }
+
+    fn line(&self, start: u32) -> Option<Line<'_>> {
+        Line::parse(self.text[start as usize..].lines().next()?)
+    }
+
+    /// The entry of `key` in `folder`, if a line tells of it and its files are as the line says.
+    pub fn find(&self, key: &Key, kind: &str, folder: &Path) -> Option<Entry> {
+        let line = self.line(*self.lines.get(key)?)?;
+        if line.kind != kind || !(line.since == SYNCED || (line.since == self.boot && !self.boot.is_empty())) {
+            return None;
+        }
+        let mut path = format!("{}/{OUT}/", folder.to_str()?);
+        let (length, mut size) = (path.len(), 0);
+        for (name, bytes, time) in line.files() {
+            path.truncate(length);
+            path.push_str(name);
+            let meta = fs::metadata(&path).ok()?;
+            if meta.len() != bytes || modified(&meta) != time {
+                return None;
+            }
+            size += bytes;
+        }
+        Some(Entry {
+            folder: folder.into(),
+            key: *key,
+            kind: kind.into(),
+            digest: line.digest,
+            stage: line.stage.into(),
+            seconds: line.seconds,
+            created: line.created,
+            size,
+        })
+    }
+
+    /// Adds the line of an entry. That it cannot be written costs time later, nothing else.
+    pub fn add(&self, disk: &Disk, meta: &Meta, synced: bool) {
+        if let Some(line) = line_of(meta, if synced { SYNCED } else { &self.boot }) {
+            let _ = disk.append(&self.path, line.as_bytes());
+        }
+    }
+
+    /// Stage name, key, seconds and time of every line of a kind.
+    pub fn history(&self, kind: &str) -> Vec<(&str, Key, f64, u64)> {
+        let lines = self.lines.iter().filter_map(|(key, start)| {
+            let line = self.line(*start)?;
+            (line.kind == kind).then_some((line.stage, *key, line.seconds, line.created))
+        });
+        lines.collect()
+    }
+}
+
+/// One line, taken apart.
+struct Line<'a> {
+    kind: &'a str,
+    digest: Digest,
+    stage: &'a str,
+    seconds: f64,
+    created: u64,
+    /// The start of the machine in which it was written, or that it is on the disk for good.
+    since: &'a str,
+    files: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// `None` for a line that a kill has torn, or that somebody edited.
+    fn parse(text: &'a str) -> Option<Self> {
+        let (text, check) = text.rsplit_once('\t')?;
+        if blake3::hash(text.as_bytes()).to_hex()[..CHECK] != *check {
+            return None;
+        }
+        let mut fields = text.splitn(8, '\t').skip(1);
+        Some(Self {
+            kind: fields.next()?,
+            digest: Digest::parse(fields.next()?)?,
+            stage: fields.next()?,
+            seconds: fields.next()?.parse().ok()?,
+            created: fields.next()?.parse().ok()?,
+            since: fields.next()?,
+            files: fields.next()?,
+        })
+    }
+
+    /// Name, size and time of each file.
+    fn files(&self) -> impl Iterator<Item = (&'a str, u64, u64)> {
+        let mut fields = self.files.split('\t');
+        std::iter::from_fn(move || Some((fields.next()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?)))
+    }
+}
+
+/// The line of an entry; `None` when a name would break it.
+fn line_of(meta: &Meta, since: &str) -> Option<String> {
+    let mut line = format!("{}\t{}\t{}\t{}", meta.key, meta.kind, meta.digest, meta.stage);
+    let _ = write!(line, "\t{:.4}\t{}\t{since}", meta.seconds, meta.created);
+    for FileRecord { name, size, modified, .. } in &meta.files {
+        let _ = write!(line, "\t{name}\t{size}\t{modified}");
+    }
+    let tabs = 6 + 3 * meta.files.len();
+    if line.contains('\n') || line.bytes().filter(|b| *b == b'\t').count() != tabs || meta.files.is_empty() {
+        return None;
+    }
+    let check = blake3::hash(line.as_bytes()).to_hex();
+    Some(format!("{line}\t{}\n", &check[..CHECK]))
+}
+
+/// Keys are hashes already.
+#[derive(Default)]
+pub struct KeyIsHash(u64);
+
+impl Hasher for KeyIsHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for (i, byte) in bytes.iter().take(8).enumerate() {
+            self.0 ^= u64::from(*byte) << (8 * i);
+        }
+    }
+}
+
+/// What tells one start of the machine from another; empty where the system does not say, so that nothing unsynced is
+/// believed.
+pub fn boot() -> String {
+    let id = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    if id.is_empty() { String::new() } else { blake3::hash(&id).to_hex()[..CHECK].into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::key::Parts;
+
+    fn entry(root: &Path, key: u8, text: &str) -> (Meta, PathBuf) {
+        let folder = root.join(format!("{key}"));
+        fs::create_dir_all(folder.join(OUT)).unwrap();
+        fs::write(folder.join(OUT).join("x.txt"), text).unwrap();
+        let meta = Meta {
+            key: Key([key; 20]),
+            kind: "command".into(),
+            digest: Digest([0; 32]),
+            parts: Parts::default(),
+            files: Vec::new(),
+            stage: "s".into(),
+            seconds: 0.5,
+            created: 7,
+            version: String::new(),
+            cause: Vec::new(),
+        };
+        (meta.seal(&Disk::default(), &folder.join(OUT), false).unwrap(), folder)
+    }
+
+    #[test]
+    fn a_line_finds_its_entry_until_a_file_changes() {
+        let root = tempfile::tempdir().unwrap();
+        let (meta, folder) = entry(root.path(), 1, "one");
+        Index::read(root.path(), "aaaaaaaa").add(&Disk::default(), &meta, false);
+        let find = |boot: &str| Index::read(root.path(), boot).find(&meta.key, "command", &folder);
+        assert_eq!(find("aaaaaaaa"), Some(Entry::of(&folder, &meta)));
+        assert_eq!(find("bbbbbbbb"), None, "unsynced, and the machine was started again");
+        fs::remove_file(folder.join("out/x.txt")).unwrap();
+        fs::write(folder.join("out/x.txt"), "two").unwrap();
+        assert_eq!(find("aaaaaaaa"), None);
+    }
+
+    #[test]
+    fn torn_and_edited_lines_do_not_count() {
+        let root = tempfile::tempdir().unwrap();
+        let (meta, folder) = entry(root.path(), 1, "one");
+        Index::read(root.path(), "aaaaaaaa").add(&Disk::default(), &meta, true);
+        let line = fs::read_to_string(root.path().join(FILE)).unwrap();
+        let find = |text: &str| {
+            fs::write(root.path().join(FILE), text).unwrap();
+            Index::read(root.path(), "bbbbbbbb").find(&meta.key, "command", &folder).is_some()
+        };
+        assert!(find(&line));
+        assert!((1..line.len() - 1).all(|cut| !find(&line[..cut])), "cut anywhere");
+        assert!(!find(&line.replace("0.5000", "0.6000")));
+        assert!(!find(&format!("{}{line}", &line[..60])), "appended to a torn line");
+    }
+}
