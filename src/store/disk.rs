@@ -87,7 +87,7 @@ impl Disk {
 
     /// Gives a file or folder another name.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        at(to, "cannot rename into place", self.allow(to).and_then(|()| fs::rename(from, to)))
+        at(to, "cannot rename into place", self.allow().and_then(|()| fs::rename(from, to)))
     }
 
     /// Waits until a file or folder is on the disk.
