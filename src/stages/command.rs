@@ -1,6 +1,8 @@
 //! `command`: a user's own program as a stage. It sees the folders of its inputs and fills a folder of its own.
 
-use std::fs::{self, File};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,8 +11,9 @@ use std::time::Duration;
 
 use std::collections::BTreeMap;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::spec::keys::{FilePath, Key, Keys};
 use crate::spec::value::{Params, Value};
@@ -30,6 +33,9 @@ crate::keys! {
 
 /// Lines of a failed program's output that are shown.
 const TAIL: usize = 20;
+
+/// How often a waiting stage looks whether the run is interrupted.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The kind `command`.
 pub struct UserCommand;
@@ -76,9 +82,9 @@ impl StageKind for UserCommand {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: CommandKeys = job.keys()?;
         let text = fill_in(&keys.run, job)?;
-        let log = job.checkpoint.join("output.log");
+        let mut log = log(job).map_err(|e| StageError::failed(format!("cannot keep what the command says: {e}")))?;
         let status = finish(spawn(&text, &keys, job, &log)?, job)?;
-        if status.success() { Ok(()) } else { Err(failure(status, &log)) }
+        if status.success() { Ok(()) } else { Err(failure(status, &mut log)) }
     }
 }
 
@@ -97,14 +103,23 @@ fn fill_in(run: &str, job: &Job) -> Result<String, StageError> {
 }
 
 fn quoted(path: &Path) -> Result<String, StageError> {
-    let path = path.canonicalize().map_err(|e| StageError::failed(format!("{}: {e}", path.display())))?;
+    let path = std::path::absolute(path).map_err(|e| StageError::failed(format!("{}: {e}", path.display())))?;
     Ok(format!("'{}'", path.display().to_string().replace('\'', r"'\''")))
 }
 
-fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &Path) -> Result<Child, StageError> {
+/// A file for what the command says: one without a name, where the file system has such.
+fn log(job: &Job) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true);
+    let folder = job.out.parent().unwrap_or(job.out);
+    let unnamed = options.custom_flags(OFlags::TMPFILE.bits() as i32).open(folder);
+    unnamed.or_else(|_| options.custom_flags(0).create(true).truncate(true).open(folder.join("output.log")))
+}
+
+fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &File) -> Result<Child, StageError> {
     let failed = |e: std::io::Error| StageError::failed(format!("cannot start `sh`: {e}"));
-    let output = File::create(log).map_err(failed)?;
-    let mut command = Command::new("sh");
+    // By its full path, which the system starts without copying this process first.
+    let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(text).current_dir(job.home).env_clear().env("LANG", "C.UTF-8");
     for name in ["PATH", "HOME"] {
         if let Some(value) = std::env::var_os(name) {
@@ -112,39 +127,45 @@ fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &Path) -> Result<Child,
         }
     }
     command.envs(&keys.environment).stdin(Stdio::null());
-    command.stdout(output.try_clone().map_err(failed)?).stderr(output);
+    command.stdout(log.try_clone().map_err(failed)?).stderr(log.try_clone().map_err(failed)?);
     // A group of its own, so that an interruption reaches everything that it started.
     command.process_group(0).spawn().map_err(failed)
 }
 
 /// Waits for the program; kills its group when the run is interrupted.
 fn finish(mut child: Child, job: &Job) -> Result<ExitStatus, StageError> {
-    let mut pause = Duration::from_micros(100);
+    let failed = |e: std::io::Error| StageError::failed(format!("cannot wait for the command: {e}"));
+    let pid = Pid::from_child(&child);
+    // A handle that can be waited for with a time limit; older systems have none, there it is looked at now and then.
+    let handle = pidfd_open(pid, PidfdFlags::empty()).ok();
     loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) => {}
-            Err(error) => return Err(StageError::failed(format!("cannot wait for the command: {error}"))),
+        match &handle {
+            Some(handle) => {
+                let _ = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&PATIENCE));
+            }
+            None => thread::sleep(Duration::from_millis(2)),
+        }
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            return Ok(status);
         }
         if job.pulse.cancelled() {
-            let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
-            let _ = child.wait();
+            let _ = kill_process_group(pid, Signal::KILL);
+            child.wait().map_err(failed)?;
             return Err(StageError::Interrupted);
         }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 
-fn failure(status: ExitStatus, log: &Path) -> StageError {
+fn failure(status: ExitStatus, log: &mut File) -> StageError {
     let end = match (status.code(), status.signal()) {
         (Some(code), _) => format!("the command ended with exit code {code}"),
         (None, Some(signal)) => format!("the command was killed by signal {signal}"),
         (None, None) => "the command failed".into(),
     };
-    let output = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let mut output = Vec::new();
+    let _ = log.seek(SeekFrom::Start(0)).and_then(|_| log.read_to_end(&mut output));
+    let output = String::from_utf8_lossy(&output);
     let lines: Vec<&str> = output.lines().collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
-    let _ = fs::remove_file(log);
     StageError::failed(if tail.is_empty() { end } else { format!("{end}; its last lines:\n  {tail}") })
 }

@@ -31,19 +31,25 @@ const SMALL: u64 = 1 << 17;
 /// BLAKE3 of a file's contents.
 pub fn of_file(path: &Path) -> Result<Digest> {
     let hash = || {
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let size = file.metadata()?.len();
-        let mut hasher = blake3::Hasher::new();
-        if size <= SMALL {
-            let mut bytes = Vec::with_capacity(size as usize);
-            file.read_to_end(&mut bytes)?;
-            hasher.update(&bytes);
-        } else {
-            hasher.update_mmap_rayon(path)?;
-        }
-        Ok(Digest(*hasher.finalize().as_bytes()))
+        of_open(path, file, size)
     };
     at(path, "cannot read", hash())
+}
+
+/// BLAKE3 of an open file of this size.
+fn of_open(path: &Path, file: File, size: u64) -> std::io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    if size <= SMALL {
+        let mut bytes = Vec::with_capacity(size as usize + 1);
+        // Not more than it had when it was looked at: a file that grows is found out by its stamp.
+        file.take(size + 1).read_to_end(&mut bytes)?;
+        hasher.update(&bytes);
+    } else {
+        hasher.update_mmap_rayon(path)?;
+    }
+    Ok(Digest(*hasher.finalize().as_bytes()))
 }
 
 /// Nanoseconds since 1970 of the last change.
@@ -63,7 +69,8 @@ pub fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<Vec<File
         let meta = at(&path, "cannot read", file.metadata())?;
         disk.protect(&path, &file, meta.permissions())?;
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        records.push(FileRecord { name, size: meta.len(), modified: modified(&meta), digest: of_file(&path)? });
+        let digest = at(&path, "cannot read", of_open(&path, file, meta.len()))?;
+        records.push(FileRecord { name, size: meta.len(), modified: modified(&meta), digest });
     }
     if durable {
         for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {

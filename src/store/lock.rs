@@ -67,7 +67,15 @@ impl Claim {
 
     /// Removes everything: the work is done, or not worth keeping. What cannot be removed now, the next claim removes.
     pub fn finish(self) {
-        let _ = self.disk.remove_folder(&self.folder);
+        // Mostly all that is left is an empty folder for checkpoints. Once the lock's name is gone, another process may
+        // have a claim in the folder: from then on only an empty folder may be removed.
+        for folder in [self.checkpoint(), self.entry()] {
+            if fs::remove_dir(&folder).is_err() && folder.exists() {
+                let _ = self.disk.remove_folder(&folder);
+            }
+        }
+        let _ = self.disk.remove_file(&self.folder.join("lock"));
+        let _ = fs::remove_dir(&self.folder);
     }
 
     /// Gives the claim up and keeps the checkpoints, if there are any.
