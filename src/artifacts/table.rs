@@ -173,7 +173,7 @@ impl RowWriter {
     }
 
     /// Appends a row.
-    pub fn push(&mut self, cells: impl IntoIterator<Item = String>) -> Result<()> {
+    pub fn push<T: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = T>) -> Result<()> {
         self.writer.write_record(cells).map_err(|e| ArtifactError::new(&self.path, e))
     }
 

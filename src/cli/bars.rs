@@ -12,6 +12,7 @@ use crate::graph::{Step, StepId};
 use crate::store::entry::Entry;
 use crate::store::key::Change;
 
+use super::cache::age;
 use super::lines::{because, ending, titles};
 use super::session::Session;
 
@@ -21,19 +22,48 @@ pub(super) struct Bars {
     group: MultiProgress,
     total: ProgressBar,
     running: Mutex<BTreeMap<StepId, (ProgressBar, Instant)>>,
+    forecast: Mutex<Forecast>,
+}
+
+/// What is known of the time that is left: what each step took last time, or else what steps took so far.
+#[derive(Default)]
+struct Forecast {
+    /// Seconds that each open step took last time; 0: unknown.
+    open: BTreeMap<StepId, f64>,
+    finished: usize,
+    spent: f64,
+}
+
+impl Forecast {
+    /// Seconds of work in the open steps; `None` while nothing is known.
+    fn left(&self) -> Option<f64> {
+        let known: Vec<f64> = self.open.values().copied().filter(|seconds| *seconds > 0.0).collect();
+        let total: f64 = known.iter().sum();
+        let count = known.len() + self.finished;
+        let typical = (total + self.spent) / count.max(1) as f64;
+        (count > 0).then(|| total + typical * (self.open.len() - known.len()) as f64)
+    }
 }
 
 impl Bars {
     pub(super) fn new(session: &Session) -> Self {
         let group = MultiProgress::new();
         let total = group.add(ProgressBar::new(0));
-        total.set_style(style("{prefix} [{bar:24}] {pos}/{len} stages, {elapsed}, {eta} left"));
+        total.set_style(style("{prefix} [{bar:24}] {pos}/{len} stages, {elapsed} {msg}"));
         total.set_prefix("run");
-        Self { titles: titles(session), group, total, running: Mutex::default() }
+        Self { titles: titles(session), group, total, running: Mutex::default(), forecast: Mutex::default() }
     }
 
     fn title(&self, id: StepId) -> &str {
         self.titles.get(id.0).map_or("", String::as_str)
+    }
+
+    /// Shows how much time is left, if every core works on it.
+    fn foretell(&self) {
+        let left = self.forecast.lock().ok().and_then(|forecast| forecast.left());
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let words = left.map(|left| format!("about {} left", age((left / cores as f64).ceil() as u64)));
+        self.total.set_message(words.unwrap_or_default());
     }
 
     fn print(&self, line: &str) {
@@ -46,7 +76,12 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Progress for Bars {
-    fn begin(&self, wanted: &[bool], done: &[bool], _: &[f64]) {
+    fn begin(&self, wanted: &[bool], done: &[bool], seconds: &[f64]) {
+        if let Ok(mut forecast) = self.forecast.lock() {
+            let open = (0..wanted.len()).filter(|i| wanted[*i] && !done[*i]);
+            forecast.open = open.map(|i| (StepId(i), seconds[i])).collect();
+        }
+        self.foretell();
         let count = |marks: &[bool]| marks.iter().filter(|m| **m).count() as u64;
         self.total.set_length(count(wanted));
         self.total.set_position(count(done));
@@ -54,7 +89,7 @@ impl Progress for Bars {
 
     fn started(&self, id: StepId, _: &Step, cause: Option<&[Change]>) {
         let bar = self.group.insert_before(&self.total, ProgressBar::new(0));
-        bar.set_style(style("  {prefix} [{bar:16}] {wide_msg} {eta}"));
+        bar.set_style(style("  {prefix:28!} [{bar:12}] {wide_msg} {eta}"));
         bar.set_prefix(self.title(id).to_string());
         bar.set_message(because(cause));
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -89,6 +124,12 @@ impl Progress for Bars {
         if let Some((bar, _)) = removed {
             bar.finish_and_clear();
         }
+        if let Ok(mut forecast) = self.forecast.lock() {
+            forecast.open.remove(&id);
+            forecast.finished += usize::from(matches!(outcome, Outcome::Done(true)));
+            forecast.spent += if matches!(outcome, Outcome::Done(true)) { seconds } else { 0.0 };
+        }
+        self.foretell();
         if !matches!(outcome, Outcome::Done(false)) {
             self.print(&format!("{}: {}", self.title(id), ending(outcome, seconds)));
         }

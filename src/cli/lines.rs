@@ -1,10 +1,8 @@
-//! Progress as plain lines, and as JSON lines: what is printed when standard error is no terminal, or on request.
+//! Progress as plain lines: what is printed when standard error is no terminal.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
-
-use serde_json::json;
 
 use crate::execute::Outcome;
 use crate::execute::progress::Progress;
@@ -12,8 +10,8 @@ use crate::graph::{Step, StepId};
 use crate::store::entry::Entry;
 use crate::store::key::Change;
 
+use super::complain;
 use super::session::Session;
-use super::{complain, say};
 
 /// What to call each step, by position: its stage, with arm and replicate where they tell steps apart.
 pub(super) fn titles(session: &Session) -> Vec<String> {
@@ -122,58 +120,5 @@ impl Progress for PlainLines {
         if !matches!(outcome, Outcome::Done(false)) {
             complain(format!("{}: {}", self.title(id), ending(outcome, self.seconds(id))));
         }
-    }
-}
-
-/// One JSON object per event on standard output.
-pub(super) struct JsonLines {
-    titles: Vec<String>,
-}
-
-impl JsonLines {
-    pub(super) fn new(session: &Session) -> Self {
-        Self { titles: titles(session) }
-    }
-
-    fn say(&self, event: &str, id: StepId, step: &Step, more: &serde_json::Value) {
-        let title = self.titles.get(id.0);
-        let mut object = json!({"event": event, "step": title, "stage": step.label(), "kind": step.kind().name()});
-        if let (Some(object), Some(more)) = (object.as_object_mut(), more.as_object()) {
-            object.extend(more.clone());
-        }
-        say(object);
-    }
-}
-
-impl Progress for JsonLines {
-    fn begin(&self, wanted: &[bool], done: &[bool], _: &[f64]) {
-        let count = |marks: &[bool]| marks.iter().filter(|m| **m).count();
-        say(json!({"event": "begin", "steps": count(wanted), "cached": count(done)}));
-    }
-
-    fn started(&self, id: StepId, step: &Step, cause: Option<&[Change]>) {
-        self.say("started", id, step, &json!({"cause": cause}));
-    }
-
-    fn ticked(&self, id: StepId, step: &Step, done: u64, total: u64, note: &str) {
-        self.say("progress", id, step, &json!({"done": done, "total": total, "note": note}));
-    }
-
-    fn waiting(&self, id: StepId, step: &Step) {
-        self.say("waiting", id, step, &json!({}));
-    }
-
-    fn damaged(&self, id: StepId, step: &Step, what: &str) {
-        self.say("damaged", id, step, &json!({"file": what}));
-    }
-
-    fn finished(&self, id: StepId, step: &Step, outcome: &Outcome, entry: Option<&Entry>) {
-        let more = match outcome {
-            Outcome::Done(_) => json!({"key": entry.map(|e| e.key), "seconds": entry.map(|e| e.seconds)}),
-            Outcome::Failed(what, hint) => json!({"message": what, "hint": hint}),
-            Outcome::Blocked(by) => json!({"message": format!("`{by}` failed")}),
-            Outcome::Skipped => json!({}),
-        };
-        self.say(outcome.word(), id, step, &more);
     }
 }

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod compare;
 mod completions;
+mod events;
 mod explain;
 mod graph;
 mod inspect;

@@ -1,7 +1,8 @@
 //! `estampa run`: runs what is not cached, then writes the results.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
@@ -9,12 +10,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use crate::execute::progress::{Progress, Quiet};
 use crate::execute::{self, Options, Report, Request, Summary};
 use crate::graph::StepId;
-use crate::plan::State;
+use crate::plan::{Plan, Reason, State};
 use crate::report;
 use crate::spec::needs::{Needs, size};
 use crate::stage::Device;
 use crate::store::Store;
 
+use super::events::{Both, Events};
 use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, bars, complain, lines, say};
 
@@ -66,6 +68,9 @@ struct Arguments {
     /// Text for people, or one JSON object per line
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Write every event as a JSON line to this file (`estampa schema --of events` says how they look)
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 /// A device from its name.
@@ -102,11 +107,22 @@ fn run(matches: &ArgMatches) -> Outcome {
         Request { graph: &session.graph, store: &store, memory: &memory, wanted: &wanted, forced: &forced, options };
     listen_for_signals();
     let idle = plan.steps.iter().zip(&wanted).all(|(step, wanted)| !wanted || step.state == State::Cached);
+    let events = arguments.events(&session)?;
     let report = if idle {
         execute::run(&request, plan, &Quiet, &STOP)
     } else {
-        execute::run(&request, plan, watcher(arguments.format, &session).as_ref(), &STOP)
+        if arguments.format == Format::Text {
+            tell_causes(&super::plan::reasons(&session, &plan, &store, &memory, &forced)?, &plan, &session, &wanted);
+        }
+        let shown = watcher(arguments.format, &session);
+        match &events {
+            Some(events) => execute::run(&request, plan, &Both(shown.as_ref(), events), &STOP),
+            None => execute::run(&request, plan, shown.as_ref(), &STOP),
+        }
     };
+    if let Some(events) = events {
+        events.close(report.summary());
+    }
     memory.save();
     let written = write_results(&session, &report);
     let exit = if report.interrupted {
@@ -121,6 +137,19 @@ fn run(matches: &ArgMatches) -> Outcome {
 }
 
 impl Arguments {
+    /// The file of `--events`, if it is asked for; with `--format json` standard output.
+    fn events(&self, session: &Session) -> Result<Option<Events>, Ending> {
+        let out: Box<dyn Write + Send> = match (&self.events, self.format) {
+            (Some(path), _) => {
+                let file = std::fs::File::create(path);
+                Box::new(file.map_err(|e| Ending::input(format!("error: cannot write {}: {e}", path.display())))?)
+            }
+            (None, Format::Json) => Box::new(std::io::stdout()),
+            (None, Format::Text) => return Ok(None),
+        };
+        Ok(Some(Events::new(session, out)))
+    }
+
     /// What the steps that run at one time may use together.
     fn limits(&self, cores: usize) -> Needs {
         let gpu = self.gpus.unwrap_or_else(|| if self.device == Device::Cpu { gpus() } else { 1 });
@@ -166,7 +195,7 @@ fn listen_for_signals() {
 
 fn watcher<'a>(format: Format, session: &'a Session) -> Box<dyn Progress + 'a> {
     if format == Format::Json {
-        Box::new(lines::JsonLines::new(session))
+        Box::new(Quiet)
     } else if std::io::stderr().is_terminal() {
         Box::new(bars::Bars::new(session))
     } else {
@@ -186,12 +215,38 @@ fn write_results(session: &Session, report: &Report) -> Result<Vec<String>, Endi
         record.provenance = serde_json::json!(provenance(session));
         record
     };
-    let written =
-        report::refresh(&identity, record, &session.results).map_err(|e| Ending::failed(format!("error: {e}")))?;
+    let rows = session.graph.uses.iter().map(|used| session.arms_row(&report.plan, used, state(used.step)));
+    let written = report::refresh(&identity, rows, record, &session.results)
+        .map_err(|e| Ending::failed(format!("error: {e}")))?;
     for path in &written.restored {
         complain(format!("restored {}: it was changed or removed since it was written", path.display()));
     }
     Ok(written.files.iter().map(|p| p.display().to_string()).collect())
+}
+
+/// One line for each cause of a rerun, with the stages that it reaches.
+fn tell_causes(reasons: &[Reason], plan: &Plan, session: &Session, wanted: &[bool]) {
+    const SHOWN: usize = 3;
+    let mut causes: BTreeMap<&Reason, Vec<&str>> = BTreeMap::new();
+    let count = |state: State| move |i: &usize| wanted[*i] && plan.steps[*i].state == state;
+    for i in (0..wanted.len()).filter(count(State::Run)).filter(|i| reasons[*i] != Reason::First) {
+        causes.entry(&reasons[i]).or_default().push(session.graph.steps[i].label());
+    }
+    for (reason, stages) in &mut causes {
+        let steps = stages.len();
+        stages.dedup();
+        let more = stages.len().saturating_sub(SHOWN);
+        let mut names = stages[..stages.len() - more].join(", ");
+        if more > 0 {
+            names += &format!(" and {more} more");
+        }
+        let times = if steps > stages.len() { format!(" ({steps} steps)") } else { String::new() };
+        complain(format!("runs again: {names}{times}: {reason}"));
+    }
+    let waiting = (0..wanted.len()).filter(count(State::Wait)).count();
+    if waiting > 0 && !causes.is_empty() {
+        complain(format!("{waiting} more may follow, unless what they read comes out as it was"));
+    }
 }
 
 /// Where the numbers come from.
@@ -221,9 +276,6 @@ fn commit(session: &Session) -> Option<String> {
 fn close(format: Format, summary: Summary, session: &Session, written: Option<&Vec<String>>) {
     let Summary { ran, cached, failed, skipped } = summary;
     if format == Format::Json {
-        say(
-            serde_json::json!({"event": "summary", "ran": ran, "cached": cached, "failed": failed, "skipped": skipped}),
-        );
         return;
     }
     if written.is_some_and(|w| !w.is_empty()) {

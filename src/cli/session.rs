@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::graph::{Graph, StepId, Use};
 use crate::plan::Plan;
+use crate::report::ArmsRow;
 use crate::report::record::{ArmRecord, Record, StepRecord};
 use crate::spec::experiment::{self, Experiment};
 use crate::spec::faults::{Faults, suggest};
@@ -193,6 +194,20 @@ impl Session {
             arms: arms.map(|a| ArmRecord { name: a.name.clone(), settings: a.settings.clone() }).collect(),
             steps: self.graph.uses.iter().map(|u| self.step_record(plan, u, &state)).collect(),
             provenance: serde_json::Value::Null,
+        }
+    }
+
+    /// The row of a stage in `arms.csv`.
+    pub(super) fn arms_row<'a>(&'a self, plan: &Plan, used: &Use, state: &'a str) -> ArmsRow<'a> {
+        let (stage, planned) = (self.stage(used), plan.step(used.step));
+        ArmsRow {
+            arm: &self.experiment.arms[used.arm as usize].name,
+            replicate: used.replicate as usize,
+            stage: &stage.name,
+            kind: stage.kind.name(),
+            key: planned.key,
+            state,
+            seconds: planned.entry.as_ref().map(|entry| entry.seconds),
         }
     }
 

@@ -31,7 +31,7 @@ pub use record::{ArmRecord, Record, StepRecord};
 
 use crate::artifacts::table::{RowWriter, number};
 use crate::artifacts::{ArtifactError, split};
-use crate::store::key::Digest;
+use crate::store::key::{Digest, Key};
 use draw::{png, svg};
 use plots::{Figure, PLOTS};
 use sources::Sources;
@@ -67,7 +67,7 @@ pub fn write(identity: &Digest, record: &Record, results: &Path) -> Result<Vec<P
     problems.extend(sources.problems());
 
     let mut files = Files::new(results)?;
-    arms(record, &files.path("arms.csv"))?;
+    write_arms(record.steps.iter().map(ArmsRow::from), &files.path("arms.csv"))?;
     tidy::write(&files.path("tables/metrics.csv"), &metrics)?;
     for (name, format) in [("csv", Format::Csv), ("md", Format::Md), ("tex", Format::Latex)] {
         files.write(&format!("tables/comparison.{name}"), test.render(format).as_bytes())?;
@@ -91,11 +91,17 @@ pub struct Refreshed {
     pub restored: Vec<PathBuf>,
 }
 
-/// As [`write()`], but when `results` holds what would be written, only the states in `arms.csv` are made anew.
-pub fn refresh(identity: &Digest, record: impl FnOnce() -> Record, results: &Path) -> Result<Refreshed, ReportError> {
+/// As [`write()`], but when `results` holds what would be written, only the states in `arms.csv` are made anew, from
+/// `rows`; the record is not asked for.
+pub fn refresh<'a>(
+    identity: &Digest,
+    rows: impl Iterator<Item = ArmsRow<'a>>,
+    record: impl FnOnce() -> Record,
+    results: &Path,
+) -> Result<Refreshed, ReportError> {
     let restored = match manifest::compare(identity, results) {
         manifest::State::Current => {
-            arms(&record(), &results.join("arms.csv"))?;
+            write_arms(rows, &results.join("arms.csv"))?;
             return Ok(Refreshed::default());
         }
         manifest::State::Damaged(files) => files,
@@ -149,13 +155,46 @@ fn is_ours(file: &Path) -> bool {
     picture && PLOTS.iter().any(|plot| stem == plot.name() || stem.starts_with(&format!("{}-", plot.name())))
 }
 
+/// One row of `arms.csv`.
+#[derive(Clone, Copy, Debug)]
+pub struct ArmsRow<'a> {
+    /// Name of the arm.
+    pub arm: &'a str,
+    /// Number of the replicate, from 0.
+    pub replicate: usize,
+    /// Name of the stage.
+    pub stage: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its key, if it is known.
+    pub key: Option<Key>,
+    /// What became of it.
+    pub state: &'a str,
+    /// How long it took when it ran, seconds.
+    pub seconds: Option<f64>,
+}
+
+impl<'a> From<&'a StepRecord> for ArmsRow<'a> {
+    fn from(step: &'a StepRecord) -> Self {
+        Self {
+            arm: &step.arm,
+            replicate: step.replicate,
+            stage: &step.stage,
+            kind: &step.kind,
+            key: Key::parse(&step.key),
+            state: &step.state,
+            seconds: step.seconds,
+        }
+    }
+}
+
 /// Writes `arms.csv`.
-fn arms(record: &Record, path: &Path) -> Result<(), ReportError> {
+fn write_arms<'a>(rows: impl Iterator<Item = ArmsRow<'a>>, path: &Path) -> Result<(), ReportError> {
     let mut table = RowWriter::create(path, &["arm", "replicate", "stage", "kind", "key", "state", "seconds"])?;
-    for step in &record.steps {
-        let names = [step.arm.clone(), step.replicate.to_string(), step.stage.clone(), step.kind.clone()];
-        let seconds = step.seconds.map_or_else(String::new, number);
-        table.push(names.into_iter().chain([step.key.clone(), step.state.clone(), seconds]))?;
+    for row in rows {
+        let key = row.key.map_or_else(String::new, |key| key.to_string());
+        let (replicate, seconds) = (row.replicate.to_string(), row.seconds.map_or_else(String::new, number));
+        table.push([row.arm, &replicate, row.stage, row.kind, &key, row.state, &seconds])?;
     }
     Ok(table.finish()?)
 }

@@ -26,20 +26,24 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Checks every stage and edge.
-    pub fn check(&mut self, draft: &Draft, faults: &mut Faults) -> Option<Pipeline> {
+    /// Checks every stage and edge. The draft is taken apart on the way: of a large one there is no room for two.
+    pub fn check(&mut self, draft: Draft, faults: &mut Faults) -> Option<Pipeline> {
         let before = faults.list.len();
         let kinds: Vec<_> = draft.stages.iter().map(|stage| kind_of(stage, faults)).collect();
-        let positions = draft.stages.iter().enumerate().map(|(i, stage)| (stage.name.text.as_str(), i)).collect();
-        let edges = Edges { draft, kinds: &kinds, positions };
-        let stages: Vec<Option<Stage>> =
-            (0..kinds.len()).map(|i| self.stage(&draft.stages[i], kinds[i]?, &edges, faults)).collect();
+        let places: Vec<Place> = draft.stages.iter().map(|stage| stage.name.place).collect();
+        let names = draft.stages.iter().map(|stage| stage.name.text.clone());
+        let edges = Edges { kinds: &kinds, positions: names.zip(0..).collect() };
+        let mut stages: Vec<Arc<Stage>> = Vec::with_capacity(kinds.len());
+        for (stage, kind) in draft.stages.into_iter().zip(&kinds) {
+            let Some(kind) = kind else { continue };
+            let inputs = edges.of(*kind, &stage, faults);
+            stages.push(Arc::new(self.contents(&stage, *kind, inputs, faults)));
+        }
         if faults.list.len() > before {
             return None;
         }
-        let stages: Vec<Arc<Stage>> = stages.into_iter().flatten().map(Arc::new).collect();
-        let order = order(draft, &stages, faults)?.into();
-        Some(Pipeline { name: draft.name.clone(), seed: draft.seed, stages, order })
+        let order = order(&places, &stages, faults)?.into();
+        Some(Pipeline { name: draft.name, seed: draft.seed, stages, order })
     }
 
     /// As [`Checker::check`] for a variant of a draft whose pipeline is known: only stages that differ are checked. When
@@ -52,7 +56,7 @@ impl Checker {
             }
             let same = |key| format!("{:?}", stage.get(key)) == format!("{:?}", old.get(key));
             if !same("kind") || !same("inputs") {
-                return self.check(draft, faults);
+                return self.check(draft.clone(), faults);
             }
             let before = faults.list.len();
             let inputs = pipeline.stages[i].inputs.clone();
@@ -63,17 +67,6 @@ impl Checker {
             pipeline.stages[i] = Arc::new(checked);
         }
         Some(pipeline)
-    }
-
-    fn stage(
-        &mut self,
-        stage: &DraftStage,
-        kind: &'static dyn StageKind,
-        edges: &Edges,
-        faults: &mut Faults,
-    ) -> Option<Stage> {
-        let inputs = edges.of(kind, stage, faults);
-        Some(self.contents(stage, kind, inputs, faults))
     }
 
     /// The stage with its parameters, files and needs.
@@ -106,6 +99,7 @@ impl Checker {
             }
         }
         files.sort_by_key(|(name, _)| *name);
+        files.shrink_to_fit();
         let needs = Needs::read(stage, faults);
         let home = folder(place_of(stage, "kind"), faults);
         Stage { name: stage.name.text.clone(), kind, params, keys, files, inputs, seed, needs, home }
@@ -171,9 +165,8 @@ fn kind_of(stage: &DraftStage, faults: &mut Faults) -> Option<&'static dyn Stage
 
 /// What edges are checked against.
 struct Edges<'a> {
-    draft: &'a Draft,
     kinds: &'a [Option<&'static dyn StageKind>],
-    positions: HashMap<&'a str, usize>,
+    positions: HashMap<String, usize>,
 }
 
 impl Edges<'_> {
@@ -202,6 +195,7 @@ impl Edges<'_> {
             }
         }
         edges.sort();
+        edges.shrink_to_fit();
         edges
     }
 
@@ -212,7 +206,8 @@ impl Edges<'_> {
             return None;
         };
         let Some(from) = self.positions.get(source) else {
-            let names: Vec<&str> = self.draft.stages.iter().map(|s| s.name.text.as_str()).collect();
+            let mut names: Vec<&str> = self.positions.keys().map(String::as_str).collect();
+            names.sort_unstable_by_key(|name| self.positions[*name]);
             faults.add(node.place, format!("there is no stage `{source}`"), suggest(source, &names));
             return None;
         };
@@ -249,7 +244,7 @@ fn check_type(port: &Port, input: &Name, node: &Node, source: &str, giver: &dyn 
 }
 
 /// Positions of the stages, each after its inputs and else in the order of the text; a cycle is a fault.
-fn order(draft: &Draft, stages: &[Arc<Stage>], faults: &mut Faults) -> Option<Vec<usize>> {
+fn order(places: &[Place], stages: &[Arc<Stage>], faults: &mut Faults) -> Option<Vec<usize>> {
     let mut missing: Vec<usize> = stages.iter().map(|stage| stage.inputs.len()).collect();
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); stages.len()];
     for (i, stage) in stages.iter().enumerate() {
@@ -267,14 +262,14 @@ fn order(draft: &Draft, stages: &[Arc<Stage>], faults: &mut Faults) -> Option<Ve
         }
     }
     if order.len() < stages.len() {
-        report_cycle(draft, stages, &missing, faults);
+        report_cycle(places, stages, &missing, faults);
         return None;
     }
     Some(order)
 }
 
 /// Names the members of a cycle in order; `missing` inputs are those that no order can place.
-fn report_cycle(draft: &Draft, stages: &[Arc<Stage>], missing: &[usize], faults: &mut Faults) {
+fn report_cycle(places: &[Place], stages: &[Arc<Stage>], missing: &[usize], faults: &mut Faults) {
     let Some(start) = missing.iter().position(|n| *n > 0) else { return };
     let (mut path, mut visited) = (vec![start], HashMap::from([(start, 0)]));
     while let Some((_, next)) = stages[path[path.len() - 1]].inputs.iter().find(|(_, from)| missing[*from] > 0) {
@@ -282,8 +277,7 @@ fn report_cycle(draft: &Draft, stages: &[Arc<Stage>], missing: &[usize], faults:
             let mut names: Vec<&str> = path[*begin..].iter().map(|p| stages[*p].name.as_str()).collect();
             names.push(names[0]);
             names.reverse();
-            let place = draft.stages[*next].name.place;
-            faults.add(place, format!("the stages form a cycle: {}", names.join(" -> ")), None);
+            faults.add(places[*next], format!("the stages form a cycle: {}", names.join(" -> ")), None);
             return;
         }
         visited.insert(*next, path.len());

@@ -206,48 +206,14 @@ fn written(node: &Node) -> String {
 }
 
 impl Outline {
-    /// Every arm's pipeline. Stages that no arm touches are checked once, and shared.
-    fn arms(&self, overrides: &Overrides, faults: &mut Faults) -> Vec<Arm> {
-        let mut base = self.draft.clone();
-        for text in overrides {
-            apply_override(&mut base, text, faults);
-        }
-        let mut checker = Checker::default();
-        let before = faults.list.len();
-        let checked = checker.check(&base, faults);
-        if self.arms.iter().all(|(_, settings)| !settings.is_empty()) {
-            // Every arm sets something, perhaps just what the pipeline by itself lacks.
-            faults.list.truncate(before);
-        }
-        let mut arms: Vec<Arm> = Vec::with_capacity(self.arms.len());
-        let mut names = HashSet::new();
-        for (name, settings) in &self.arms {
-            if !names.insert(name) {
-                faults.anywhere(format!("two arms are called `{name}`"));
-            }
-            let mut draft = base.clone();
-            for (path, value) in settings {
-                draft.set(path, value, faults);
-            }
-            let pipeline = match &checked {
-                Some(pipeline) => checker.check_variant(&draft, (&base, pipeline), faults),
-                None => checker.check(&draft, faults),
-            };
-            if let Some(pipeline) = pipeline {
-                let settings = settings.iter().map(|(path, value)| (path.text.clone(), written(value))).collect();
-                arms.push(Arm { name: name.clone(), settings, pipeline });
-            }
-        }
-        arms
-    }
-
     fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
         if !is_name(&self.name) {
             faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
         }
-        let arms = self.arms(overrides, faults);
+        let names: Vec<String> = self.arms.iter().map(|(name, _)| name.clone()).collect();
+        let arms = arms(self.draft, self.arms, overrides, faults);
         if let Some((name, node)) = &self.baseline {
-            let names: Vec<&str> = self.arms.iter().map(|(n, _)| n.as_str()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             if !names.contains(&name.as_str()) {
                 faults.add(node.place, format!("there is no arm `{name}`"), suggest(name, &names));
             }
@@ -261,6 +227,54 @@ impl Outline {
             path: self.path,
         }
     }
+}
+
+/// Every arm's pipeline. Stages that no arm touches are checked once, and shared.
+fn arms(
+    mut base: Draft,
+    outlines: Vec<(String, Vec<(Name, Node)>)>,
+    overrides: &Overrides,
+    faults: &mut Faults,
+) -> Vec<Arm> {
+    for text in overrides {
+        apply_override(&mut base, text, faults);
+    }
+    let mut checker = Checker::default();
+    if let [(name, settings)] = outlines.as_slice()
+        && settings.is_empty()
+    {
+        let pipeline = checker.check(base, faults);
+        return pipeline
+            .map(|pipeline| Arm { name: name.clone(), settings: BTreeMap::new(), pipeline })
+            .into_iter()
+            .collect();
+    }
+    let before = faults.list.len();
+    let checked = checker.check(base.clone(), faults);
+    if outlines.iter().all(|(_, settings)| !settings.is_empty()) {
+        // Every arm sets something, perhaps just what the pipeline by itself lacks.
+        faults.list.truncate(before);
+    }
+    let mut arms: Vec<Arm> = Vec::with_capacity(outlines.len());
+    let mut names = HashSet::new();
+    for (name, settings) in outlines {
+        if !names.insert(name.clone()) {
+            faults.anywhere(format!("two arms are called `{name}`"));
+        }
+        let mut draft = base.clone();
+        for (path, value) in &settings {
+            draft.set(path, value, faults);
+        }
+        let pipeline = match &checked {
+            Some(pipeline) => checker.check_variant(&draft, (&base, pipeline), faults),
+            None => checker.check(draft, faults),
+        };
+        if let Some(pipeline) = pipeline {
+            let settings = settings.iter().map(|(path, value)| (path.text.clone(), written(value))).collect();
+            arms.push(Arm { name, settings, pipeline });
+        }
+    }
+    arms
 }
 
 fn is_name(name: &str) -> bool {

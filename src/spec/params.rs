@@ -66,7 +66,7 @@ pub fn check(
         let message = format!("`{}` has no key `{}`", kind.name(), name.text);
         faults.add(name.place, message, suggest(&name.text, &names));
     }
-    let mut params = Params::new();
+    let mut params = Params::with_capacity(keys.len());
     for key in keys {
         let value = match entries.iter().find(|(name, _)| name.text == key.name) {
             Some((name, node)) => read(&key.shape, node, &name.text, faults),

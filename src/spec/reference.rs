@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::keys::{Key, Shape};
+use super::needs::Needs;
 use super::params::COMMON;
 use super::value::Value;
 use crate::stage::{Port, StageKind, Variants};
@@ -19,6 +20,8 @@ const HEAD: &str = "# Stage kinds and their keys
 
 Written by `estampa stages > pipelines/README.md`; a test fails when it is stale. Every stage also takes `kind`,
 `inputs = { NAME = \"STAGE\" }` and, where it draws random numbers, `seed`. Paths are relative to the file that names them.
+`cpu` (cores, default 1), `mem` (such as \"4G\") and `gpu` (accelerators) say what a stage needs while it runs: together the
+stages that run at one time stay within `--jobs`, `--mem` and `--gpus`. They are never part of a key.
 ";
 
 /// One kind with its inputs and keys.
@@ -158,6 +161,14 @@ fn object_schema(kind: &dyn StageKind, keys: &[Key], chosen: Option<(&str, &str,
         json!({"type": "object", "additionalProperties": {"type": "string"}, "description": "Input name to stage name."}),
     );
     properties.insert(COMMON[2].into(), json!({"type": "integer", "minimum": 0}));
+    let [cpu, mem, gpu] = Needs::KEYS;
+    properties.insert(cpu.into(), json!({"type": "integer", "minimum": 1, "description": "Cores that it needs."}));
+    properties.insert(
+        mem.into(),
+        json!({"type": ["string", "integer"], "description": "Memory that it needs: \"4G\", or bytes."}),
+    );
+    properties
+        .insert(gpu.into(), json!({"type": "integer", "minimum": 0, "description": "Accelerators that it needs."}));
     let mut required = vec!["kind".to_string()];
     if let Some((key, word, default)) = chosen {
         properties.insert(key.into(), json!({"const": word}));

@@ -36,6 +36,11 @@ impl Params {
         Self::default()
     }
 
+    /// No parameters yet, room for some.
+    pub fn with_capacity(keys: usize) -> Self {
+        Self(Vec::with_capacity(keys))
+    }
+
     /// The value of a key.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value)

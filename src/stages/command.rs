@@ -26,7 +26,7 @@ crate::keys! {
         run: String;
         /// Files that the command reads; their contents enter the key.
         files: Vec<FilePath> = Vec::new();
-        /// Environment variables; it gets these, `PATH`, `HOME` and `LANG=C.UTF-8`, and no others.
+        /// Environment variables; it gets these, `PATH`, `HOME`, `LANG=C.UTF-8`, with `gpu` also `CUDA_VISIBLE_DEVICES`, and no others.
         environment: BTreeMap<String, String> = BTreeMap::new();
     }
 }
@@ -125,6 +125,10 @@ fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &File) -> Result<Child,
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
+    }
+    if !job.gpus.is_empty() {
+        let numbers: Vec<String> = job.gpus.iter().map(u32::to_string).collect();
+        command.env("CUDA_VISIBLE_DEVICES", numbers.join(","));
     }
     command.envs(&keys.environment).stdin(Stdio::null());
     command.stdout(log.try_clone().map_err(failed)?).stderr(log.try_clone().map_err(failed)?);

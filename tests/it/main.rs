@@ -15,5 +15,7 @@ mod data;
 mod faults;
 /// `plan` and `explain` against what really runs.
 mod reasons;
+/// What stages need of the machine, and the events of a run.
+mod running;
 /// Shipped pipelines, experiments and documents.
 mod shipped;

@@ -57,3 +57,61 @@ fn a_changed_file_is_named() {
     assert_eq!(state, "run");
     assert!(reason.starts_with("file files: "), "{reason}");
 }
+
+/// A pipeline of `n` stages; stage `i` reads those whose bit is set in `edges[i]`, writes `values[i]`, and has a remark that
+/// changes its key but not what it writes.
+fn random_pipeline(edges: &[u32], values: &[u32], remarks: &[u32]) -> String {
+    let stage = |i: usize| {
+        let sources: Vec<usize> = (0..i).filter(|j| edges[i] >> j & 1 == 1).collect();
+        let inputs: Vec<String> = sources.iter().map(|j| format!("i{j} = \"s{j}\"")).collect();
+        let files: Vec<String> = sources.iter().map(|j| format!("{{inputs.i{j}}}/x")).collect();
+        let run =
+            format!("cat /dev/null {} > {{out}}/x; echo {i}:{} >> {{out}}/x # {}", files.join(" "), values[i], remarks[i]);
+        format!("[stages.s{i}]\nkind = \"command\"\ninputs = {{ {} }}\nrun = \"{run}\"\n", inputs.join(", "))
+    };
+    (0..edges.len()).map(stage).collect()
+}
+
+/// Names of the stages in these states.
+fn planned(world: &World, states: &[&str]) -> std::collections::BTreeSet<String> {
+    let rows = plan(world, "pipelines/p.toml");
+    rows.into_iter().filter(|(_, state, _)| states.contains(&state.as_str())).map(|(stage, ..)| stage).collect()
+}
+
+/// What runs lies between what a plan says must run and what may: it is all that may where no output stays as it was.
+#[test]
+fn plan_and_execution_agree_on_random_graphs_and_changes() {
+    use proptest::prelude::*;
+    let graph = proptest::collection::vec(any::<u32>(), 7);
+    let edits = proptest::collection::vec((0..7_usize, 0..3_u32, any::<bool>()), 1..6);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let holds = |(edges, edits): (Vec<u32>, Vec<(usize, u32, bool)>)| {
+        let world = World::new();
+        let (mut values, mut remarks) = (vec![0; edges.len()], vec![0; edges.len()]);
+        for (stage, number, is_remark) in [(0, 0, false)].into_iter().chain(edits) {
+            if is_remark {
+                remarks[stage] = number;
+            } else {
+                values[stage] = number;
+            }
+            world.write("pipelines/p.toml", &random_pipeline(&edges, &values, &remarks));
+            let (must, may) = (planned(&world, &["run"]), planned(&world, &["run", "wait"]));
+            let said = world.say(&["run", "pipelines/p.toml", "--format", "json"]);
+            prop_assert_eq!(said.code, Some(0), "{}", said.err);
+            let events = said.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let ran: std::collections::BTreeSet<String> =
+                events.filter(|e| e["event"] == "ran").map(|e| e["stage"].as_str().unwrap().to_string()).collect();
+            prop_assert!(must.is_subset(&ran) && ran.is_subset(&may), "must {:?}, ran {:?}, may {:?}", must, ran, may);
+            if is_remark {
+                prop_assert!(ran.len() <= 1, "an equal output was followed: {:?}", ran);
+            }
+            prop_assert!(planned(&world, &["run", "wait"]).is_empty(), "something is left");
+        }
+        Ok(())
+    };
+    runner.run(&(graph, edits), holds).unwrap();
+}
