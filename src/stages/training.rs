@@ -26,11 +26,14 @@ pub(super) fn on_device(job: &Job, work: &impl Work) -> Result<(), StageError> {
     }
 }
 
-/// Tells the job of every step.
+/// Tells the job of every step, and that training goes on from a checkpoint.
 pub(super) fn report(job: &Job, progress: Progress) -> Result<(), NnError> {
     let Progress { epoch, epochs, step, steps, loss, .. } = progress;
     let done = (epoch - 1) * steps + step;
-    let note = format!("epoch {epoch}/{epochs} loss {loss:.4}");
+    let note = match loss {
+        Some(loss) => format!("epoch {epoch}/{epochs} loss {loss:.4}"),
+        None => format!("goes on from a checkpoint: {} of {epochs} epochs and {step} of {steps} steps done", epoch - 1),
+    };
     job.progress(done as u64, (epochs * steps) as u64, &note).map_err(|_| NnError::Interrupted)
 }
 
