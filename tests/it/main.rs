@@ -15,5 +15,7 @@ mod data;
 mod faults;
 /// `plan` and `explain` against what really runs.
 mod reasons;
+/// Killed and damaged training, bytes compared with an undisturbed run.
+mod resume;
 /// Shipped pipelines, experiments and documents.
 mod shipped;
