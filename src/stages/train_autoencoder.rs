@@ -65,7 +65,7 @@ impl StageKind for TrainAutoencoder {
         "Astorga et al. 2018 (IJCNN)"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] =
