@@ -10,7 +10,7 @@ use super::testing::{list, text};
 use super::{KINDS, kind};
 use crate::nn::{Backend, Kernels};
 use crate::spec::value::{Params, Value};
-use crate::stage::{Device, ExternalFile, Job, Silent, StageKind};
+use crate::stage::{Device, ExternalFile, Job, Silent, StageError, StageKind};
 use crate::store::digest;
 
 // Where bytes hold: what `here` must begin with.
@@ -32,7 +32,7 @@ fn here() -> String {
 }
 
 /// One line of the table.
-struct Case {
+pub(super) struct Case {
     kind: &'static str,
     /// Input and the artifact that it gets.
     inputs: &'static [(&'static str, &'static str)],
@@ -42,7 +42,7 @@ struct Case {
     digests: &'static [(&'static str, &'static str)],
 }
 
-fn table() -> Vec<Case> {
+pub(super) fn table() -> Vec<Case> {
     let case = |kind, inputs, set: &[(&'static str, Value)], version, digests| Case {
         kind,
         inputs,
@@ -77,7 +77,13 @@ fn table() -> Vec<Case> {
         case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
         case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
         case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),
-        case("train_autoencoder", &[("stamps", "stamps")], &conv, 2, &[(AVX512, "3f89025b6f431f4c"), (AVX2, "d301bc963c9eaa45")]),
+        case(
+            "train_autoencoder",
+            &[("stamps", "stamps")],
+            &conv,
+            2,
+            &[(AVX512, "3f89025b6f431f4c"), (AVX2, "d301bc963c9eaa45")],
+        ),
         case(
             "train_sequence_autoencoder",
             &[("sequences", "sequences")],
@@ -128,19 +134,19 @@ fn table() -> Vec<Case> {
 }
 
 impl Case {
-    fn kind(&self) -> &'static dyn StageKind {
+    pub(super) fn kind(&self) -> &'static dyn StageKind {
         kind(self.kind).unwrap_or_else(|| panic!("the table names a kind `{}` that there is not", self.kind))
     }
 
     /// Kind, and variant if there is a choice.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let params = self.params();
         let variant = self.kind().variants().map(|variants| params[variants.key].to_string());
         variant.map_or_else(|| self.kind.into(), |variant| format!("{} {}", self.kind, variant.trim_matches('"')))
     }
 
     /// All keys of the kind and of the chosen variant: their defaults, but for what is set.
-    fn params(&self) -> Params {
+    pub(super) fn params(&self) -> Params {
         let set: BTreeMap<&str, Value> = self.set.iter().cloned().collect();
         let mut keys = self.kind().keys();
         let mut params = Params::new();
@@ -157,8 +163,8 @@ impl Case {
         params
     }
 
-    /// The first digits of a digest of all that the kind writes.
-    fn run(&self, home: &Path) -> String {
+    /// Runs the kind with `params` and these inputs below `home`; what it wrote is in the folder `out` there.
+    pub(super) fn run(&self, home: &Path, params: &Params) -> Result<(), StageError> {
         let folder = |name: &str| {
             let folder = home.join(name);
             std::fs::create_dir(&folder).unwrap();
@@ -172,10 +178,8 @@ impl Case {
         inputs::packets(home);
         let file = |name: &str| vec![ExternalFile { label: name.into(), path: home.join(name) }];
         let files = [("path", "night.tar.gz"), ("labels", "labels.csv")].map(|(key, name)| (key.into(), file(name)));
-        let params = self.params();
-        assert_eq!(self.kind().check(&params), [], "{}", self.name());
-        let job = Job {
-            params: &params,
+        self.kind().run(&Job {
+            params,
             seed: 5,
             inputs: folders,
             files: files.into(),
@@ -185,9 +189,15 @@ impl Case {
             device: Device::Cpu,
             threads: 1,
             pulse: &Silent,
-        };
-        self.kind().run(&job).unwrap_or_else(|fault| panic!("{}: {fault}", self.name()));
-        digest_of(job.out)
+        })
+    }
+
+    /// Version of the code, and the first digits of a digest of all that it writes.
+    fn found(&self) -> (u32, String) {
+        let (home, params) = (tempfile::tempdir().unwrap(), self.params());
+        assert_eq!(self.kind().check(&params), [], "{}", self.name());
+        self.run(home.path(), &params).unwrap_or_else(|fault| panic!("{}: {fault}", self.name()));
+        (self.kind().version(), digest_of(&home.path().join("out")))
     }
 }
 
@@ -214,8 +224,7 @@ fn every_kind_writes_its_golden_bytes() {
             skipped.push(case.name());
             continue;
         };
-        let home = tempfile::tempdir().unwrap();
-        let (expected, found) = ((case.version, *digest), (case.kind().version(), case.run(home.path())));
+        let (expected, found) = ((case.version, *digest), case.found());
         if expected != (found.0, found.1.as_str()) {
             let (name, inputs) = (case.name(), case.inputs);
             faults += &format!("\n{name} of {inputs:?}: version and digest are {found:?}, the table says {expected:?}");

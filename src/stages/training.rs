@@ -78,3 +78,30 @@ impl From<NnError> for StageError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::value::Value;
+    use crate::stage::ArtifactType;
+    use crate::stages::golden;
+
+    /// A rate beyond what the keys allow, for every kind that trains: with some inputs no other makes the loss leave the
+    /// numbers.
+    #[test]
+    fn a_loss_that_is_no_number_is_a_clear_failure_and_leaves_no_model() {
+        let trainings: Vec<_> =
+            golden::table().into_iter().filter(|case| case.kind().output() == ArtifactType::Model).collect();
+        assert!(trainings.len() >= 3);
+        for case in trainings {
+            let (home, mut params) = (tempfile::tempdir().unwrap(), case.params());
+            params.insert("rate".into(), Value::Float(1e30));
+            let Err(StageError::Failed { what, hint }) = case.run(home.path(), &params) else {
+                panic!("{} did not fail", case.name());
+            };
+            assert!(what.contains("the loss is") && what.contains("in epoch"), "{}: {what}", case.name());
+            assert!(hint.unwrap().starts_with("lower `rate`"), "{}", case.name());
+            assert!(!home.path().join("out/weights.safetensors").exists(), "{}", case.name());
+        }
+    }
+}

@@ -11,6 +11,8 @@ mod caching;
 mod crashes;
 /// Bad data and real packets through the binary.
 mod data;
+/// Training whose loss is no number.
+mod divergence;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
 /// `plan` and `explain` against what really runs.
