@@ -2,12 +2,13 @@
 //! Knows nothing of caches, keys of contents or execution.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::spec::experiment::Experiment;
 use crate::spec::keys::Key;
 use crate::spec::pipeline::{Stage, holds_files};
-use crate::spec::value::{Params, Value};
+use crate::spec::value::Params;
 use crate::stage::{Randomness, StageKind};
 
 /// A step by its position in [`Graph::steps`]; every step comes after its inputs.
@@ -186,11 +187,14 @@ fn of_stage(stage: &Stage) -> Recipe {
 
 /// Every parameter that enters the key, ordered by name, with its canonical text; paths are left out.
 pub fn settings(stage: &Stage, visit: &mut dyn FnMut(&str, &str)) {
+    let mut text = String::new();
     let counts = |key: &&Key| !holds_files(&key.shape) && !is_quiet(key, &stage.params);
-    let mut keys: Vec<&Key> = stage.keys.iter().filter(counts).collect();
-    keys.sort_unstable_by_key(|key| key.name);
-    for key in keys {
-        visit(key.name, &stage.params.get(key.name).map(Value::to_string).unwrap_or_default());
+    for key in stage.keys.iter().filter(counts) {
+        text.clear();
+        if let Some(value) = stage.params.get(key.name) {
+            let _ = write!(text, "{value}");
+        }
+        visit(key.name, &text);
     }
 }
 

@@ -23,7 +23,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     let mut exit = Exit::Done;
     for target in &arguments.targets {
         match session::read(target, &[]) {
-            Ok(experiment) => {
+            Ok((experiment, _)) => {
                 let stages = experiment.arms.first().map_or(0, |arm| arm.pipeline.stages.len());
                 let (arms, replicates) = (experiment.arms.len(), experiment.replicates);
                 say(format!("{}: no faults; {stages} stages, {arms} arms, {replicates} replicates", target.display()));

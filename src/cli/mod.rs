@@ -9,6 +9,7 @@ mod completions;
 mod events;
 mod explain;
 mod graph;
+mod idle;
 mod inspect;
 mod lines;
 mod models;

@@ -18,7 +18,7 @@ use crate::store::Store;
 
 use super::events::{Both, Events};
 use super::session::{Session, Target};
-use super::{Ending, Entry, Exit, Outcome, bars, complain, lines, say};
+use super::{Ending, Entry, Exit, Outcome, bars, complain, idle, lines, say};
 
 /// The command.
 pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("run")).about(ABOUT), run };
@@ -91,6 +91,11 @@ pub(super) fn device(text: &str) -> Result<Device, String> {
 
 fn run(matches: &ArgMatches) -> Outcome {
     let arguments = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
+    let about = arguments.may_be_idle().then(|| idle::about(&arguments.target));
+    if let Some(cached) = about.as_ref().and_then(|about| idle::steps(&arguments.target, about)) {
+        close(&arguments, Summary { cached, ..Summary::default() }, None);
+        return Ok(Exit::Done);
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = arguments.threads.unwrap_or(cores).max(1);
     start_threads(threads);
@@ -105,7 +110,6 @@ fn run(matches: &ArgMatches) -> Outcome {
     let options = Options { limits, threads, device: arguments.device, keep_going: arguments.keep_going };
     let request =
         Request { graph: &session.graph, store: &store, memory: &memory, wanted: &wanted, forced: &forced, options };
-    listen_for_signals();
     let idle = plan.steps.iter().zip(&wanted).all(|(step, wanted)| !wanted || step.state == State::Cached);
     let events = arguments.events(&session)?;
     let report = if idle {
@@ -114,6 +118,7 @@ fn run(matches: &ArgMatches) -> Outcome {
         if arguments.format == Format::Text {
             tell_causes(&super::plan::reasons(&session, &plan, &store, &memory, &forced)?, &plan, &session, &wanted);
         }
+        listen_for_signals();
         let shown = watcher(arguments.format, &session);
         match &events {
             Some(events) => execute::run(&request, plan, &Both(shown.as_ref(), events), &STOP),
@@ -132,11 +137,23 @@ fn run(matches: &ArgMatches) -> Outcome {
     } else {
         Exit::Done
     };
-    close(arguments.format, report.summary(), &session, written.as_ref().ok());
+    let news = written.as_ref().is_ok_and(|written| !written.is_empty());
+    close(&arguments, report.summary(), news.then_some(&session));
+    if let Some(about) = about.filter(|_| idle && !news && written.is_ok()) {
+        idle::remember(&about, &session, &store, &memory, &report);
+    }
+    // The process ends here: the system takes its memory back faster than it can be given back piece by piece.
+    std::mem::forget((session, report, store));
     written.map(|_| exit)
 }
 
 impl Arguments {
+    /// Whether a snapshot may tell that there is nothing to do.
+    fn may_be_idle(&self) -> bool {
+        let whole = self.arm.is_none() && self.until.is_none() && self.force.is_empty();
+        whole && self.events.is_none() && self.format == Format::Text
+    }
+
     /// The file of `--events`, if it is asked for; with `--format json` standard output.
     fn events(&self, session: &Session) -> Result<Option<Events>, Ending> {
         let out: Box<dyn Write + Send> = match (&self.events, self.format) {
@@ -273,12 +290,13 @@ fn commit(session: &Session) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
-fn close(format: Format, summary: Summary, session: &Session, written: Option<&Vec<String>>) {
+/// The closing lines; `session` when its results were written.
+fn close(arguments: &Arguments, summary: Summary, session: Option<&Session>) {
     let Summary { ran, cached, failed, skipped } = summary;
-    if format == Format::Json {
+    if arguments.format == Format::Json {
         return;
     }
-    if written.is_some_and(|w| !w.is_empty()) {
+    if let Some(session) = session {
         say(format!("results: {}", session.results.join("report.html").display()));
     }
     say(format!("ran {ran}, cached {cached}, failed {failed}, skipped {skipped}"));

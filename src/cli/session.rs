@@ -77,15 +77,17 @@ pub(super) struct Session {
     pub cache: PathBuf,
     /// Where its tables and figures go.
     pub results: PathBuf,
+    /// The TOML files and digests of what was read of them.
+    pub sources: Vec<(PathBuf, Digest)>,
 }
 
 impl Session {
     /// Reads and checks the target; every fault is in the error.
     pub(super) fn open(target: &Target) -> Result<Self, Ending> {
-        let experiment = read(&target.target, &target.set)?;
+        let (experiment, sources) = read(&target.target, &target.set)?;
         let graph = Graph::of(&experiment);
         let results = target.places.results(&target.target).join(&experiment.name);
-        Ok(Self { experiment, graph, cache: target.places.cache(&target.target), results })
+        Ok(Self { experiment, graph, cache: target.places.cache(&target.target), results, sources })
     }
 
     /// The remembered digests; `keep`: new ones are written.
@@ -231,12 +233,16 @@ impl Session {
     }
 }
 
-/// Reads and checks a target; every fault is in the error.
-pub(super) fn read(target: &Path, set: &[String]) -> Result<Experiment, Ending> {
+/// Reads and checks a target; every fault is in the error. Also gives the files and digests of what was read of them.
+pub(super) fn read(target: &Path, set: &[String]) -> Result<(Experiment, Vec<(PathBuf, Digest)>), Ending> {
     let mut faults = Faults::default();
     let experiment = experiment::read(target, set, &mut faults);
     match experiment {
-        Some(experiment) if faults.is_empty() => Ok(experiment),
+        Some(experiment) if faults.is_empty() => {
+            let files = faults.sources.iter().filter(|source| !source.path.as_os_str().is_empty());
+            let digest = |text: &str| Digest(*blake3::hash(text.as_bytes()).as_bytes());
+            Ok((experiment, files.map(|source| (source.path.clone(), digest(&source.text))).collect()))
+        }
         _ => Err(Ending::input(rendered(&faults))),
     }
 }

@@ -30,6 +30,12 @@ pub trait Backend: 'static + Clone + Debug + Default {
     /// Where tensors live.
     type Device: Device;
 
+    /// Which loops compute, in words: where these differ, so may the last bits of a result.
+    fn arithmetic() -> String {
+        let device = std::any::type_name::<Self::Device>();
+        format!("dfdx {}", device.rsplit("::").next().unwrap_or(device))
+    }
+
     /// Convolution, see [`conv2d`].
     fn conv2d(
         x: Image<Self>,
@@ -126,6 +132,10 @@ pub struct Kernels;
 
 impl Backend for Kernels {
     type Device = Cpu;
+
+    fn arithmetic() -> String {
+        super::kernels::arithmetic()
+    }
 
     fn conv2d(
         x: Image<Self>,

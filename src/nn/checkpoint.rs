@@ -19,37 +19,24 @@ pub(crate) struct Array {
     pub(crate) values: Vec<f32>,
 }
 
-/// Writes arrays and a note, aside and then renamed.
-pub(crate) fn write(path: &Path, arrays: &[Array], note: Option<String>) -> Result<(), NnError> {
-    let failed = |fault: String| NnError::file(path, fault);
+/// The bytes of a safetensors file of these arrays and a note.
+pub(crate) fn pack(arrays: &[Array], note: Option<String>) -> Result<Vec<u8>, String> {
     let bytes: Vec<Vec<u8>> =
         arrays.iter().map(|array| array.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
     let mut views = Vec::with_capacity(arrays.len());
     for (array, bytes) in arrays.iter().zip(&bytes) {
-        let view =
-            TensorView::new(Dtype::F32, array.shape.clone(), bytes).map_err(|fault| failed(fault.to_string()))?;
+        let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes).map_err(|fault| fault.to_string())?;
         views.push((array.name.as_str(), view));
     }
     let note = note.map(|note| HashMap::from([("state".to_owned(), note)]));
-    let content = safetensors::serialize(views, note).map_err(|fault| failed(fault.to_string()))?;
-    write_whole(path, &content).map_err(|fault| failed(fault.to_string()))
+    safetensors::serialize(views, note).map_err(|fault| fault.to_string())
 }
 
-fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let aside = path.with_extension("partial");
-    let mut file = fs::File::create(&aside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(aside, path)
-}
-
-/// Reads all arrays of a file and its note.
-pub(crate) fn read(path: &Path) -> Result<(Vec<Array>, Option<String>), NnError> {
-    let failed = |fault: String| NnError::file(path, fault);
-    let bytes = fs::read(path).map_err(|fault| failed(fault.to_string()))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|fault| failed(fault.to_string()))?;
+/// All arrays of such a file and its note.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|fault| fault.to_string())?;
     let note = metadata.metadata().as_ref().and_then(|notes| notes.get("state").cloned());
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|fault| failed(fault.to_string()))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|fault| fault.to_string())?;
     let mut arrays = Vec::new();
     for (name, view) in tensors.tensors() {
         if view.dtype() == Dtype::F32 {
@@ -59,6 +46,15 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Array>, Option<String>), NnError>
         }
     }
     Ok((arrays, note))
+}
+
+/// Writes a file under another name, syncs it and renames it.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let aside = path.with_extension("partial");
+    let mut file = fs::File::create(&aside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(aside, path)
 }
 
 /// The values of a network as arrays under `prefix`.
@@ -93,10 +89,13 @@ pub(crate) fn fill<B: Backend>(
 
 /// Writes the weights alone.
 pub(crate) fn save_weights<B: Backend>(weights: &Weights<B>, path: &Path) -> Result<(), NnError> {
-    write(path, &arrays(weights, ""), None)
+    let content = pack(&arrays(weights, ""), None).map_err(|fault| NnError::file(path, fault))?;
+    write_whole(path, &content).map_err(|fault| NnError::file(path, fault))
 }
 
 /// Reads the weights alone; arrays that the network does not have (PyTorch's counters) are passed over.
 pub(crate) fn load_weights<B: Backend>(weights: &mut Weights<B>, path: &Path) -> Result<(), NnError> {
-    fill(weights, &read(path)?.0, "", path)
+    let bytes = fs::read(path).map_err(|fault| NnError::file(path, fault))?;
+    let (arrays, _) = unpack(&bytes).map_err(|fault| NnError::file(path, fault))?;
+    fill(weights, &arrays, "", path)
 }

@@ -39,9 +39,18 @@ pub struct ModelCard {
     pub settings: serde_json::Value,
 }
 
+/// What `model.json` says: the card, and what trained the weights.
+#[derive(Serialize)]
+struct Said<'a> {
+    #[serde(flatten)]
+    card: &'a ModelCard,
+    /// For people who compare weights of two machines; see [`Backend::arithmetic`].
+    arithmetic: String,
+}
+
 /// A network with its weights.
 pub struct Model<B: Backend> {
-    /// What `model.json` says.
+    /// Which network it is.
     pub card: ModelCard,
     /// The layers.
     pub network: Box<dyn Network<B>>,
@@ -58,7 +67,8 @@ impl<B: Backend> Model<B> {
     /// Writes `weights.safetensors` and `model.json` into `folder`.
     pub fn save(&self, folder: &Path) -> Result<(), NnError> {
         let path = folder.join(CARD);
-        let text = serde_json::to_string_pretty(&self.card).map_err(|fault| NnError::file(&path, fault))?;
+        let said = Said { card: &self.card, arithmetic: B::arithmetic() };
+        let text = serde_json::to_string_pretty(&said).map_err(|fault| NnError::file(&path, fault))?;
         fs::write(&path, text + "\n").map_err(|fault| NnError::file(&path, fault))?;
         checkpoint::save_weights(&self.weights, &folder.join(WEIGHTS))
     }

@@ -1,20 +1,24 @@
 //! The training loop: shuffled batches, Adam, validation after each epoch, best weights, early stop, checkpoints.
 //! Knows no particular network and prints nothing.
 
+mod saved;
+mod standing;
+
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rand::seq::SliceRandom;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::adam::{Adam, State};
+use super::adam::Adam;
 use super::backend::Backend;
 use super::batch::{Batch, Rows};
-use super::checkpoint::{self, Array};
 use super::error::NnError;
 use super::network::Model;
 use super::weights::Weights;
+use standing::{Identity, Standing};
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +74,7 @@ impl Epoch {
     }
 }
 
-/// Where training stands, told after every step.
+/// Where training stands, told after every step, and once before the first when it goes on from a checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// From 1.
@@ -81,14 +85,30 @@ pub struct Progress<'a> {
     pub step: usize,
     /// Steps per epoch.
     pub steps: usize,
-    /// Loss of the last step.
-    pub loss: f64,
+    /// Loss of the last step; `None`: nothing is done yet but taking up a checkpoint.
+    pub loss: Option<f64>,
     /// Finished epochs.
     pub history: &'a [Epoch],
 }
 
 /// Hears of progress; an error, usually [`NnError::Interrupted`], ends training.
 pub type Watch<'a> = dyn FnMut(Progress) -> Result<(), NnError> + 'a;
+
+/// Where checkpoints are kept: after every epoch, when training is interrupted, and inside long epochs.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoints<'a> {
+    /// A folder for nothing else, which stands for one set of data and one version of the code.
+    pub folder: &'a Path,
+    /// Time without a checkpoint after which the next step makes one. No result depends on it.
+    pub every: Duration,
+}
+
+impl<'a> Checkpoints<'a> {
+    /// Inside epochs once a minute.
+    pub fn within(folder: &'a Path) -> Self {
+        Self { folder, every: Duration::from_mins(1) }
+    }
+}
 
 /// What training leaves: the model holds the best weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,65 +119,68 @@ pub struct Trained {
     pub best_epoch: usize,
 }
 
-/// Everything beside the arrays that a checkpoint holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Standing {
-    schedule: Schedule,
-    adam_steps: u64,
-    history: Vec<Epoch>,
-    best_epoch: usize,
-}
-
-/// Trains `model` in place and leaves the weights of the best epoch in it. With a `folder`, saves a checkpoint there after
-/// every epoch and goes on from one that is there: the result then has the bytes of an undisturbed run.
+/// Trains `model` in place and leaves the weights of the best epoch in it. With `checkpoints`, goes on from the newest whole
+/// one of the same run: the result then has the bytes of an undisturbed run.
 pub fn train<B: Backend>(
     model: &mut Model<B>,
     train: &dyn Rows,
     validation: &dyn Rows,
     schedule: &Schedule,
-    folder: Option<&Path>,
+    checkpoints: Option<Checkpoints>,
     watch: &mut Watch,
 ) -> Result<Trained, NnError> {
     model.check(train)?;
     if train.is_empty() || schedule.batch == 0 || schedule.epochs == 0 {
         return Err(NnError::Data("training needs at least one row, one row per batch and one epoch".into()));
     }
-    let mut run = Run::start(model, schedule.clone(), folder)?;
+    let mut run = Run::new(model, schedule.clone(), [train.len(), validation.len()], checkpoints);
+    if run.resume(model) {
+        watch(run.progress(None))?;
+    }
     while run.goes_on() {
         let epoch = run.epoch(model, train, validation, watch)?;
         run.note(epoch, &model.weights);
-        if let Some(folder) = folder {
-            run.save(model, folder)?;
-        }
+        run.save(model)?;
     }
     model.weights = run.best;
     Ok(Trained { history: run.standing.history, best_epoch: run.standing.best_epoch })
 }
 
-/// Training between two epochs.
-struct Run<B: Backend> {
+/// Training between two steps.
+struct Run<'a, B: Backend> {
+    identity: Identity,
     standing: Standing,
     adam: Adam,
     best: Weights<B>,
+    checkpoints: Option<Checkpoints<'a>>,
+    saved: Instant,
 }
 
-impl<B: Backend> Run<B> {
-    fn start(model: &mut Model<B>, schedule: Schedule, folder: Option<&Path>) -> Result<Self, NnError> {
-        let standing = Standing { schedule, adam_steps: 0, history: Vec::new(), best_epoch: 0 };
-        let adam = Adam::new(standing.schedule.rate, &model.weights);
-        let mut run = Self { standing, adam, best: model.weights.clone() };
-        if let Some(path) = folder.map(|folder| folder.join(CHECKPOINT)).filter(|path| path.exists()) {
-            run.resume(model, &path)?;
-        }
-        Ok(run)
+impl<'a, B: Backend> Run<'a, B> {
+    fn new(model: &Model<B>, schedule: Schedule, rows: [usize; 2], checkpoints: Option<Checkpoints<'a>>) -> Self {
+        let adam = Adam::new(schedule.rate, &model.weights);
+        let identity = Identity { card: model.card.clone(), arithmetic: B::arithmetic(), schedule, rows };
+        let (standing, best) = (Standing::default(), model.weights.clone());
+        Self { identity, standing, adam, best, checkpoints, saved: Instant::now() }
+    }
+
+    /// Steps per epoch.
+    fn steps(&self) -> usize {
+        self.identity.rows[0].div_ceil(self.identity.schedule.batch)
+    }
+
+    fn progress(&self, loss: Option<f64>) -> Progress<'_> {
+        let (Schedule { epochs, .. }, Standing { history, step, .. }) = (&self.identity.schedule, &self.standing);
+        Progress { epoch: history.len() + 1, epochs: *epochs, step: *step, steps: self.steps(), loss, history }
     }
 
     fn goes_on(&self) -> bool {
-        let Standing { schedule, history, best_epoch, .. } = &self.standing;
+        let (schedule, Standing { history, best_epoch, .. }) = (&self.identity.schedule, &self.standing);
         let waited = history.len() - best_epoch;
         history.len() < schedule.epochs && schedule.patience.is_none_or(|patience| waited < patience.max(1))
     }
 
+    /// The rest of an epoch: all of it, or what a checkpoint inside it left to do.
     fn epoch(
         &mut self,
         model: &mut Model<B>,
@@ -165,82 +188,76 @@ impl<B: Backend> Run<B> {
         validation: &dyn Rows,
         watch: &mut Watch,
     ) -> Result<Epoch, NnError> {
-        let Schedule { epochs, batch, rate, decay, seed, .. } = self.standing.schedule;
-        let epoch = self.standing.history.len() + 1;
+        let Schedule { epochs, batch, rate, decay, seed, .. } = self.identity.schedule;
+        let (epoch, steps) = (self.standing.history.len() + 1, self.steps());
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(epoch as u64); // a stream of its own, so that a resumed run draws the same
         let mut order: Vec<usize> = (0..train.len()).collect();
         order.shuffle(&mut random);
-        let steps = order.len().div_ceil(batch);
-        let mut sum = 0.0;
-        for (step, rows) in order.chunks(batch).enumerate() {
-            let draws = ChaCha8Rng::seed_from_u64(random.next_u64());
+        let draws: Vec<u64> = (0..steps).map(|_| random.next_u64()).collect();
+        for (step, (rows, draw)) in order.chunks(batch).zip(draws).enumerate().skip(self.standing.step) {
             self.adam.rate = rate * decay.left(((epoch - 1) * steps + step) as f64 / (epochs * steps) as f64);
-            let loss = model.train_step(&mut self.adam, &Batch::gather(train, rows), draws)?;
+            let batch = Batch::gather(train, rows);
+            let loss = model.train_step(&mut self.adam, &batch, ChaCha8Rng::seed_from_u64(draw))?;
             if !loss.is_finite() {
                 return Err(NnError::Diverged { epoch, step: step + 1, rate, loss });
             }
-            sum += loss * rows.len() as f64;
-            watch(Progress { epoch, epochs, step: step + 1, steps, loss, history: &self.standing.history })?;
+            self.standing.step += 1;
+            self.standing.sum += loss * rows.len() as f64;
+            self.tell(model, loss, watch)?;
         }
         let validation_loss =
             if validation.is_empty() { None } else { Some(model.mean_loss(validation, batch.max(64))?) };
         if let Some(loss) = validation_loss.filter(|loss| !loss.is_finite()) {
             return Err(NnError::Diverged { epoch, step: steps, rate, loss });
         }
-        Ok(Epoch { epoch, train_loss: sum / train.len() as f64, validation_loss })
+        Ok(Epoch { epoch, train_loss: self.standing.sum / train.len() as f64, validation_loss })
+    }
+
+    /// Tells of a step; saves a checkpoint if the last one is old, or when that step is the last for now.
+    fn tell(&mut self, model: &Model<B>, loss: f64, watch: &mut Watch) -> Result<(), NnError> {
+        if self.checkpoints.is_some_and(|checkpoints| self.saved.elapsed() >= checkpoints.every) {
+            self.save(model)?;
+        }
+        let heard = watch(self.progress(Some(loss)));
+        if matches!(heard, Err(NnError::Interrupted)) {
+            self.save(model)?;
+        }
+        heard
     }
 
     fn note(&mut self, epoch: Epoch, weights: &Weights<B>) {
-        let Standing { history, best_epoch, .. } = &mut self.standing;
+        let Standing { history, best_epoch, step, sum, .. } = &mut self.standing;
         let best = best_epoch.checked_sub(1).map(|at| history[at].score());
         if best.is_none_or(|best| epoch.score() < best) {
             *best_epoch = epoch.epoch;
             self.best = weights.clone();
         }
         history.push(epoch);
+        (*step, *sum) = (0, 0.0);
     }
 
-    fn save(&mut self, model: &Model<B>, folder: &Path) -> Result<(), NnError> {
-        let path = folder.join(CHECKPOINT);
+    fn save(&mut self, model: &Model<B>) -> Result<(), NnError> {
+        let Some(Checkpoints { folder, .. }) = self.checkpoints else { return Ok(()) };
         self.standing.adam_steps = self.adam.steps;
-        let note = serde_json::to_string(&self.standing).map_err(|fault| NnError::file(&path, fault))?;
-        let mut arrays = checkpoint::arrays(&model.weights, "now/");
-        arrays.extend(checkpoint::arrays(&self.best, "best/"));
-        for (entry, State { mean, square }) in model.weights.entries.iter().zip(&self.adam.states) {
-            for (kind, values) in [("mean", mean), ("square", square)] {
-                let (name, shape) = (format!("{kind}/{}", entry.name), vec![values.len()]);
-                arrays.push(Array { name, shape, values: values.clone() });
-            }
-        }
-        checkpoint::write(&path, &arrays, Some(note))
-    }
-
-    /// Takes up the checkpoint, unless it belongs to another schedule.
-    fn resume(&mut self, model: &mut Model<B>, path: &Path) -> Result<(), NnError> {
-        let (arrays, note) = checkpoint::read(path)?;
-        let standing: Option<Standing> = note.and_then(|note| serde_json::from_str(&note).ok());
-        let Some(standing) = standing.filter(|standing| standing.schedule == self.standing.schedule) else {
-            return Ok(());
-        };
-        checkpoint::fill(&mut model.weights, &arrays, "now/", path)?;
-        checkpoint::fill(&mut self.best, &arrays, "best/", path)?;
-        for (entry, state) in model.weights.entries.iter().zip(&mut self.adam.states) {
-            for (kind, values) in [("mean", &mut state.mean), ("square", &mut state.square)] {
-                let name = format!("{kind}/{}", entry.name);
-                let array = arrays.iter().find(|array| array.name == name && array.values.len() == values.len());
-                let array = array.ok_or_else(|| NnError::file(path, format!("no array `{name}`")))?;
-                values.clone_from(&array.values);
-            }
-        }
-        self.adam.steps = standing.adam_steps;
-        self.standing = standing;
+        let content = standing::pack(&self.identity, &self.standing, model, &self.best, &self.adam);
+        let content = content.map_err(|fault| NnError::file(folder, fault))?;
+        saved::store(folder, content).map_err(|fault| NnError::file(folder, fault))?;
+        self.saved = Instant::now();
         Ok(())
     }
-}
 
-/// File of the checkpoint in its folder.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+    /// Takes up the newest whole checkpoint of this run; whether there is one.
+    fn resume(&mut self, model: &mut Model<B>) -> bool {
+        let Some(Checkpoints { folder, .. }) = self.checkpoints else { return false };
+        let found = saved::whole(folder).find_map(|bytes| standing::unpack(&bytes, &self.identity, model));
+        let Some(found) = found else { return false };
+        (model.weights, self.best) = (found.now, found.best);
+        (self.adam.steps, self.adam.states) = (found.standing.adam_steps, found.states);
+        self.standing = found.standing;
+        true
+    }
+}
 
 #[cfg(test)]
 mod tests;

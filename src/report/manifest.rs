@@ -49,6 +49,13 @@ pub fn compare(identity: &Digest, results: &Path) -> State {
     if damaged.is_empty() { State::Current } else { State::Damaged(damaged) }
 }
 
+/// Every file that the last writing left in `results`, the manifest and `arms.csv` too; none when there is no manifest.
+pub fn files(results: &Path) -> Vec<PathBuf> {
+    let Ok(manifest) = facts::read::<Manifest>(results.join(FILE)) else { return Vec::new() };
+    let names = manifest.files.into_iter().map(|(name, _)| name).chain([FILE.into(), "arms.csv".into()]);
+    names.map(|name| results.join(name)).collect()
+}
+
 /// What a folder of results holds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum State {

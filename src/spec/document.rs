@@ -15,6 +15,8 @@ use super::faults::Faults;
 pub struct Source {
     /// What to call it in messages.
     pub name: String,
+    /// The file; empty for the command line.
+    pub path: PathBuf,
     /// Folder that its relative paths start from.
     pub folder: Arc<Path>,
     /// Its text.
@@ -109,7 +111,7 @@ impl Node {
 pub fn read(path: &Path, faults: &mut Faults) -> Option<Node> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).into();
     match std::fs::read_to_string(path) {
-        Ok(text) => Some(parse(Source { name: shown(path), folder, text }, faults)),
+        Ok(text) => Some(parse(Source { name: shown(path), path: path.into(), folder, text }, faults)),
         Err(error) => {
             faults.anywhere(format!("cannot read {}: {error}", path.display()));
             None
@@ -243,7 +245,7 @@ mod tests {
     }
 
     fn source(text: String) -> Source {
-        Source { name: "p.toml".into(), folder: Path::new(".").into(), text }
+        Source { name: "p.toml".into(), path: PathBuf::new(), folder: Path::new(".").into(), text }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::check::Checker;
+use super::check::{Checker, Found};
 use super::document::{self, Data, Name, Node, Source};
 use super::draft::{self, Draft, only, text, whole};
 use super::faults::{Faults, suggest};
@@ -36,6 +36,8 @@ pub struct Experiment {
     pub arms: Vec<Arm>,
     /// The TOML file.
     pub path: PathBuf,
+    /// Paths in the TOML files and what they were found to mean.
+    pub found: Found,
 }
 
 /// Name of an experiment's file in its folder.
@@ -211,7 +213,8 @@ impl Outline {
             faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
         }
         let names: Vec<String> = self.arms.iter().map(|(name, _)| name.clone()).collect();
-        let arms = arms(self.draft, self.arms, overrides, faults);
+        let mut checker = Checker::default();
+        let arms = arms(self.draft, self.arms, overrides, &mut checker, faults);
         if let Some((name, node)) = &self.baseline {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             if !names.contains(&name.as_str()) {
@@ -225,6 +228,7 @@ impl Outline {
             baseline: self.baseline.map(|(name, _)| name),
             arms,
             path: self.path,
+            found: checker.found,
         }
     }
 }
@@ -234,12 +238,12 @@ fn arms(
     mut base: Draft,
     outlines: Vec<(String, Vec<(Name, Node)>)>,
     overrides: &Overrides,
+    checker: &mut Checker,
     faults: &mut Faults,
 ) -> Vec<Arm> {
     for text in overrides {
         apply_override(&mut base, text, faults);
     }
-    let mut checker = Checker::default();
     if let [(name, settings)] = outlines.as_slice()
         && settings.is_empty()
     {
@@ -291,7 +295,7 @@ fn apply_override(draft: &mut Draft, text: &str, faults: &mut Faults) {
     let parsed = format!("value = {value}");
     let is_toml = toml::de::DeTable::parse(&parsed).is_ok();
     let text = if is_toml { parsed } else { format!("value = {value:?}") };
-    let source = Source { name: "--set".into(), folder: Path::new(".").into(), text };
+    let source = Source { name: "--set".into(), path: PathBuf::new(), folder: Path::new(".").into(), text };
     let root = document::parse(source, faults);
     if let Some((name, node)) = root.entries().and_then(<[_]>::first) {
         draft.set(&Name { text: path.into(), place: name.place }, node, faults);

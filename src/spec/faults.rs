@@ -116,8 +116,12 @@ mod tests {
     fn fault_shows_place_and_hint() {
         let mut faults = Faults::default();
         let text = "[stages.a]\nkindd = \"simulate\"\n".to_string();
-        let source =
-            faults.add_source(Source { name: "p.toml".into(), folder: std::path::Path::new(".").into(), text });
+        let source = faults.add_source(Source {
+            name: "p.toml".into(),
+            path: "p.toml".into(),
+            folder: std::path::Path::new(".").into(),
+            text,
+        });
         faults.add(
             Place { source, start: 11, end: 16 },
             "unknown key `kindd`".into(),

@@ -14,7 +14,7 @@ use crate::stage::StageKind;
 /// Keys that every stage takes beside those of its kind and those that say what it needs of the machine.
 pub const COMMON: [&str; 3] = ["kind", "inputs", "seed"];
 
-/// Declared keys by kind and chosen variant, each list made once however many stages use it.
+/// Declared keys by kind and chosen variant, ordered by name, each list made once however many stages use it.
 #[derive(Default)]
 pub struct Declared(HashMap<(&'static str, &'static str), Arc<[Key]>>);
 
@@ -25,7 +25,7 @@ impl Declared {
             return keys.clone();
         }
         let Some(variants) = kind.variants() else {
-            return self.0.entry((kind.name(), "")).or_insert_with(|| kind.keys().into()).clone();
+            return self.0.entry((kind.name(), "")).or_insert_with(|| by_name(kind.keys())).clone();
         };
         let words: Vec<&'static str> = variants.list.iter().map(|v| v.name).collect();
         let default = words.first().copied().unwrap_or_default();
@@ -45,10 +45,16 @@ impl Declared {
             let choice = Key::new(variants.key, choice, "Which one to use; it brings keys of its own.");
             let own = variants.list.into_iter().find(|v| v.name == word).into_iter().flat_map(|v| v.keys);
             let choice = choice.default(Value::Text(default.into()));
-            [choice].into_iter().chain(kind.keys()).chain(own).collect()
+            by_name([choice].into_iter().chain(kind.keys()).chain(own).collect())
         };
         self.0.entry((kind.name(), word)).or_insert_with(join).clone()
     }
+}
+
+/// In the order in which they enter the cache key.
+fn by_name(mut keys: Vec<Key>) -> Arc<[Key]> {
+    keys.sort_by_key(|key| key.name);
+    keys.into()
 }
 
 /// The parameters of a stage, every declared key present; faults go into `faults`. `stage` is where the stage is named.

@@ -17,7 +17,7 @@ pub struct Stage {
     pub kind: &'static dyn StageKind,
     /// Checked parameters, every declared key present.
     pub params: Params,
-    /// The declared keys, in order.
+    /// The declared keys, ordered by name.
     pub keys: Arc<[Key]>,
     /// Files of the user by key.
     pub files: Vec<(&'static str, Arc<[ExternalFile]>)>,

@@ -5,6 +5,8 @@ pub mod classify;
 pub mod command;
 pub mod compare;
 pub mod extract_features;
+#[cfg(test)]
+mod golden;
 pub mod load;
 pub mod preprocess;
 pub mod sequences;

@@ -12,7 +12,7 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::models;
-use crate::nn::train::{Schedule, train};
+use crate::nn::train::{Checkpoints, Schedule, train};
 use crate::nn::{Backend, Column, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
@@ -65,7 +65,7 @@ impl StageKind for TrainAutoencoder {
         "Astorga et al. 2018 (IJCNN)"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] =
@@ -146,8 +146,8 @@ impl Work for Training<'_> {
             seed: job.seed,
         };
         let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
-        let checkpoint = Some(job.checkpoint);
-        let trained = train(&mut model, &images(&learned), &images(&held), &schedule, checkpoint, &mut watch)?;
+        let checkpoints = Some(Checkpoints::within(job.checkpoint));
+        let trained = train(&mut model, &images(&learned), &images(&held), &schedule, checkpoints, &mut watch)?;
         model.save(job.out)?;
         write_history(job.out, &trained.history)?;
         write_metrics(job.out, &error::measure(self.stamps, &model, self.job.keys::<ConvKeys>()?.latent)?)?;

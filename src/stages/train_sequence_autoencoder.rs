@@ -14,7 +14,7 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::sequences::Sequences;
 use crate::artifacts::split::{TRAIN, VALIDATION};
 use crate::models;
-use crate::nn::train::{Progress, Schedule, train};
+use crate::nn::train::{Checkpoints, Progress, Schedule, train};
 use crate::nn::{Backend, CARD, Kernels, ModelCard, WEIGHTS};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
@@ -68,7 +68,7 @@ impl StageKind for TrainSequenceAutoencoder {
         "after Neira et al. 2024 (arXiv:2405.15073), table 4"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[
@@ -158,8 +158,8 @@ impl Work for Training<'_> {
             seed: job.seed,
         };
         let mut watch = |progress: Progress| report(job, progress);
-        let checkpoint = Some(job.checkpoint);
-        let trained = train(&mut model, &split(TRAIN), &split(VALIDATION), &schedule, checkpoint, &mut watch)?;
+        let checkpoints = Some(Checkpoints::within(job.checkpoint));
+        let trained = train(&mut model, &split(TRAIN), &split(VALIDATION), &schedule, checkpoints, &mut watch)?;
         model.save(job.out)?;
         write_history(job.out, &trained.history)?;
         Ok(write_metrics(job.out, &error::measure(&model, split)?)?)

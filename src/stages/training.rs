@@ -26,11 +26,14 @@ pub(super) fn on_device(job: &Job, work: &impl Work) -> Result<(), StageError> {
     }
 }
 
-/// Tells the job of every step.
+/// Tells the job of every step, and that training goes on from a checkpoint.
 pub(super) fn report(job: &Job, progress: Progress) -> Result<(), NnError> {
     let Progress { epoch, epochs, step, steps, loss, .. } = progress;
     let done = (epoch - 1) * steps + step;
-    let note = format!("epoch {epoch}/{epochs} loss {loss:.4}");
+    let note = match loss {
+        Some(loss) => format!("epoch {epoch}/{epochs} loss {loss:.4}"),
+        None => format!("goes on from a checkpoint: {} of {epochs} epochs and {step} of {steps} steps done", epoch - 1),
+    };
     job.progress(done as u64, (epochs * steps) as u64, &note).map_err(|_| NnError::Interrupted)
 }
 
@@ -72,6 +75,33 @@ impl From<NnError> for StageError {
                 Self::with_hint(error.to_string(), hint)
             }
             error => Self::failed(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::value::Value;
+    use crate::stage::ArtifactType;
+    use crate::stages::golden;
+
+    /// A rate beyond what the keys allow, for every kind that trains: with some inputs no other makes the loss leave the
+    /// numbers.
+    #[test]
+    fn a_loss_that_is_no_number_is_a_clear_failure_and_leaves_no_model() {
+        let trainings: Vec<_> =
+            golden::table().into_iter().filter(|case| case.kind().output() == ArtifactType::Model).collect();
+        assert!(trainings.len() >= 3);
+        for case in trainings {
+            let (home, mut params) = (tempfile::tempdir().unwrap(), case.params());
+            params.insert("rate", Value::Float(1e30));
+            let Err(StageError::Failed { what, hint }) = case.run(home.path(), &params) else {
+                panic!("{} did not fail", case.name());
+            };
+            assert!(what.contains("the loss is") && what.contains("in epoch"), "{}: {what}", case.name());
+            assert!(hint.unwrap().starts_with("lower `rate`"), "{}", case.name());
+            assert!(!home.path().join("out/weights.safetensors").exists(), "{}", case.name());
         }
     }
 }

@@ -82,6 +82,11 @@ impl Index {
         })
     }
 
+    /// Name, size and time of each file of an entry, with tabs between them.
+    pub(super) fn files(&self, key: &Key) -> Option<&str> {
+        self.lines.get(key).and_then(|start| self.line(*start)).map(|line| line.files)
+    }
+
     /// Adds the line of an entry. That it cannot be written costs time later, nothing else.
     pub fn add(&self, disk: &Disk, meta: &Meta, synced: bool) {
         if let Some(line) = line_of(meta, if synced { SYNCED } else { &self.boot }) {

@@ -3,7 +3,7 @@
 //! Within one run the first digest of a file holds: a file that changes later is told apart, not read anew.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const RACY: i128 = 2_000_000_000;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Stamp {
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -35,7 +35,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(meta: &fs::Metadata) -> Self {
+    pub(super) fn of(meta: &fs::Metadata) -> Self {
         let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Self {
             device: meta.dev(),
@@ -46,8 +46,9 @@ impl Stamp {
         }
     }
 
-    fn parse(line: &str) -> Option<(Self, Digest)> {
-        let mut fields = line.split(' ');
+    /// From its text.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.split(' ');
         let stamp = Self {
             device: fields.next()?.parse().ok()?,
             inode: fields.next()?.parse().ok()?,
@@ -55,14 +56,27 @@ impl Stamp {
             modified: fields.next()?.parse().ok()?,
             changed: fields.next()?.parse().ok()?,
         };
-        let digest = Digest::parse(fields.next()?)?;
-        fields.next().is_none().then_some((stamp, digest))
+        fields.next().is_none().then_some(stamp)
     }
 
-    fn is_racy(&self) -> bool {
+    /// Whether the file is so young that a second change might leave its times as they are.
+    pub(super) fn is_racy(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128);
         now - self.changed.max(self.modified) < RACY
     }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { device, inode, size, modified, changed } = self;
+        write!(f, "{device} {inode} {size} {modified} {changed}")
+    }
+}
+
+/// A line of the memory: stamp and digest.
+fn parse(line: &str) -> Option<(Stamp, Digest)> {
+    let (stamp, digest) = line.rsplit_once(' ')?;
+    Some((Stamp::parse(stamp)?, Digest::parse(digest)?))
 }
 
 /// Digests by stamp.
@@ -88,7 +102,7 @@ impl Memory {
         let file = root.join(FILE);
         let text = fs::read_to_string(&file).unwrap_or_default();
         // Lines may be torn by a kill: those that do not end in a digest are left out.
-        let known = text.lines().filter_map(Stamp::parse).collect();
+        let known = text.lines().filter_map(parse).collect();
         let state = Mutex::new(State { known, ..State::default() });
         Self { disk: Disk::default(), file: keep.then_some(file), state }
     }
@@ -107,8 +121,7 @@ impl Memory {
         let digest = known.map_or_else(|| digest::of_file(path), Ok)?;
         let mut state = self.state();
         if known.is_none() && !stamp.is_racy() {
-            let Stamp { device, inode, size, modified, changed } = stamp;
-            let _ = writeln!(state.news, "{device} {inode} {size} {modified} {changed} {digest}");
+            let _ = writeln!(state.news, "{stamp} {digest}");
         }
         state.known.insert(stamp, digest);
         state.frozen.insert(path.into(), (stamp, digest));
@@ -130,6 +143,11 @@ impl Memory {
             (Some((then, digest)), Ok(now)) => then == now || digest::of_file(path).is_ok_and(|now| now == digest),
             _ => false,
         }
+    }
+
+    /// The stamp that a file had when this run first asked for its digest.
+    pub(super) fn stamp(&self, path: &Path) -> Option<Stamp> {
+        self.state().frozen.get(path).map(|(stamp, _)| *stamp)
     }
 
     /// Writes what was learned. Losing it costs a hash, nothing else.

@@ -9,6 +9,7 @@
 //! cache/unfinished/KEY/checkpoint/   what survives a kill
 //! cache/damaged/                     entries that no longer hold what they held, moved aside
 //! cache/index                        one line for each entry: a shortcut, never the truth
+//! cache/snapshots/                   what idle runs looked at: a shortcut, never the truth
 //! cache/digests                      remembered digests of the user's files: a shortcut, never the truth
 //! ```
 
@@ -21,6 +22,7 @@ pub mod index;
 pub mod key;
 pub mod lock;
 pub mod memory;
+pub mod snapshot;
 
 use std::fs;
 use std::io;

@@ -90,8 +90,7 @@ fn an_interrupted_run_says_so() {
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(100));
-    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     Said::of(child.wait_with_output().unwrap()).expect(130, "ran 1, cached 0, failed 0, skipped 1");
 }
 

@@ -11,10 +11,14 @@ mod caching;
 mod crashes;
 /// Bad data and real packets through the binary.
 mod data;
+/// Training whose loss is no number.
+mod divergence;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
 /// `plan` and `explain` against what really runs.
 mod reasons;
+/// Killed and damaged training, bytes compared with an undisturbed run.
+mod resume;
 /// What stages need of the machine, and the events of a run.
 mod running;
 /// Shipped pipelines, experiments and documents.

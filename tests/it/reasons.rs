@@ -65,8 +65,12 @@ fn random_pipeline(edges: &[u32], values: &[u32], remarks: &[u32]) -> String {
         let sources: Vec<usize> = (0..i).filter(|j| edges[i] >> j & 1 == 1).collect();
         let inputs: Vec<String> = sources.iter().map(|j| format!("i{j} = \"s{j}\"")).collect();
         let files: Vec<String> = sources.iter().map(|j| format!("{{inputs.i{j}}}/x")).collect();
-        let run =
-            format!("cat /dev/null {} > {{out}}/x; echo {i}:{} >> {{out}}/x # {}", files.join(" "), values[i], remarks[i]);
+        let run = format!(
+            "cat /dev/null {} > {{out}}/x; echo {i}:{} >> {{out}}/x # {}",
+            files.join(" "),
+            values[i],
+            remarks[i]
+        );
         format!("[stages.s{i}]\nkind = \"command\"\ninputs = {{ {} }}\nrun = \"{run}\"\n", inputs.join(", "))
     };
     (0..edges.len()).map(stage).collect()

@@ -51,3 +51,12 @@ fn has_avx2() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
+
+/// Which loops run on this processor: ours know AVX2, those of `gemm` also AVX-512.
+pub(crate) fn arithmetic() -> String {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2() {
+        return (if is_x86_feature_detected!("avx512f") { "x86_64 AVX-512" } else { "x86_64 AVX2" }).into();
+    }
+    format!("{} portable", std::env::consts::ARCH)
+}

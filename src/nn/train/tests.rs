@@ -32,10 +32,46 @@ fn schedule(epochs: usize) -> Schedule {
     Schedule { epochs, batch: 8, rate: 1e-3, decay: Decay::Cosine, patience: None, seed: 3 }
 }
 
-fn run(schedule: &Schedule, folder: Option<&Path>, watch: &mut Watch) -> (Result<Trained, NnError>, Vec<Vec<f32>>) {
+type Outcome = (Result<Trained, NnError>, Vec<Vec<f32>>);
+
+fn run(schedule: &Schedule, checkpoints: Option<Checkpoints>, watch: &mut Watch) -> Outcome {
+    run_on(30, schedule, checkpoints, watch)
+}
+
+fn run_on(rows: usize, schedule: &Schedule, checkpoints: Option<Checkpoints>, watch: &mut Watch) -> Outcome {
     let mut model = model();
-    let trained = train(&mut model, &Blobs(30), &Blobs(11), schedule, folder, watch);
+    let trained = train(&mut model, &Blobs(rows), &Blobs(11), schedule, checkpoints, watch);
     (trained, model.weights.entries.iter().map(super::super::weights::Entry::values).collect())
+}
+
+/// Ends with `fault` at step `at`, counted from 1 over all epochs of four steps.
+fn end(at: usize, fault: fn() -> NnError) -> impl FnMut(Progress) -> Result<(), NnError> {
+    move |progress| if done(&progress) == at { Err(fault()) } else { Ok(()) }
+}
+
+fn done(progress: &Progress) -> usize {
+    (progress.epoch - 1) * progress.steps + progress.step
+}
+
+/// What a kill is to the training loop: it ends without another word.
+fn killed() -> NnError {
+    NnError::Data("killed".into())
+}
+
+/// Steps that were done before the first one of a run that ends undisturbed; and how it ends.
+fn resumed(schedule: &Schedule, checkpoints: Checkpoints) -> (usize, Outcome) {
+    let mut first = None;
+    let outcome = run(schedule, Some(checkpoints), &mut |progress| {
+        first.get_or_insert((done(&progress), progress.loss.is_none()));
+        Ok(())
+    });
+    let (done, is_resumed) = first.unwrap();
+    (if is_resumed { done } else { done - 1 }, outcome)
+}
+
+fn assert_same(found: Outcome, expected: &Outcome) {
+    assert_eq!(&found.0.unwrap(), expected.0.as_ref().unwrap());
+    assert!(found.1 == expected.1, "other weights");
 }
 
 #[test]
@@ -49,23 +85,74 @@ fn the_loss_falls_and_the_best_epoch_is_kept() {
 }
 
 #[test]
-fn an_interrupted_run_ends_with_the_same_bytes() {
+fn an_interrupted_run_goes_on_at_the_same_step_and_ends_with_the_same_bytes() {
+    let whole = run(&schedule(3), None, &mut |_| Ok(()));
+    for at in 1..=12 {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::within(folder.path());
+        let (stopped, _) = run(&schedule(3), Some(checkpoints), &mut end(at, || NnError::Interrupted));
+        assert!(matches!(stopped, Err(NnError::Interrupted)));
+        let (first, outcome) = resumed(&schedule(3), checkpoints);
+        assert_eq!(first, at);
+        assert_same(outcome, &whole);
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_from_the_last_checkpoint() {
+    let whole = run(&schedule(3), None, &mut |_| Ok(()));
+    let minute = Checkpoints::within("".as_ref()).every;
+    // No time between them: every step makes a checkpoint. Else only the ends of epochs of four steps do.
+    for (every, last) in [(Duration::ZERO, 7), (minute, 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints { folder: folder.path(), every };
+        run(&schedule(3), Some(checkpoints), &mut end(7, killed)).0.unwrap_err();
+        let (first, outcome) = resumed(&schedule(3), checkpoints);
+        assert_eq!(first, last);
+        assert_same(outcome, &whole);
+    }
+}
+
+#[test]
+fn damaged_checkpoints_are_passed_over() {
+    let whole = run(&schedule(3), None, &mut |_| Ok(()));
+    for (damaged, last) in [(&["latest"][..], 4), (&["latest", "earlier"], 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::within(folder.path());
+        run(&schedule(3), Some(checkpoints), &mut end(10, killed)).0.unwrap_err();
+        for name in damaged {
+            let path = folder.path().join(name);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(path, bytes).unwrap();
+        }
+        let (first, outcome) = resumed(&schedule(3), checkpoints);
+        assert_eq!(first, last);
+        assert_same(outcome, &whole);
+    }
+}
+
+#[test]
+fn checkpoints_of_another_run_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, weights) = run(&schedule(4), None, &mut |_| Ok(()));
-    let mut stop = |progress: Progress| match (progress.epoch, progress.step) {
-        (3, 2) => Err(NnError::Interrupted),
-        _ => Ok(()),
+    let checkpoints = Checkpoints::within(folder.path());
+    run(&schedule(3), Some(checkpoints), &mut end(10, killed)).0.unwrap_err();
+    let first = |rows: usize, schedule: &Schedule| {
+        let mut first = None;
+        run_on(rows, schedule, Some(checkpoints), &mut |progress| {
+            first.get_or_insert(done(&progress));
+            Err(killed())
+        })
+        .0
+        .unwrap_err();
+        first
     };
-    let (stopped, _) = run(&schedule(4), Some(folder.path()), &mut stop);
-    assert!(matches!(stopped, Err(NnError::Interrupted)));
-    let mut first = None;
-    let (resumed, resumed_weights) = run(&schedule(4), Some(folder.path()), &mut |progress| {
-        first.get_or_insert(progress.epoch);
-        Ok(())
-    });
-    assert_eq!(first, Some(3));
-    assert_eq!(resumed.unwrap(), whole.unwrap());
-    assert!(resumed_weights == weights);
+    assert_eq!(first(30, &Schedule { rate: 2e-3, ..schedule(3) }), Some(1));
+    assert_eq!(first(30, &Schedule { seed: 4, ..schedule(3) }), Some(1));
+    assert_eq!(first(30, &schedule(4)), Some(1));
+    assert_eq!(first(29, &schedule(3)), Some(1));
+    assert_eq!(first(30, &schedule(3)), Some(8));
 }
 
 #[test]

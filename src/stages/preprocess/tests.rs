@@ -293,21 +293,6 @@ fn only_random_splits_have_a_seed() {
     assert_eq!(of(&[("split", text("time")), ("resample", Value::Bool(true))]), Randomness::None);
 }
 
-/// Raise the version of the kind in the commit that changes this digest.
-#[test]
-fn golden_bytes_of_version_1() {
-    let mut alerts = given(40);
-    for (n, given) in alerts.iter_mut().enumerate() {
-        // Whole numbers, so that no library function that differs between machines is in the input.
-        for (c, stamp) in given.alert.stamps.iter_mut().enumerate() {
-            let value = |i: usize| ((i * 7919 + n * 104_729 + c * 31) % 1009) as f32;
-            stamp.pixels = (0..SIDE * SIDE).map(value).collect();
-        }
-    }
-    let set = [("detections", text("all")), ("metadata", list(&["magpsf", "sgscore1"])), ("crop", Value::Int(9))];
-    assert_eq!((Preprocess.version(), run_one(&alerts, &set).unwrap().digest().as_str()), (1, "215ea8ba1005ac54"));
-}
-
 #[test]
 fn inputs_told_apart_may_hold_the_same_alerts() {
     let (one, two) = (given(9), given(9));

@@ -1,0 +1,257 @@
+//! Golden bytes: what each kind, and each variant of it, writes for small fixed inputs and seed. A change of those bytes
+//! without a raised version would leave old results in caches under keys that no longer stand for them.
+
+mod inputs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::testing::{list, text};
+use super::{KINDS, kind};
+use crate::nn::{Backend, Kernels};
+use crate::spec::value::{Params, Value};
+use crate::stage::{Device, ExternalFile, Job, Silent, StageError, StageKind};
+use crate::store::digest;
+
+// Where bytes hold: what `here` must begin with.
+
+/// Nothing but whole numbers and the operations that IEEE 754 fixes to the last bit.
+const EVERYWHERE: &str = "";
+/// Exponentials, logarithms and the like are those of this C library, with any processor of this family.
+const LIBRARY: &str = "gnu x86_64";
+/// Vector loops of `faer`, too: equal with AVX2 and AVX-512, not without.
+const VECTOR: &str = "gnu x86_64 AVX";
+/// Networks: matrix products of `gemm` differ in their last bits between these two, and from those without AVX2.
+const AVX512: &str = "gnu x86_64 AVX-512";
+const AVX2: &str = "gnu x86_64 AVX2";
+
+/// This machine: C library, then what [`Backend::arithmetic`] says.
+fn here() -> String {
+    let is_gnu = cfg!(all(target_os = "linux", target_env = "gnu"));
+    format!("{} {}", if is_gnu { "gnu" } else { "another C library," }, Kernels::arithmetic())
+}
+
+/// One line of the table.
+pub(super) struct Case {
+    kind: &'static str,
+    /// Input and the artifact that it gets.
+    inputs: &'static [(&'static str, &'static str)],
+    set: Vec<(&'static str, Value)>,
+    version: u32,
+    /// Where they hold, and digests of the bytes.
+    digests: &'static [(&'static str, &'static str)],
+}
+
+pub(super) fn table() -> Vec<Case> {
+    let case = |kind, inputs, set: &[(&'static str, Value)], version, digests| Case {
+        kind,
+        inputs,
+        set: set.to_vec(),
+        version,
+        digests,
+    };
+    let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
+    let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
+    let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
+    let exact = [("crop", int(5)), ("shift", int(1)), ("flux", float(0.25))];
+    let blurred = [("rotation", float(20.0)), ("noise", float(0.5)), ("colour", float(0.1))];
+    let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
+    let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
+    let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
+    let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
+    let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
+    let by = |classifier| ("classifier", text(classifier));
+    let both = &[("one", "predictions"), ("two", "other predictions")];
+    let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
+    vec![
+        case("simulate", &[], &[("objects", int(8)), ("max_detections", int(3))], 1, &[(LIBRARY, "3ab689eeff086f3b")]),
+        case(
+            "load",
+            &[],
+            &[("path", text("night.tar.gz")), ("labels", text("labels.csv"))],
+            1,
+            &[(EVERYWHERE, "c0335f3104c2cf62")],
+        ),
+        case("preprocess", &[("alerts", "alerts")], &preprocess, 1, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
+        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 1, &[(LIBRARY, "05083bdf35fe31b2")]),
+        case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
+        case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
+        case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),
+        case(
+            "train_autoencoder",
+            &[("stamps", "stamps")],
+            &conv,
+            2,
+            &[(AVX512, "3f89025b6f431f4c"), (AVX2, "d301bc963c9eaa45")],
+        ),
+        case(
+            "train_sequence_autoencoder",
+            &[("sequences", "sequences")],
+            &gru,
+            2,
+            &[(AVX512, "579d83a23e8318bd"), (AVX2, "a8f6a24f08d07d76")],
+        ),
+        case(
+            "train_sequence_autoencoder",
+            &[("sequences", "sequences"), ("autoencoder", "model")],
+            &gru,
+            2,
+            &[(AVX512, "8efc74db7138b2db"), (AVX2, "e2874e62e32d0b27")],
+        ),
+        case(
+            "extract_features",
+            &[("stamps", "stamps"), ("model", "model")],
+            &all,
+            1,
+            &[(AVX512, "761c3cb49adf493a"), (AVX2, "8a81848bc0202561")],
+        ),
+        case(
+            "extract_features",
+            &[("sequences", "sequences"), ("model", "model")],
+            &[],
+            1,
+            &[(AVX512, "007c9741e773aa59"), (AVX2, "d144cfdd65b93a5f")],
+        ),
+        case("classify", &[("features", "features")], &[by("logistic")], 1, &[(VECTOR, "33688f42feeb9957")]),
+        case(
+            "classify",
+            &[("features", "features")],
+            &[by("knn"), ("k", Value::List(vec![int(5)]))],
+            1,
+            &[(VECTOR, "0f82132077b2e348")],
+        ),
+        case(
+            "classify",
+            &[("features", "features")],
+            &[by("random_forest"), ("trees", int(5))],
+            1,
+            &[(LIBRARY, "6e927447ee52a722")],
+        ),
+        case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
+        case("compare", both, &[("draws", int(200))], 1, &[(LIBRARY, "23b77245efdf81f0")]),
+        case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
+    ]
+}
+
+impl Case {
+    pub(super) fn kind(&self) -> &'static dyn StageKind {
+        kind(self.kind).unwrap_or_else(|| panic!("the table names a kind `{}` that there is not", self.kind))
+    }
+
+    /// Kind, and variant if there is a choice.
+    pub(super) fn name(&self) -> String {
+        let params = self.params();
+        let variant = self
+            .kind()
+            .variants()
+            .map(|variants| params.get(variants.key).map(ToString::to_string).unwrap_or_default());
+        variant.map_or_else(|| self.kind.into(), |variant| format!("{} {}", self.kind, variant.trim_matches('"')))
+    }
+
+    /// All keys of the kind and of the chosen variant: their defaults, but for what is set.
+    pub(super) fn params(&self) -> Params {
+        let set: BTreeMap<&str, Value> = self.set.iter().cloned().collect();
+        let mut keys = self.kind().keys();
+        let mut params = Params::new();
+        if let Some(variants) = self.kind().variants() {
+            params.insert(variants.key, set[variants.key].clone());
+            let is_chosen = |variant: &crate::stage::Variant| set[variants.key] == text(variant.name);
+            keys.extend(variants.list.into_iter().filter(is_chosen).flat_map(|variant| variant.keys));
+        }
+        for key in keys {
+            let value = set.get(key.name).cloned().or(key.default);
+            params.insert(key.name, value.unwrap_or_else(|| panic!("{} needs `{}`", self.kind, key.name)));
+        }
+        assert!(set.keys().all(|name| params.get(name).is_some()), "{}: unknown key in {:?}", self.kind, self.set);
+        params
+    }
+
+    /// Runs the kind with `params` and these inputs below `home`; what it wrote is in the folder `out` there.
+    pub(super) fn run(&self, home: &Path, params: &Params) -> Result<(), StageError> {
+        let folder = |name: &str| {
+            let folder = home.join(name);
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        };
+        let mut folders = BTreeMap::new();
+        for (input, artifact) in self.inputs {
+            folders.insert((*input).to_string(), folder(&format!("input {input}")));
+            inputs::write(artifact, &folders[*input]);
+        }
+        inputs::packets(home);
+        let file = |name: &str| vec![ExternalFile { label: name.into(), path: home.join(name) }];
+        let files = [("path", "night.tar.gz"), ("labels", "labels.csv")].map(|(key, name)| (key.into(), file(name)));
+        self.kind().run(&Job {
+            params,
+            seed: 5,
+            inputs: folders,
+            files: files.into(),
+            home,
+            out: &folder("out"),
+            checkpoint: &folder("checkpoint"),
+            device: Device::Cpu,
+            gpus: &[],
+            threads: 1,
+            pulse: &Silent,
+        })
+    }
+
+    /// Version of the code, and the first digits of a digest of all that it writes.
+    fn found(&self) -> (u32, String) {
+        let (home, params) = (tempfile::tempdir().unwrap(), self.params());
+        assert_eq!(self.kind().check(&params), [], "{}", self.name());
+        self.run(home.path(), &params).unwrap_or_else(|fault| panic!("{}: {fault}", self.name()));
+        (self.kind().version(), digest_of(&home.path().join("out")))
+    }
+}
+
+fn digest_of(out: &Path) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for file in digest::files_below(out).unwrap() {
+        hasher.update(file.strip_prefix(out).unwrap().as_os_str().as_encoded_bytes());
+        hasher.update(&std::fs::read(file).unwrap());
+    }
+    hasher.finalize().to_hex()[..16].to_string()
+}
+
+const ADVICE: &str = "If a kind was meant to write other bytes: raise its `version()`, put version and digests into `table` in \
+    src/stages/golden.rs and a line into CHANGELOG.md, all in one commit. Where a line has digests for several processors, \
+    the others are what this test says there, or here under `qemu-x86_64 -cpu Haswell` (AVX2). If none of a kind's code \
+    changed, look for what did: an artifact's format or a dependency (raise the version of all kinds that write or use it), \
+    or the C library's mathematical functions.";
+
+#[test]
+fn every_kind_writes_its_golden_bytes() {
+    let (here, mut faults, mut skipped) = (here(), String::new(), Vec::new());
+    for case in table() {
+        let Some((_, digest)) = case.digests.iter().find(|(place, _)| here.starts_with(place)) else {
+            skipped.push(case.name());
+            continue;
+        };
+        let (expected, found) = ((case.version, *digest), case.found());
+        if expected != (found.0, found.1.as_str()) {
+            let (name, inputs) = (case.name(), case.inputs);
+            faults += &format!("\n{name} of {inputs:?}: version and digest are {found:?}, the table says {expected:?}");
+        }
+    }
+    if !skipped.is_empty() {
+        #[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
+        {
+            eprintln!("SKIPPED: there are no golden bytes of {skipped:?} for this machine ({here})");
+        }
+    }
+    assert!(faults.is_empty(), "{faults}\nThis machine: {here}. {ADVICE}");
+}
+
+#[test]
+fn every_kind_and_variant_has_a_line() {
+    let lines: BTreeSet<String> = table().iter().map(Case::name).collect();
+    let names = |kind: &&dyn StageKind| {
+        let variants = kind.variants().map_or_else(Vec::new, |variants| variants.list);
+        let with = variants.iter().map(|variant| format!("{} {}", kind.name(), variant.name)).collect::<Vec<_>>();
+        if with.is_empty() { vec![kind.name().to_string()] } else { with }
+    };
+    let known: BTreeSet<String> = KINDS.iter().flat_map(names).collect();
+    let missing: Vec<&String> = known.difference(&lines).collect();
+    assert!(missing.is_empty(), "no golden bytes of {missing:?}: give each a line in `table` in src/stages/golden.rs");
+}
