@@ -5,6 +5,8 @@
 /// A temporary project, and what `estampa` says in it.
 mod world;
 
+/// What runs when something happens: the situations in which other tools were measured.
+mod behaviour;
 /// What runs when something changes, and what does not: keys, early cut-off, replicates, arms.
 mod caching;
 /// Kills, two processes at once, damaged and unwritable caches.
@@ -13,7 +15,21 @@ mod crashes;
 mod data;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
+/// Broken files, one fault each.
+mod malformed;
 /// `plan` and `explain` against what really runs.
 mod reasons;
 /// Shipped pipelines, experiments and documents.
 mod shipped;
+/// What a test sees of a project from outside.
+mod watch;
+/// Deep and wide graphs.
+mod wide;
+
+/// The graphs of the benchmark.
+#[path = "../../benches/graphs/write.rs"]
+mod write;
+/// Memory of a run, as the benchmark measures it.
+#[path = "../../benches/graphs/time.rs"]
+#[expect(dead_code, reason = "a test takes no times")]
+mod time;
