@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::watch::{entry, files, kill, output, ran, start, traces, wait_for};
+use crate::watch::{entry, files, kill, output, ran, start, traces, wait_for, write_sweep};
 use crate::world::{Said, World, chain};
 
 const TARGET: &str = "pipelines/p.toml";
@@ -204,17 +204,10 @@ fn a_failure_without_keep_going_stops_the_run() {
     assert!(names.len() < 9 && names.last().is_some_and(|name| name == "s3"), "{names:?}");
 }
 
-/// An experiment with tables and figures: two arms, two replicates; each stage leaves a trace.
+/// An experiment with tables and figures that has run.
 fn measured() -> World {
     let world = World::new();
-    let pipeline = "[stages.model]\nkind = \"command\"\nenvironment = { WIDTH = \"1\" }\n\
-        run = \"echo {seed} $WIDTH > {out}/x; echo model >> ../ran.txt\"\n\
-        [stages.score]\nkind = \"command\"\ninputs = { model = \"model\" }\n\
-        run = '''read seed width < {inputs.model}/x; echo score >> ../ran.txt\n\
-        printf 'split,metric,class,value,n\\ntest,accuracy,,0.%03d,100\\n' $((seed % 500 + width)) > {out}/metrics.csv'''\n";
-    let experiment = "[experiment]\nname = \"e\"\npipeline = \"../../pipelines/p.toml\"\nreplicates = 2\n\
-        [axes]\n\"model.environment.WIDTH\" = [\"1\", \"7\"]\n";
-    world.write(TARGET, pipeline).write("experiments/e/experiment.toml", experiment);
+    write_sweep(&world);
     world.run("experiments/e", 8, 0);
     // The second run says in `arms.csv` that everything was cached, and so will all after it.
     world.run("experiments/e", 0, 8);

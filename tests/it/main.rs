@@ -15,12 +15,20 @@ mod crashes;
 mod data;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
+/// The user's files: unreadable, unchanged, changed.
+mod inputs;
+/// What is in a key; seeds.
+mod keys;
 /// Broken files, one fault each.
 mod malformed;
 /// `plan` and `explain` against what really runs.
 mod reasons;
 /// Shipped pipelines, experiments and documents.
 mod shipped;
+/// Experiments as a whole: frozen, resumed, the same bytes.
+mod sweeps;
+/// Plan and execution held together on random graphs.
+mod truth;
 /// What a test sees of a project from outside.
 mod watch;
 /// Deep and wide graphs.
@@ -29,7 +37,3 @@ mod wide;
 /// The graphs of the benchmark.
 #[path = "../../benches/graphs/write.rs"]
 mod write;
-/// Memory of a run, as the benchmark measures it.
-#[path = "../../benches/graphs/time.rs"]
-#[expect(dead_code, reason = "a test takes no times")]
-mod time;

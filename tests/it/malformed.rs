@@ -117,15 +117,25 @@ fn experiment(before: &str, case: Case) {
 
 #[test]
 fn broken_pipelines() {
-    BEHIND_A_STAGE.into_iter().for_each(|case| pipeline(GOOD, case));
-    PIPELINES.into_iter().for_each(|case| pipeline("", case));
-    EDGES.into_iter().for_each(|case| pipeline(ALERTS, case));
-    EDGES_OF_MORE.into_iter().for_each(|case| pipeline(AUGMENT, case));
+    for case in BEHIND_A_STAGE {
+        pipeline(GOOD, case);
+    }
+    for case in PIPELINES {
+        pipeline("", case);
+    }
+    for case in EDGES {
+        pipeline(ALERTS, case);
+    }
+    for case in EDGES_OF_MORE {
+        pipeline(AUGMENT, case);
+    }
 }
 
 #[test]
 fn broken_experiments() {
-    EXPERIMENTS.into_iter().for_each(|case| experiment(HEAD, case));
+    for case in EXPERIMENTS {
+        experiment(HEAD, case);
+    }
     experiment("", ("[experiment]\nname = \"e\"\n", "1:1", "`[experiment]` needs the key `pipeline`"));
 }
 

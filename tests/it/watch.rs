@@ -70,3 +70,15 @@ pub(crate) fn kill(mut child: Child) {
     let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
     child.wait().unwrap();
 }
+
+/// Writes an experiment with tables and figures: two arms, two replicates, two stages that leave traces.
+pub(crate) fn write_sweep(world: &World) {
+    let pipeline = "[stages.model]\nkind = \"command\"\nenvironment = { WIDTH = \"1\" }\n\
+        run = \"echo {seed} $WIDTH > {out}/x; echo model >> ../ran.txt\"\n\
+        [stages.score]\nkind = \"command\"\ninputs = { model = \"model\" }\n\
+        run = '''read seed width < {inputs.model}/x; echo score >> ../ran.txt\n\
+        printf 'split,metric,class,value,n\\ntest,accuracy,,0.%03d,100\\n' $((seed % 500 + width)) > {out}/metrics.csv'''\n";
+    let experiment = "[experiment]\nname = \"e\"\npipeline = \"../../pipelines/p.toml\"\nreplicates = 2\n\
+        [axes]\n\"model.environment.WIDTH\" = [\"1\", \"7\"]\n";
+    world.write("pipelines/p.toml", pipeline).write("experiments/e/experiment.toml", experiment);
+}
