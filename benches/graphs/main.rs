@@ -83,8 +83,8 @@ impl Choice {
 
 const HEADING: [&str; 5] = [
     "case                  ",
-    "estampa ms (least..most) MiB        ",
-    "beside it ms (least..most) MiB                  ",
+    "estampa ms (least..most) xN MiB     ",
+    "beside it ms (least..most) xN MiB               ",
     "ratio ",
     "bar",
 ];
@@ -107,7 +107,8 @@ fn side(side: &Side) -> String {
     }
     let (low, high) = side.samples.span();
     let ms = |seconds: f64| format!("{:.1}", seconds * 1e3);
-    format!("{} ({}..{}) {:.1}", ms(side.samples.median()), ms(low), ms(high), side.samples.mib())
+    let (median, times, mib) = (ms(side.samples.median()), side.samples.0.len(), side.samples.mib());
+    format!("{median} ({}..{}) x{times} {mib:.1}", ms(low), ms(high))
 }
 
 fn bar(bar: Bar) -> String {

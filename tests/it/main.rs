@@ -11,6 +11,8 @@ mod behaviour;
 mod caching;
 /// Kills, two processes at once, damaged and unwritable caches.
 mod crashes;
+/// Eight processes over one cache.
+mod crowd;
 /// Bad data and real packets through the binary.
 mod data;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
@@ -21,6 +23,8 @@ mod inputs;
 mod keys;
 /// Broken files, one fault each.
 mod malformed;
+/// What `cache gc` removes and what it keeps.
+mod prune;
 /// `plan` and `explain` against what really runs.
 mod reasons;
 /// Shipped pipelines, experiments and documents.

@@ -1,4 +1,4 @@
-//! Deep and wide graphs: planned without recursion and in little memory. Nothing is run.
+//! Deep and wide graphs: planned without recursion and in little memory; arms that share a prefix.
 
 use std::process::{Command, Stdio};
 
@@ -50,4 +50,14 @@ fn the_limit_of_memory_is_one() {
     let mut command = Command::new("sh");
     command.args(["-c", limited, env!("CARGO_BIN_EXE_estampa"), Graph::Chain(5_000).target()]);
     assert!(!command.current_dir(world.path("")).output().unwrap().status.success());
+}
+
+#[test]
+fn arms_run_their_prefix_once() {
+    let world = World::new();
+    let graph = Graph::Arms(10);
+    graph.write(&world.path("")).unwrap();
+    assert_eq!(graph.steps(), 3 + 2 * 10);
+    world.run(graph.target(), 23, 0);
+    world.run(graph.target(), 0, 23);
 }
