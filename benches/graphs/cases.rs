@@ -4,7 +4,8 @@
 use std::fs::{self, File};
 use std::io::{Result, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::Duration;
 
 use super::duel::{Lab, Row, Side, duel, fail};
 use super::write::Graph;
@@ -99,6 +100,7 @@ fn start(lab: &Lab, folder: &Path, row: &mut Row) {
 
 fn no_op(lab: &Lab, graph: Graph, folder: &Path, row: &mut Row) -> Result<()> {
     graph.write(folder)?;
+    settle();
     row.beside = "ninja -j2";
     let (target, steps) = (graph.target(), graph.steps());
     let prepared = lab.estampa(folder, &["run", target, "--jobs", "2"], &format!("ran {steps}, cached 0, failed 0"));
@@ -119,6 +121,7 @@ fn no_op(lab: &Lab, graph: Graph, folder: &Path, row: &mut Row) -> Result<()> {
 
 fn cold(lab: &Lab, graph: Graph, folder: &Path, row: &mut Row) -> Result<()> {
     graph.write(folder)?;
+    settle();
     row.beside = "ninja -j2";
     let expected = format!("ran {}, cached 0, failed 0", graph.steps());
     let mut ours = || {
@@ -135,6 +138,7 @@ fn cold(lab: &Lab, graph: Graph, folder: &Path, row: &mut Row) -> Result<()> {
 
 fn plan(lab: &Lab, graph: Graph, folder: &Path, row: &mut Row) -> Result<()> {
     graph.write(folder)?;
+    settle();
     row.beside = "ninja -n";
     let mut ours = || lab.estampa(folder, &["plan", graph.target()], "wait");
     let mut theirs = || lab.beside("ninja", folder, &["-n", "-j2"]);
@@ -151,7 +155,7 @@ fn large(lab: &Lab, mib: u64, folder: &Path, row: &mut Row) -> Result<()> {
             .collect();
         file.write_all(&bytes)?;
     }
-    settle(&file)?;
+    settle();
     row.beside = "b3sum";
     let mut ours = || {
         clear(folder, &["cache", "results"])?;
@@ -170,9 +174,9 @@ fn small(lab: &Lab, files: usize, folder: &Path, row: &mut Row) -> Result<()> {
         fs::create_dir_all(folder.join("data").join((i % 10).to_string()))?;
         let mut file = File::create(folder.join(&name))?;
         file.write_all(&i.to_le_bytes().repeat(512))?;
-        settle(&file)?;
         names.push(name);
     }
+    settle();
     row.beside = "b3sum of all";
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let run = ["run", "pipelines/p.toml"];
@@ -212,9 +216,9 @@ fn project(folder: &Path, files: &str) -> Result<()> {
     fs::write(folder.join("pipelines/p.toml"), stage)
 }
 
-/// Makes a file a minute old: younger ones are rightly looked at again.
-fn settle(file: &File) -> Result<()> {
-    file.set_modified(SystemTime::now() - Duration::from_mins(1))
+/// Lets the files grow older than the clock's granularity: younger ones are rightly read again.
+fn settle() {
+    thread::sleep(Duration::from_millis(2_500));
 }
 
 fn clear(folder: &Path, names: &[&str]) -> Result<()> {
