@@ -1,6 +1,7 @@
 //! Runs a program and measures it: wall time and the largest memory of any of its processes; ends it after a limit.
 //! Knows nothing of graphs.
 
+use std::ffi::{c_int, c_long};
 use std::fs::File;
 use std::io::{Error, Result};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,9 +11,23 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::libc;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+/// What the system counts for a process: two times of two words, the largest memory in KiB, and thirteen words more.
+#[repr(C)]
+#[derive(Default)]
+struct Usage {
+    times: [c_long; 4],
+    largest: c_long,
+    rest: [c_long; 13],
+}
+
+#[expect(unsafe_code, reason = "the standard library gives no use of resources and kills no groups")]
+unsafe extern "C" {
+    fn wait4(process: c_int, status: *mut c_int, options: c_int, usage: *mut Usage) -> c_int;
+    safe fn kill(process: c_int, signal: c_int) -> c_int;
+}
+
+/// The signal that ends a process at once.
+const KILL: c_int = 9;
 
 /// One run of a program.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +45,11 @@ pub(crate) fn run(command: &mut Command, said: &Path, limit: Duration) -> Result
     let output = File::create(said)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
     let start = Instant::now();
-    let group = Pid::from_raw(command.spawn()?.id() as i32);
+    let group = command.spawn()?.id() as c_int;
     let (ended, end) = channel::<()>();
     let guard = thread::spawn(move || {
         if end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            let _ = killpg(group, Signal::SIGKILL);
+            kill(-group, KILL);
         }
     });
     let (status, mib) = wait(group)?;
@@ -45,18 +60,15 @@ pub(crate) fn run(command: &mut Command, said: &Path, limit: Duration) -> Result
 }
 
 /// Waits for a child; its status and its largest memory in MiB.
-#[expect(unsafe_code, reason = "the standard library gives no use of resources")]
-fn wait(child: Pid) -> Result<(ExitStatus, f64)> {
-    let mut status = 0;
-    // SAFETY: zeroes are a valid `rusage`, and both pointers are to live values of the types that the call fills.
-    let (waited, used) = unsafe {
-        let mut used: libc::rusage = std::mem::zeroed();
-        (libc::wait4(child.as_raw(), &raw mut status, 0, &raw mut used), used)
-    };
+#[expect(unsafe_code, reason = "see above")]
+fn wait(child: c_int) -> Result<(ExitStatus, f64)> {
+    let (mut status, mut used) = (0, Usage::default());
+    // SAFETY: both pointers are to live values of the types that the call fills.
+    let waited = unsafe { wait4(child, &raw mut status, 0, &raw mut used) };
     if waited < 0 {
         return Err(Error::last_os_error());
     }
-    Ok((ExitStatus::from_raw(status), used.ru_maxrss as f64 / 1024.0))
+    Ok((ExitStatus::from_raw(status), used.largest as f64 / 1024.0))
 }
 
 /// Runs of one program in one situation.

@@ -6,10 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-
-use crate::watch::{entry, files, kill, output, ran, start, traces, wait_for, write_sweep};
+use crate::watch::{end, entry, files, kill, output, ran, start, traces, wait_for, write_sweep};
 use crate::world::{Said, World, chain};
 
 const TARGET: &str = "pipelines/p.toml";
@@ -130,7 +127,7 @@ fn killed_half_way_the_next_run_does_the_rest() {
     assert_eq!(ran(&world), ["s4", "s5", "s6", "s7", "s8", "s9"]);
     assert_eq!(output(&world, TARGET, "s9"), LAST);
     // What the stage had started is a group of its own and outlives the kill.
-    let _ = nix::sys::signal::kill(Pid::from_raw(world.read("pid").trim().parse().unwrap()), Signal::SIGKILL);
+    end(&world.read("pid"));
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Eight processes over one cache: every key is computed once, and one that is killed holds nobody up.
 
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-
-use crate::watch::{kill, output, ran, start, wait_for};
+use crate::watch::{end, kill, output, ran, start, wait_for};
 use crate::world::{Said, World, chain};
 
 const TARGET: &str = "pipelines/p.toml";
@@ -55,5 +52,5 @@ fn those_who_wait_for_a_killed_one_go_on() {
     names.sort();
     assert_eq!(names, ["s0", "s1", "s2", "s3"]);
     assert_eq!(output(&world, TARGET, "s3"), "0\n1\n2\n3\n");
-    let _ = nix::sys::signal::kill(Pid::from_raw(world.read("pid").trim().parse().unwrap()), Signal::SIGKILL);
+    end(&world.read("pid"));
 }

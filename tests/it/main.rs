@@ -17,6 +17,8 @@ mod crowd;
 mod data;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
+/// Runs with nothing to do, and the first change after them.
+mod idle;
 /// The user's files: unreadable, unchanged, changed.
 mod inputs;
 /// What is in a key; seeds.

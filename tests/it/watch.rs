@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use crate::world::World;
 
 /// Stages that left a trace since the last call, in order.
@@ -67,8 +64,13 @@ pub(crate) fn start(world: &World, arguments: &[&str]) -> Child {
 /// Kills a group that was started, at once and without a chance to clear up.
 pub(crate) fn kill(mut child: Child) {
     // It may have ended by itself.
-    let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+    end(&format!("-{}", child.id()));
     child.wait().unwrap();
+}
+
+/// Kills a process, or a group by its negative number, if it is there.
+pub(crate) fn end(process: &str) {
+    let _ = Command::new("sh").args(["-c", "kill -s KILL -- \"$0\"", process.trim()]).stderr(Stdio::null()).status();
 }
 
 /// Writes an experiment with tables and figures: two arms, two replicates, two stages that leave traces.
