@@ -5,16 +5,30 @@
 /// A temporary project, and what `estampa` says in it.
 mod world;
 
+/// What runs when something happens: the situations in which other tools were measured.
+mod behaviour;
 /// What runs when something changes, and what does not: keys, early cut-off, replicates, arms.
 mod caching;
 /// Kills, two processes at once, damaged and unwritable caches.
 mod crashes;
+/// Eight processes over one cache.
+mod crowd;
 /// Bad data and real packets through the binary.
 mod data;
 /// Training whose loss is no number.
 mod divergence;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
+/// Runs with nothing to do, and the first change after them.
+mod idle;
+/// The user's files: unreadable, unchanged, changed.
+mod inputs;
+/// What is in a key; seeds.
+mod keys;
+/// Broken files, one fault each.
+mod malformed;
+/// What `cache gc` removes and what it keeps.
+mod prune;
 /// `plan` and `explain` against what really runs.
 mod reasons;
 /// Killed and damaged training, bytes compared with an undisturbed run.
@@ -23,3 +37,15 @@ mod resume;
 mod running;
 /// Shipped pipelines, experiments and documents.
 mod shipped;
+/// Experiments as a whole: frozen, resumed, the same bytes.
+mod sweeps;
+/// Plan and execution held together on random graphs.
+mod truth;
+/// What a test sees of a project from outside.
+mod watch;
+/// Deep and wide graphs.
+mod wide;
+
+/// The graphs of the benchmark.
+#[path = "../../benches/graphs/write.rs"]
+mod write;
