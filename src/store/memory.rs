@@ -1,6 +1,9 @@
 //! Remembered digests of the user's files, by device, inode, size and times: a shortcut, never the truth. A file that
 //! changed within the last two seconds is not remembered, since a second change might leave its times as they are.
 //! Within one run the first digest of a file holds: a file that changes later is told apart, not read anew.
+//!
+//! What was hashed may not be on the disk yet. After a power cut other bytes can stand there with the same size and
+//! times, so the digest of a file that was young counts only until the machine is started again.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,6 +17,7 @@ use rayon::prelude::*;
 
 use super::digest;
 use super::disk::Disk;
+use super::index;
 use super::key::Digest;
 use super::{Result, at};
 
@@ -21,6 +25,10 @@ use super::{Result, at};
 const FILE: &str = "digests";
 /// Younger files than this are hashed again next time.
 const RACY: i128 = 2_000_000_000;
+/// Files that did not change for so long are on the disk for good: systems write back within a minute or so.
+const SETTLED: i128 = 600_000_000_000;
+/// In place of a start of the machine: the file was on the disk for good.
+const SYNCED: &str = "synced";
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,18 +43,19 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(meta: &fs::Metadata) -> Self {
+    fn of(disk: &Disk, meta: &fs::Metadata) -> Self {
         let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Self {
             device: meta.dev(),
             inode: meta.ino(),
             size: meta.size(),
             modified: nanos(meta.mtime(), meta.mtime_nsec()),
-            changed: nanos(meta.ctime(), meta.ctime_nsec()),
+            changed: i128::from(disk.changed(meta)),
         }
     }
 
-    fn parse(line: &str) -> Option<(Self, Digest)> {
+    /// A line that counts in this start of the machine; `None` also for one that a kill has torn.
+    fn parse(line: &str, boot: &str) -> Option<(Self, Digest)> {
         let mut fields = line.split(' ');
         let stamp = Self {
             device: fields.next()?.parse().ok()?,
@@ -55,13 +64,16 @@ impl Stamp {
             modified: fields.next()?.parse().ok()?,
             changed: fields.next()?.parse().ok()?,
         };
+        let since = fields.next()?;
         let digest = Digest::parse(fields.next()?)?;
-        fields.next().is_none().then_some((stamp, digest))
+        let counts = since == SYNCED || (since == boot && !boot.is_empty());
+        (counts && fields.next().is_none()).then_some((stamp, digest))
     }
 
-    fn is_racy(&self) -> bool {
+    /// Nanoseconds since the last change.
+    fn age(&self) -> i128 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128);
-        now - self.changed.max(self.modified) < RACY
+        now - self.changed.max(self.modified)
     }
 }
 
@@ -70,6 +82,8 @@ impl Stamp {
 pub struct Memory {
     disk: Disk,
     file: Option<PathBuf>,
+    /// This start of the machine.
+    boot: String,
     state: Mutex<State>,
 }
 
@@ -85,12 +99,15 @@ struct State {
 impl Memory {
     /// The memory of the cache in `root`; without `keep` nothing is written.
     pub fn open(root: &Path, keep: bool) -> Self {
+        Self::open_on(root, keep, Disk::default(), index::boot())
+    }
+
+    pub(super) fn open_on(root: &Path, keep: bool, disk: Disk, boot: String) -> Self {
         let file = root.join(FILE);
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        // Lines may be torn by a kill: those that do not end in a digest are left out.
-        let known = text.lines().filter_map(Stamp::parse).collect();
+        let text = index::text(disk.read(&file).unwrap_or_default());
+        let known = text.lines().filter_map(|line| Stamp::parse(line, &boot)).collect();
         let state = Mutex::new(State { known, ..State::default() });
-        Self { disk: Disk::default(), file: keep.then_some(file), state }
+        Self { disk, file: keep.then_some(file), boot, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -102,17 +119,26 @@ impl Memory {
         if let Some((_, digest)) = self.state().frozen.get(path) {
             return Ok(*digest);
         }
-        let stamp = Stamp::of(&at(path, "cannot read", fs::metadata(path))?);
+        let stamp = self.stamp(path)?;
         let known = self.state().known.get(&stamp).copied();
-        let digest = known.map_or_else(|| digest::of_file(path), Ok)?;
+        let digest = known.map_or_else(|| self.hash(path), Ok)?;
         let mut state = self.state();
-        if known.is_none() && !stamp.is_racy() {
+        if known.is_none() && stamp.age() >= RACY {
             let Stamp { device, inode, size, modified, changed } = stamp;
-            let _ = writeln!(state.news, "{device} {inode} {size} {modified} {changed} {digest}");
+            let since = if stamp.age() >= SETTLED { SYNCED } else { &self.boot };
+            let _ = writeln!(state.news, "{device} {inode} {size} {modified} {changed} {since} {digest}");
         }
         state.known.insert(stamp, digest);
         state.frozen.insert(path.into(), (stamp, digest));
         Ok(digest)
+    }
+
+    fn stamp(&self, path: &Path) -> Result<Stamp> {
+        at(path, "cannot read", self.disk.stat(path)).map(|meta| Stamp::of(&self.disk, &meta))
+    }
+
+    fn hash(&self, path: &Path) -> Result<Digest> {
+        digest::of_file_on(&self.disk, path).map(|(digest, _)| digest)
     }
 
     /// Reads many files at once, in parallel; what cannot be read is found out when its digest is asked for.
@@ -125,9 +151,8 @@ impl Memory {
     /// Whether a file is still as it was when this run first asked for its digest.
     pub fn is_unchanged(&self, path: &Path) -> bool {
         let frozen = self.state().frozen.get(path).copied();
-        let now = fs::metadata(path).map(|meta| Stamp::of(&meta));
-        match (frozen, now) {
-            (Some((then, digest)), Ok(now)) => then == now || digest::of_file(path).is_ok_and(|now| now == digest),
+        match (frozen, self.stamp(path)) {
+            (Some((then, digest)), Ok(now)) => then == now || self.hash(path).is_ok_and(|now| now == digest),
             _ => false,
         }
     }
@@ -147,7 +172,7 @@ mod tests {
 
     fn age(path: &Path) {
         // Only `changed` cannot be set back: waiting is what a user does too.
-        while Stamp::of(&fs::metadata(path).unwrap()).is_racy() {
+        while Stamp::of(&Disk::default(), &fs::metadata(path).unwrap()).age() < RACY {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
     }
