@@ -1,5 +1,6 @@
 //! The life of one step: its key, a hit, or a claim, the work and the commit.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -24,10 +25,22 @@ pub(super) enum Performed {
 
 /// Brings a step to its end; `inputs` are its entries in the order of the step's inputs.
 pub(super) fn perform(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32]) -> Performed {
-    match try_perform(run, id, inputs, gpus) {
-        Ok(performed) => performed,
-        Err(error) => Performed::Came(Outcome::Failed(error.to_string(), hint_for(&error)), None),
+    // A worker that died would leave the others waiting for its step.
+    match catch_unwind(AssertUnwindSafe(|| try_perform(run, id, inputs, gpus))) {
+        Ok(Ok(performed)) => performed,
+        Ok(Err(error)) => Performed::Came(Outcome::Failed(error.to_string(), hint_for(&error)), None),
+        Err(panic) => {
+            let (what, hint) = bug(run.request.graph.step(id).kind().name(), panic);
+            Performed::Came(Outcome::Failed(what, Some(hint)), None)
+        }
     }
+}
+
+/// A panic in words, and what to do about it.
+fn bug(kind: &str, panic: Box<dyn Any + Send>) -> (String, String) {
+    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
+    let what = format!("internal error in `{kind}`: {}", text.unwrap_or_default());
+    (what, "this is a bug of estampa: please report it with the TOML file".into())
 }
 
 fn hint_for(error: &StoreError) -> Option<String> {
@@ -106,6 +119,11 @@ fn compute(
         let what = format!("{} changed while the stage was reading it", path.display());
         return Ok(stop_at(claim, what, Some("run again".into())));
     }
+    // So would one that read what another process has put in the place of its input, or taken away.
+    if let Some(input) = inputs.iter().find(|entry| !run.request.store.is_still(entry)) {
+        let what = format!("the result of `{}` was replaced while the stage was reading it", input.stage);
+        return Ok(stop_at(claim, what, Some("run again".into())));
+    }
     let meta = Meta {
         key: parts.key(),
         kind: step.kind().name().into(),
@@ -146,10 +164,8 @@ fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim) ->
         pulse: &pulse,
     };
     let result = catch_unwind(AssertUnwindSafe(|| step.kind().run(&job))).unwrap_or_else(|panic| {
-        let text =
-            panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
-        let what = format!("internal error in `{}`: {}", step.kind().name(), text.unwrap_or_default());
-        Err(StageError::with_hint(what, "this is a bug of estampa: please report it with the TOML file"))
+        let (what, hint) = bug(step.kind().name(), panic);
+        Err(StageError::with_hint(what, hint))
     });
     result?;
     if run.stop.load(Ordering::SeqCst) { Err(StageError::Interrupted) } else { Ok(()) }

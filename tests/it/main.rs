@@ -13,6 +13,8 @@ mod crashes;
 mod data;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
+/// Kills at random instants, many processes over one cache, a full disk.
+mod kills;
 /// `plan` and `explain` against what really runs.
 mod reasons;
 /// Shipped pipelines, experiments and documents.
