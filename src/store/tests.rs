@@ -1,12 +1,13 @@
 //! Proof by trial: every operation of the store on the disk fails, alone, in pairs, and as the last of a killed process;
-//! the power is cut and what was not synced is lost. Never a wrong hit, and the next run ends with the right bytes.
+//! the power is cut (`power`). Never a wrong hit, and the next run ends with the right bytes.
+
+mod power;
 
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -15,12 +16,10 @@ use super::disk::Disk;
 use super::entry::{Entry, Meta};
 use super::fate::{Blow, Fate};
 use super::key::{Digest, Key, Parts};
-use super::memory::Memory;
 use super::{Found, Store, StoreError};
 
 const KIND: &str = "command";
 const BOOT: &str = "11111111";
-const NEXT_BOOT: &str = "22222222";
 const BLOWS: [Blow; 3] = [Blow::Refused, Blow::Torn, Blow::Unheard];
 
 /// A stage of the trial: what it writes, how long it says that it took, whether it runs again although it is cached.
@@ -117,17 +116,23 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// One process after another in one cache.
+/// One process after another in one cache, each of which wants these works.
 struct Trial {
     root: TempDir,
+    works: &'static [Work],
 }
 
 impl Trial {
-    /// A cache as the works expect it.
+    /// A cache as all works expect it.
     fn new() -> Self {
-        let trial = Self { root: trial_folder() };
+        Self::of(&WORKS)
+    }
+
+    /// A cache as these works expect it, `spoiled` among them.
+    fn of(works: &'static [Work]) -> Self {
+        let trial = Self { root: trial_folder(), works };
         let store = trial.store(&Arc::default(), BOOT).unwrap();
-        for work in WORKS.iter().filter(|work| ["spoiled", "again"].contains(&work.name)) {
+        for work in works.iter().filter(|work| ["spoiled", "again"].contains(&work.name)) {
             step(&store, work, &Fate::default()).unwrap();
         }
         let spoiled = store.place(KIND, &WORKS[1].key()).join("out/x.txt");
@@ -143,7 +148,7 @@ impl Trial {
     /// A process that wants all works; whether it got them.
     fn run(&self, fate: &Arc<Fate>, boot: &str) -> bool {
         let Ok(store) = self.store(fate, boot) else { return false };
-        let stops: Vec<Stop> = WORKS.iter().filter_map(|work| step(&store, work, fate).err()).collect();
+        let stops: Vec<Stop> = self.works.iter().filter_map(|work| step(&store, work, fate).err()).collect();
         assert!(!stops.iter().any(|stop| matches!(stop, Stop::WrongHit | Stop::Busy)), "{stops:?}");
         stops.is_empty()
     }
@@ -151,7 +156,7 @@ impl Trial {
     /// Whether everything that is found is right.
     fn is_right(&self, fate: &Arc<Fate>, boot: &str) -> bool {
         let store = Store::view_on(self.root.path(), Disk { fate: Some(fate.clone()) }, boot);
-        WORKS.iter().all(|work| match store.find(KIND, &work.key()) {
+        self.works.iter().all(|work| match store.find(KIND, &work.key()) {
             Found::Intact(entry) => work.is_right(&entry),
             Found::Absent | Found::Damaged(_) => true,
         })
@@ -163,7 +168,7 @@ impl Trial {
         assert!(self.run(fate, boot), "no way on after {what}");
         assert!(self.is_right(fate, boot), "wrong hit after recovery from {what}");
         let store = self.store(fate, boot).unwrap();
-        for work in &WORKS {
+        for work in self.works {
             assert!(store.lookup(KIND, &work.key()).is_some(), "{} is missing after {what}", work.name);
             store.claim(&work.key()).unwrap().expect("no stale lock").finish();
         }
@@ -216,9 +221,9 @@ fn step(store: &Store, work: &Work, fate: &Fate) -> Result<(), Stop> {
 }
 
 /// Operations of a run in which nothing fails.
-fn operations() -> usize {
+fn operations(works: &'static [Work]) -> usize {
     let fate = Arc::new(Fate::default());
-    assert!(Trial::new().run(&fate, BOOT));
+    assert!(Trial::of(works).run(&fate, BOOT));
     let log = fate.log.lock().unwrap();
     for name in ["rename", "append", "sync", "write", "read to hash", "open lock", "protect", "remove file", "list"] {
         assert!(log.contains(&name), "{name} is not tried: {log:?}");
@@ -226,8 +231,8 @@ fn operations() -> usize {
     log.len()
 }
 
-fn after(fate: Fate) {
-    let (trial, fate) = (Trial::new(), Arc::new(fate));
+fn after(works: &'static [Work], fate: Fate) {
+    let (trial, fate) = (Trial::of(works), Arc::new(fate));
     trial.run(&fate, BOOT);
     let what = format!("{:?} {:?}: {:?}", fate.blows, fate.dies, fate.log.lock().unwrap());
     trial.expect_recovery(&Arc::default(), BOOT, &what);
@@ -235,125 +240,32 @@ fn after(fate: Fate) {
 
 #[test]
 fn every_operation_may_fail() {
-    for at in 0..operations() {
+    for at in 0..operations(&WORKS) {
         for blow in BLOWS {
-            after(Fate { blows: vec![(at, blow)], ..Fate::default() });
+            after(&WORKS, Fate { blows: vec![(at, blow)], ..Fate::default() });
         }
     }
 }
 
 #[test]
 fn every_two_operations_may_fail() {
-    let count = operations();
+    // A new entry and a damaged one: pairs are many.
+    let works = &WORKS[..2];
+    let count = operations(works);
     for first in 0..count {
         for second in first + 1..count {
             let blows = vec![(first, BLOWS[(first + second) % 3]), (second, BLOWS[second % 3])];
-            after(Fate { blows, ..Fate::default() });
+            after(works, Fate { blows, ..Fate::default() });
         }
     }
 }
 
 #[test]
 fn every_operation_may_be_the_last_of_a_process() {
-    for at in 0..operations() {
+    for at in 0..operations(&WORKS) {
         for blow in BLOWS {
-            after(Fate { dies: Some((at, blow)), ..Fate::default() });
+            after(&WORKS, Fate { dies: Some((at, blow)), ..Fate::default() });
         }
-    }
-}
-
-/// Ways in which a file comes back after a power cut.
-const SPOILS: [(&str, fn(&Path)); 5] = [
-    ("zeros", |path| fs::write(path, vec![0; fs::metadata(path).unwrap().len() as usize]).unwrap()),
-    ("nothing", |path| fs::write(path, "").unwrap()),
-    ("half", |path| {
-        let bytes = fs::read(path).unwrap();
-        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
-    }),
-    ("half and zeros", |path| {
-        let mut bytes = fs::read(path).unwrap();
-        let half = bytes.len() / 2;
-        bytes[half..].fill(0);
-        fs::write(path, bytes).unwrap();
-    }),
-    ("no file", |path| fs::remove_file(path).unwrap()),
-];
-
-#[test]
-fn after_a_power_cut_only_what_was_synced_is_believed() {
-    for last in (0..operations()).map(Some).chain([None]) {
-        for (name, spoil) in SPOILS {
-            let dies = last.map(|at| (at, Blow::Torn));
-            let (trial, fate) = (Trial::new(), Arc::new(Fate { dies, ..Fate::default() }));
-            trial.run(&fate, BOOT);
-            let next = trial.cut_power(&fate, spoil);
-            trial.expect_recovery(&next, NEXT_BOOT, &format!("{name} {last:?}"));
-        }
-    }
-}
-
-#[test]
-fn each_file_may_be_lost_alone() {
-    let count = {
-        let trial = Trial::new();
-        assert!(trial.run(&Arc::default(), BOOT));
-        files_below(trial.root.path()).unwrap().len()
-    };
-    for number in 0..count {
-        for (name, spoil) in SPOILS {
-            let (trial, fate) = (Trial::new(), Arc::new(Fate::default()));
-            assert!(trial.run(&fate, BOOT));
-            let victim = files_below(trial.root.path()).unwrap()[number].clone();
-            let next = trial.cut_power(&fate, |path| {
-                if path == victim {
-                    spoil(path)
-                }
-            });
-            trial.expect_recovery(&next, NEXT_BOOT, &format!("{name} of {}", victim.display()));
-        }
-    }
-}
-
-#[test]
-fn without_a_new_start_of_the_machine_such_losses_would_be_believed() {
-    let (trial, fate) = (Trial::new(), Arc::new(Fate::default()));
-    assert!(trial.run(&fate, BOOT));
-    let is_index = |path: &Path| path.ends_with("index");
-    let next = trial.cut_power(&fate, |path| {
-        if !is_index(path) {
-            SPOILS[0].1(path)
-        }
-    });
-    assert!(!trial.is_right(&next, BOOT), "the trials above could not fail");
-    assert!(trial.is_right(&next, NEXT_BOOT));
-}
-
-#[test]
-fn what_took_long_is_believed_at_once_after_a_power_cut_and_the_rest_after_one_look() {
-    let (root, fate) = (trial_folder(), Arc::new(Fate::default()));
-    let trial = Trial { root };
-    assert!(trial.run(&fate, BOOT));
-    let looks = |boot: &str, work: &Work| {
-        let fate = Arc::new(Fate::default());
-        let store = trial.store(&fate, boot).unwrap();
-        assert!(store.lookup(KIND, &work.key()).is_some());
-        let log = fate.log.lock().unwrap();
-        log.iter().filter(|name| **name == "read to hash").count()
-    };
-    assert_eq!(looks(NEXT_BOOT, &WORKS[0]), 0);
-    assert_eq!(looks(NEXT_BOOT, &WORKS[1]), 1);
-    assert_eq!(looks("33333333", &WORKS[1]), 0, "it was whole after a new start: it is on the disk for good");
-}
-
-#[test]
-fn what_took_long_is_synced_with_its_facts_and_its_folders() {
-    let (trial, fate) = (Trial::new(), Arc::new(Fate::default()));
-    assert!(trial.run(&fate, BOOT));
-    let place = trial.store(&fate, BOOT).unwrap().place(KIND, &WORKS[0].key());
-    let synced = fate.synced.lock().unwrap();
-    let names = ["", "meta.json", "out", "out/a.txt", "out/below", "out/below/b.txt", ".."];
-    for path in names.map(|name| place.join(name)) {
-        assert!(synced.contains(&fs::metadata(&path).unwrap().ino()), "{}", path.display());
     }
 }
 
@@ -425,75 +337,6 @@ fn a_removal_that_is_interrupted_leaves_no_entry_and_no_wrong_bytes() {
                 let _ = store.remove(&store.place(KIND, &WORKS[3].key()));
             }
             trial.expect_recovery(&Arc::default(), BOOT, &format!("removal {at} {blow:?}"));
-        }
-    }
-}
-
-/// A user's file that seems to have changed last so long ago.
-fn aged(path: &Path, fate: &Fate, seconds: u64) {
-    let time = SystemTime::now() - Duration::from_secs(seconds);
-    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
-    let nanos = time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    fate.times.lock().unwrap().insert(fs::metadata(path).unwrap().ino(), nanos);
-}
-
-fn remember(root: &Path, fate: &Arc<Fate>, boot: &str, file: &Path) -> Option<Digest> {
-    let memory = Memory::open_on(root, true, Disk { fate: Some(fate.clone()) }, boot.into());
-    let digest = memory.digest(file).ok();
-    memory.save();
-    digest
-}
-
-/// A folder with a user's file of so many seconds of age.
-fn with_file(seconds: u64) -> (TempDir, PathBuf, Arc<Fate>, Digest) {
-    let (root, fate) = (trial_folder(), Arc::new(Fate::default()));
-    let file = root.path().join("catalogue.csv");
-    fs::write(&file, "one,two").unwrap();
-    aged(&file, &fate, seconds);
-    let right = super::digest::of_file(&file).unwrap();
-    (root, file, fate, right)
-}
-
-#[test]
-fn a_remembered_digest_is_right_whatever_fails() {
-    for at in 0..6 {
-        for blow in BLOWS {
-            let (root, file, fate, right) = with_file(60);
-            let times = fate.times.lock().unwrap().clone();
-            let faulty = Arc::new(Fate { blows: vec![(at, blow)], times: times.into(), ..Fate::default() });
-            for fate in [&faulty, &faulty, &fate, &fate] {
-                let found = remember(root.path(), fate, BOOT, &file);
-                assert!(found.is_none_or(|digest| digest == right), "{at} {blow:?}");
-            }
-            assert_eq!(remember(root.path(), &fate, BOOT, &file), Some(right));
-        }
-    }
-}
-
-#[test]
-fn a_young_file_is_read_again_after_a_power_cut_and_an_old_one_is_not() {
-    for (age, is_believed) in [(60, false), (3600, true)] {
-        let (root, file, fate, right) = with_file(age);
-        assert_eq!(remember(root.path(), &fate, BOOT, &file), Some(right));
-        fs::write(&file, "\0\0\0\0\0\0\0").unwrap();
-        let time = SystemTime::UNIX_EPOCH
-            + Duration::from_nanos(fate.times.lock().unwrap()[&fs::metadata(&file).unwrap().ino()]);
-        fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
-        assert_eq!(remember(root.path(), &fate, BOOT, &file), Some(right), "the machine ran on: nothing was lost");
-        assert_eq!(remember(root.path(), &fate, NEXT_BOOT, &file) == Some(right), is_believed);
-    }
-}
-
-#[test]
-fn torn_memories_are_left_out() {
-    let (root, file, fate, right) = with_file(3600);
-    remember(root.path(), &fate, BOOT, &file);
-    let line = fs::read(root.path().join("digests")).unwrap();
-    for cut in 0..line.len() {
-        for filler in ["", "\0\0\0", "\n", " "] {
-            let torn = [&line[..cut], filler.as_bytes(), &line[..]].concat();
-            fs::write(root.path().join("digests"), torn).unwrap();
-            assert_eq!(remember(root.path(), &fate, BOOT, &file), Some(right), "cut at {cut}");
         }
     }
 }
