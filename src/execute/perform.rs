@@ -1,6 +1,7 @@
 //! The life of one step: its key, a hit, or a claim, the work and the commit.
 
 use std::any::Any;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -28,7 +29,7 @@ pub(super) fn perform(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32]) -> 
     // A worker that died would leave the others waiting for its step.
     match catch_unwind(AssertUnwindSafe(|| try_perform(run, id, inputs, gpus))) {
         Ok(Ok(performed)) => performed,
-        Ok(Err(error)) => Performed::Came(Outcome::Failed(error.to_string(), hint_for(&error)), None),
+        Ok(Err(error)) => Performed::Came(Outcome::Failed(error.to_string(), hint_for(error.source.kind())), None),
         Err(panic) => {
             let (what, hint) = bug(run.request.graph.step(id).kind().name(), panic);
             Performed::Came(Outcome::Failed(what, Some(hint)), None)
@@ -43,12 +44,12 @@ fn bug(kind: &str, panic: Box<dyn Any + Send>) -> (String, String) {
     (what, "this is a bug of estampa: please report it with the TOML file".into())
 }
 
-fn hint_for(error: &StoreError) -> Option<String> {
-    match error.source.kind() {
-        std::io::ErrorKind::StorageFull => {
+fn hint_for(kind: ErrorKind) -> Option<String> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Some("the disk is full: make room (`estampa cache gc`) and run again".into())
         }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Some("choose a folder that can be written with --cache DIR".into())
         }
         _ => None,
@@ -111,6 +112,10 @@ fn compute(
         Err(StageError::Interrupted) => {
             claim.leave();
             return Ok(Performed::Came(Outcome::Skipped, None));
+        }
+        Err(StageError::Failed { what, .. }) if claim.is_full() => {
+            let what = format!("{what}\nNo space left on the disk of the cache");
+            return Ok(stop_at(claim, what, hint_for(ErrorKind::StorageFull)));
         }
         Err(StageError::Failed { what, hint }) => return Ok(stop_at(claim, what, hint)),
     }

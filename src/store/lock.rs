@@ -2,6 +2,7 @@
 //! ends, so nobody ever has to clear one.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,6 +67,12 @@ impl Claim {
     /// What survives a kill.
     pub fn checkpoint(&self) -> PathBuf {
         self.folder.join("checkpoint")
+    }
+
+    /// Whether the disk has no room left, which a program that ran out of it may not have been able to say.
+    pub fn is_full(&self) -> bool {
+        let tried = self.disk.write(&self.entry().join("probe"), &[0; 1 << 16], false);
+        tried.is_err_and(|error| matches!(error.source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
     }
 
     /// Removes everything: the work is done, or not worth keeping. What cannot be removed now, the next claim removes.
