@@ -107,7 +107,8 @@ pub fn read_metrics(folder: &Path) -> Result<Vec<Metric>> {
         metric: metric[i].clone(),
         class: class[i].clone(),
         value: optional(&value, i),
-        n: n[i] as usize,
+        // A user's program may have left the column out.
+        n: n.get(i).map_or(0, |n| *n as usize),
         interval: optional(&low, i).zip(optional(&high, i)),
     };
     Ok((0..table.rows()).map(row).collect())
@@ -176,5 +177,13 @@ mod tests {
         write_metrics(folder.path(), &metrics).unwrap();
         assert!(std::fs::read_to_string(folder.path().join(METRICS)).unwrap().contains("SN,,10,,"));
         assert_eq!(read_metrics(folder.path()).unwrap(), metrics);
+    }
+
+    #[test]
+    fn a_table_of_a_users_program_may_lack_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(METRICS), "metric,value\nlines,12\n").unwrap();
+        let metrics = read_metrics(folder.path()).unwrap();
+        assert_eq!((metrics[0].metric.as_str(), metrics[0].value, metrics[0].n), ("lines", Some(12.0), 0));
     }
 }

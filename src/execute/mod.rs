@@ -8,7 +8,7 @@ pub mod schedule;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::graph::{Graph, StepId};
 use crate::plan::{Earlier, Plan, State};
@@ -136,6 +136,8 @@ struct Board {
     outcomes: Vec<Outcome>,
     schedule: Schedule,
     halted: bool,
+    /// When the steps that other processes compute are tried again.
+    due: Option<Instant>,
 }
 
 /// Runs what the plan lacks of what is asked for; `stop` interrupts it. With nothing to do it starts no thread.
@@ -152,7 +154,7 @@ pub fn run(request: &Request, plan: Plan, progress: &dyn Progress, stop: &Atomic
     let seconds: Vec<f64> = request.graph.steps.iter().map(expected).collect();
     let schedule = Schedule::new(request.graph, &wanted, &done, &seconds, request.options.limits);
     progress.begin(&wanted, &done, &seconds);
-    let board = Mutex::new(Board { plan, outcomes, schedule, halted: false });
+    let board = Mutex::new(Board { plan, outcomes, schedule, halted: false, due: None });
     let run = Run { request, progress, stop, earlier: Mutex::new(earlier), board, changed: Condvar::new() };
     thread::scope(|scope| {
         for _ in 0..request.options.limits.cpu.max(1) {
@@ -177,7 +179,10 @@ impl<'a> Run<'a> {
         while let Some((id, gpus, inputs)) = self.next() {
             match perform(self, id, &inputs, &gpus) {
                 Performed::Elsewhere => {
-                    self.board().schedule.postpone(id);
+                    let mut board = self.board();
+                    board.schedule.postpone(id);
+                    // After the last of them: else many would be tried all the time, and what is ready would wait.
+                    board.due = Some(Instant::now() + POLL);
                     self.changed.notify_all();
                 }
                 Performed::Came(outcome, entry) => {
@@ -196,20 +201,20 @@ impl<'a> Run<'a> {
             if board.schedule.unsettled() == 0 || board.halted || self.stop.load(Ordering::SeqCst) {
                 return None;
             }
+            let left = board.due.map(|due| due.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                board.due = None;
+                board.schedule.retry();
+            }
             if let Some((id, gpus)) = board.schedule.start() {
                 let sources = self.request.graph.step(id).sources.iter();
                 let inputs = sources.filter_map(|from| board.plan.step(*from).entry.clone()).collect();
                 return Some((id, gpus, inputs));
             }
-            if board.schedule.has_elsewhere() {
-                let (again, waited) = self.changed.wait_timeout(board, POLL).unwrap_or_else(PoisonError::into_inner);
-                board = again;
-                if waited.timed_out() {
-                    board.schedule.retry();
-                }
-            } else {
-                board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
-            }
+            board = match left.filter(|left| !left.is_zero()) {
+                Some(left) => self.changed.wait_timeout(board, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(board).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 

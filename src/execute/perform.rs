@@ -1,5 +1,7 @@
 //! The life of one step: its key, a hit, or a claim, the work and the commit.
 
+use std::any::Any;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -24,18 +26,30 @@ pub(super) enum Performed {
 
 /// Brings a step to its end; `inputs` are its entries in the order of the step's inputs.
 pub(super) fn perform(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32]) -> Performed {
-    match try_perform(run, id, inputs, gpus) {
-        Ok(performed) => performed,
-        Err(error) => Performed::Came(Outcome::Failed(error.to_string(), hint_for(&error)), None),
+    // A worker that died would leave the others waiting for its step.
+    match catch_unwind(AssertUnwindSafe(|| try_perform(run, id, inputs, gpus))) {
+        Ok(Ok(performed)) => performed,
+        Ok(Err(error)) => Performed::Came(Outcome::Failed(error.to_string(), hint_for(error.source.kind())), None),
+        Err(panic) => {
+            let (what, hint) = bug(run.request.graph.step(id).kind().name(), panic);
+            Performed::Came(Outcome::Failed(what, Some(hint)), None)
+        }
     }
 }
 
-fn hint_for(error: &StoreError) -> Option<String> {
-    match error.source.kind() {
-        std::io::ErrorKind::StorageFull => {
+/// A panic in words, and what to do about it.
+fn bug(kind: &str, panic: Box<dyn Any + Send>) -> (String, String) {
+    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
+    let what = format!("internal error in `{kind}`: {}", text.unwrap_or_default());
+    (what, "this is a bug of estampa: please report it with the TOML file".into())
+}
+
+fn hint_for(kind: ErrorKind) -> Option<String> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Some("the disk is full: make room (`estampa cache gc`) and run again".into())
         }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Some("choose a folder that can be written with --cache DIR".into())
         }
         _ => None,
@@ -99,11 +113,20 @@ fn compute(
             claim.leave();
             return Ok(Performed::Came(Outcome::Skipped, None));
         }
+        Err(StageError::Failed { what, .. }) if claim.is_full() => {
+            let what = format!("{what}\nNo space left on the disk of the cache");
+            return Ok(stop_at(claim, what, hint_for(ErrorKind::StorageFull)));
+        }
         Err(StageError::Failed { what, hint }) => return Ok(stop_at(claim, what, hint)),
     }
     // A file that changed while the stage read it would be cached under a key that it does not have.
     if let Some(path) = parts::changed_file(step, run.request.memory) {
         let what = format!("{} changed while the stage was reading it", path.display());
+        return Ok(stop_at(claim, what, Some("run again".into())));
+    }
+    // So would one that read what another process has put in the place of its input, or taken away.
+    if let Some(input) = inputs.iter().find(|entry| !run.request.store.is_still(entry)) {
+        let what = format!("the result of `{}` was replaced while the stage was reading it", input.stage);
         return Ok(stop_at(claim, what, Some("run again".into())));
     }
     let meta = Meta {
@@ -146,10 +169,8 @@ fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim) ->
         pulse: &pulse,
     };
     let result = catch_unwind(AssertUnwindSafe(|| step.kind().run(&job))).unwrap_or_else(|panic| {
-        let text =
-            panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
-        let what = format!("internal error in `{}`: {}", step.kind().name(), text.unwrap_or_default());
-        Err(StageError::with_hint(what, "this is a bug of estampa: please report it with the TOML file"))
+        let (what, hint) = bug(step.kind().name(), panic);
+        Err(StageError::with_hint(what, hint))
     });
     result?;
     if run.stop.load(Ordering::SeqCst) { Err(StageError::Interrupted) } else { Ok(()) }

@@ -109,9 +109,9 @@ impl Schedule {
     /// The ready step with the longest way to the end that fits, and the accelerators that it gets.
     pub fn start(&mut self) -> Option<(StepId, Vec<u32>)> {
         let (used, limits) = (self.used, self.limits);
-        let fits = |n: &Needs| {
-            used.cpu + n.cpu <= limits.cpu && used.mem + n.mem <= limits.mem && used.gpu + n.gpu <= limits.gpu
-        };
+        // Never a sum: limits may be as large as numbers get.
+        let left = Needs { cpu: limits.cpu - used.cpu, mem: limits.mem - used.mem, gpu: limits.gpu - used.gpu };
+        let fits = |n: &Needs| n.cpu <= left.cpu && n.mem <= left.mem && n.gpu <= left.gpu;
         let place = *self.ready.iter().find(|(_, id)| fits(&self.needs[id.0]))?;
         self.ready.remove(&place);
         let (id, needs) = (place.1, self.needs[place.1.0]);
@@ -192,3 +192,6 @@ fn ways(dependents: &[Vec<StepId>], seconds: &[f64]) -> Vec<u64> {
     }
     ways
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,7 @@
 //! Digests of files and folders (BLAKE3).
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
@@ -19,8 +17,6 @@ pub struct FileRecord {
     pub name: String,
     /// Size in bytes.
     pub size: u64,
-    /// Time of its last change, nanoseconds since 1970; only a shortcut for checking.
-    pub modified: u64,
     /// BLAKE3 of its contents.
     pub digest: Digest,
 }
@@ -30,47 +26,50 @@ const SMALL: u64 = 1 << 17;
 
 /// BLAKE3 of a file's contents.
 pub fn of_file(path: &Path) -> Result<Digest> {
-    let hash = || {
-        let file = File::open(path)?;
+    of_file_on(&Disk::default(), path).map(|(digest, _)| digest)
+}
+
+/// BLAKE3 of a file's contents, and how many bytes there were.
+pub(super) fn of_file_on(disk: &Disk, path: &Path) -> Result<(Digest, u64)> {
+    let mut file = disk.open(path)?;
+    let mut hash = || {
+        let mut hasher = blake3::Hasher::new();
         let size = file.metadata()?.len();
-        of_open(path, file, size)
+        if size <= SMALL {
+            let mut bytes = Vec::with_capacity(size as usize);
+            file.read_to_end(&mut bytes)?;
+            hasher.update(&disk.arrived("read to hash", bytes)?);
+        } else {
+            hasher.update_mmap_rayon(path)?;
+        }
+        // Files that the system makes up have more than they say, others never less.
+        let ended = || io::Error::other("it became shorter while it was read");
+        if hasher.count() < size { Err(ended()) } else { Ok((Digest(*hasher.finalize().as_bytes()), hasher.count())) }
     };
     at(path, "cannot read", hash())
 }
 
-/// BLAKE3 of an open file of this size.
-fn of_open(path: &Path, file: File, size: u64) -> std::io::Result<Digest> {
-    let mut hasher = blake3::Hasher::new();
-    if size <= SMALL {
-        let mut bytes = Vec::with_capacity(size as usize + 1);
-        // Not more than it had when it was looked at: a file that grows is found out by its stamp.
-        file.take(size + 1).read_to_end(&mut bytes)?;
-        hasher.update(&bytes);
-    } else {
-        hasher.update_mmap_rayon(path)?;
-    }
-    Ok(Digest(*hasher.finalize().as_bytes()))
-}
-
-/// Nanoseconds since 1970 of the last change.
-pub fn modified(meta: &fs::Metadata) -> u64 {
-    let since = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |d| d.as_nanos() as u64)
-}
+/// The files of an artifact, and of each the time of its last change.
+pub(super) type Sealed = (Vec<FileRecord>, Vec<u64>);
 
 /// Every file below `folder`, ordered by name, hashed and made read-only; `durable`: all are on the disk then.
-pub fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<Vec<FileRecord>> {
-    let mut records = Vec::new();
+pub(super) fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<Sealed> {
+    let (mut records, mut times) = (Vec::new(), Vec::new());
     for path in files_below(folder)? {
         let file = disk.open(&path)?;
         if durable {
             disk.sync(&path, &file)?;
         }
         let meta = at(&path, "cannot read", file.metadata())?;
-        disk.protect(&path, &file, meta.permissions())?;
+        // What a link leads to is the user's.
+        if !path.is_symlink() {
+            disk.protect(&path, &file, meta.permissions())?;
+        }
+        let meta = at(&path, "cannot read", file.metadata())?;
+        let (digest, size) = of_file_on(disk, &path)?;
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        let digest = at(&path, "cannot read", of_open(&path, file, meta.len()))?;
-        records.push(FileRecord { name, size: meta.len(), modified: modified(&meta), digest });
+        records.push(FileRecord { name, size, digest });
+        times.push(disk.changed(&meta));
     }
     if durable {
         for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
@@ -79,14 +78,14 @@ pub fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<Vec<File
             }
         }
     }
-    Ok(records)
+    Ok((records, times))
 }
 
 /// Regular files below `folder`, ordered by name.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
-        let entry = at(folder, "cannot list", entry.map_err(std::io::Error::from))?;
+        let entry = at(folder, "cannot list", entry.map_err(io::Error::from))?;
         if entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file()) {
             files.push(entry.into_path());
         }
@@ -105,16 +104,4 @@ pub fn of_records(records: &[FileRecord]) -> Digest {
         hasher.update(record.digest.to_string().as_bytes());
     }
     Digest(*hasher.finalize().as_bytes())
-}
-
-/// Lets the files below be removed on systems where a read-only file cannot.
-#[expect(clippy::permissions_set_readonly_false, reason = "only before removing the files")]
-pub fn make_writable(folder: &Path) {
-    for path in files_below(folder).unwrap_or_default() {
-        if let Ok(meta) = fs::metadata(&path) {
-            let mut permissions = meta.permissions();
-            permissions.set_readonly(false);
-            let _ = fs::set_permissions(&path, permissions);
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! One entry: an artifact with the facts that prove it complete and say where it came from.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -43,14 +42,19 @@ pub struct Meta {
 impl Meta {
     /// Of the entry in `folder`, if it is complete.
     pub fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join(META)).ok()?).ok()
+        Self::read_on(&Disk::default(), folder)
     }
 
-    /// With digests of the files in `out`, which are made read-only.
-    pub(super) fn seal(mut self, disk: &Disk, out: &Path, durable: bool) -> Result<Self> {
-        self.files = digest::seal_folder(disk, out, durable)?;
+    pub(super) fn read_on(disk: &Disk, folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&disk.read(&folder.join(META)).ok()?).ok()
+    }
+
+    /// With digests of the files in `out`, which are made read-only; and when each of them changed last.
+    pub(super) fn seal(mut self, disk: &Disk, out: &Path, durable: bool) -> Result<(Self, Vec<u64>)> {
+        let (files, times) = digest::seal_folder(disk, out, durable)?;
+        self.files = files;
         self.digest = digest::of_records(&self.files);
-        Ok(self)
+        Ok((self, times))
     }
 
     pub(super) fn write(&self, disk: &Disk, folder: &Path, durable: bool) -> Result<()> {
@@ -67,19 +71,32 @@ impl Meta {
 
     /// Hashes every file in `folder` again; names the first that differs.
     pub fn verify(&self, folder: &Path) -> std::result::Result<(), String> {
+        self.verify_on(&Disk::default(), folder).map(|_| ())
+    }
+
+    /// Gives the time at which each file changed last.
+    pub(super) fn verify_on(&self, disk: &Disk, folder: &Path) -> std::result::Result<Vec<u64>, String> {
+        if self.parts.key() != self.key || digest::of_records(&self.files) != self.digest || self.files.is_empty() {
+            return Err(format!("{META} does not hold what was written"));
+        }
         let out = folder.join(OUT);
+        let mut times = Vec::with_capacity(self.files.len());
         for record in &self.files {
-            match digest::of_file(&out.join(&record.name)) {
-                Ok(digest) if digest == record.digest => {}
+            let path = out.join(&record.name);
+            let failed = |source| format!("{}: {source}", record.name);
+            // First the time: a change after it is seen by it, a change before it by the digest.
+            times.push(disk.stat(&path).map(|meta| disk.changed(&meta)).map_err(failed)?);
+            match digest::of_file_on(disk, &path) {
+                Ok((digest, _)) if digest == record.digest => {}
                 Ok(_) => return Err(format!("{} does not hold what was written", record.name)),
-                Err(StoreError { source, .. }) => return Err(format!("{}: {source}", record.name)),
+                Err(StoreError { source, .. }) => return Err(failed(source)),
             }
         }
         let found = digest::files_below(&out).unwrap_or_default();
         let name = |path: &PathBuf| path.strip_prefix(&out).unwrap_or(path).to_string_lossy().replace('\\', "/");
         match found.iter().map(name).find(|name| !self.files.iter().any(|record| record.name == *name)) {
             Some(name) => Err(format!("{name} was not written by the stage")),
-            None => Ok(()),
+            None => Ok(times),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `cache/index`: one line for each entry with what a look-up needs, so that a run that has nothing to do opens one file.
-//! A shortcut, never the truth: a line counts only while the files have the sizes and times that it tells; whatever is
-//! not here, or not believed, is read from `meta.json` and hashed.
+//! A shortcut, never the truth: a line counts only while the files have the sizes and times of last change (of anything:
+//! no program can set that back) that it tells; whatever is not here, or not believed, is read from `meta.json` and
+//! hashed.
 //!
 //! Small entries are not synced to the disk one by one. After a power cut some of their blocks may be missing, so a line
 //! of an earlier start of the machine counts only if its entry had been synced.
@@ -11,7 +12,7 @@ use std::fs;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::digest::{FileRecord, modified};
+use super::digest::FileRecord;
 use super::disk::Disk;
 use super::entry::{Entry, Meta, OUT};
 use super::key::{Digest, Key};
@@ -36,9 +37,9 @@ pub struct Index {
 
 impl Index {
     /// The index of the cache in `root`; an empty one when there is none.
-    pub fn read(root: &Path, boot: &str) -> Self {
+    pub fn read(disk: &Disk, root: &Path, boot: &str) -> Self {
         let path = root.join(FILE);
-        let text = String::from_utf8(fs::read(&path).unwrap_or_default()).unwrap_or_default();
+        let text = text(disk.read(&path).unwrap_or_default());
         let (mut lines, mut start) = (HashMap::default(), 0);
         for line in text.split_inclusive('\n') {
             if let Some(key) = line.get(..40).and_then(Key::parse) {
@@ -54,7 +55,7 @@ impl Index {
     }
 
     /// The entry of `key` in `folder`, if a line tells of it and its files are as the line says.
-    pub fn find(&self, key: &Key, kind: &str, folder: &Path) -> Option<Entry> {
+    pub fn find(&self, disk: &Disk, key: &Key, kind: &str, folder: &Path) -> Option<Entry> {
         let line = self.line(*self.lines.get(key)?)?;
         if line.kind != kind || !(line.since == SYNCED || (line.since == self.boot && !self.boot.is_empty())) {
             return None;
@@ -64,8 +65,8 @@ impl Index {
         for (name, bytes, time) in line.files() {
             path.truncate(length);
             path.push_str(name);
-            let meta = fs::metadata(&path).ok()?;
-            if meta.len() != bytes || modified(&meta) != time {
+            let meta = disk.stat(path.as_ref()).ok()?;
+            if meta.len() != bytes || disk.changed(&meta) != time {
                 return None;
             }
             size += bytes;
@@ -87,9 +88,19 @@ impl Index {
         self.lines.get(key).and_then(|start| self.line(*start)).map(|line| line.files)
     }
 
-    /// Adds the line of an entry. That it cannot be written costs time later, nothing else.
-    pub fn add(&self, disk: &Disk, meta: &Meta, synced: bool) {
-        if let Some(line) = line_of(meta, if synced { SYNCED } else { &self.boot }) {
+    /// Whether the entry, which was just hashed, is known from before this start of the machine: what a power cut had
+    /// left of it was whole, and is on the disk for good.
+    pub fn is_old(&self, meta: &Meta) -> bool {
+        let line = self.lines.get(&meta.key).and_then(|start| self.line(*start));
+        let is_other =
+            |since: &str| since != SYNCED && since != self.boot && !since.is_empty() && !self.boot.is_empty();
+        line.is_some_and(|l| l.digest == meta.digest && l.created == meta.created && is_other(l.since))
+    }
+
+    /// Adds the line of an entry whose files changed last at `times`. That it cannot be written costs time later, nothing
+    /// else.
+    pub fn add(&self, disk: &Disk, meta: &Meta, times: &[u64], synced: bool) {
+        if let Some(line) = line_of(meta, times, if synced { SYNCED } else { &self.boot }) {
             let _ = disk.append(&self.path, line.as_bytes());
         }
     }
@@ -143,11 +154,11 @@ impl<'a> Line<'a> {
 }
 
 /// The line of an entry; `None` when a name would break it.
-fn line_of(meta: &Meta, since: &str) -> Option<String> {
+fn line_of(meta: &Meta, times: &[u64], since: &str) -> Option<String> {
     let mut line = format!("{}\t{}\t{}\t{}", meta.key, meta.kind, meta.digest, meta.stage);
     let _ = write!(line, "\t{:.4}\t{}\t{since}", meta.seconds, meta.created);
-    for FileRecord { name, size, modified, .. } in &meta.files {
-        let _ = write!(line, "\t{name}\t{size}\t{modified}");
+    for (FileRecord { name, size, .. }, time) in meta.files.iter().zip(times) {
+        let _ = write!(line, "\t{name}\t{size}\t{time}");
     }
     let tabs = 6 + 3 * meta.files.len();
     if line.contains('\n') || line.bytes().filter(|b| *b == b'\t').count() != tabs || meta.files.is_empty() {
@@ -155,6 +166,11 @@ fn line_of(meta: &Meta, since: &str) -> Option<String> {
     }
     let check = blake3::hash(line.as_bytes()).to_hex();
     Some(format!("{line}\t{}\n", &check[..CHECK]))
+}
+
+/// What bytes spell; a byte that spells nothing spoils its line alone.
+pub(super) fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// Keys are hashes already.
@@ -185,7 +201,7 @@ mod tests {
     use super::*;
     use crate::store::key::Parts;
 
-    fn entry(root: &Path, key: u8, text: &str) -> (Meta, PathBuf) {
+    fn entry(root: &Path, key: u8, text: &str) -> (Meta, Vec<u64>, PathBuf) {
         let folder = root.join(format!("{key}"));
         fs::create_dir_all(folder.join(OUT)).unwrap();
         fs::write(folder.join(OUT).join("x.txt"), text).unwrap();
@@ -201,15 +217,17 @@ mod tests {
             version: String::new(),
             cause: Vec::new(),
         };
-        (meta.seal(&Disk::default(), &folder.join(OUT), false).unwrap(), folder)
+        let (meta, times) = meta.seal(&Disk::default(), &folder.join(OUT), false).unwrap();
+        (meta, times, folder)
     }
 
     #[test]
     fn a_line_finds_its_entry_until_a_file_changes() {
         let root = tempfile::tempdir().unwrap();
-        let (meta, folder) = entry(root.path(), 1, "one");
-        Index::read(root.path(), "aaaaaaaa").add(&Disk::default(), &meta, false);
-        let find = |boot: &str| Index::read(root.path(), boot).find(&meta.key, "command", &folder);
+        let (meta, times, folder) = entry(root.path(), 1, "one");
+        let index = |boot: &str| Index::read(&Disk::default(), root.path(), boot);
+        index("aaaaaaaa").add(&Disk::default(), &meta, &times, false);
+        let find = |boot: &str| index(boot).find(&Disk::default(), &meta.key, "command", &folder);
         assert_eq!(find("aaaaaaaa"), Some(Entry::of(&folder, &meta)));
         assert_eq!(find("bbbbbbbb"), None, "unsynced, and the machine was started again");
         fs::remove_file(folder.join("out/x.txt")).unwrap();
@@ -220,16 +238,22 @@ mod tests {
     #[test]
     fn torn_and_edited_lines_do_not_count() {
         let root = tempfile::tempdir().unwrap();
-        let (meta, folder) = entry(root.path(), 1, "one");
-        Index::read(root.path(), "aaaaaaaa").add(&Disk::default(), &meta, true);
+        let (meta, times, folder) = entry(root.path(), 1, "one");
+        let index = |boot: &str| Index::read(&Disk::default(), root.path(), boot);
+        index("aaaaaaaa").add(&Disk::default(), &meta, &times, true);
         let line = fs::read_to_string(root.path().join(FILE)).unwrap();
         let find = |text: &str| {
             fs::write(root.path().join(FILE), text).unwrap();
-            Index::read(root.path(), "bbbbbbbb").find(&meta.key, "command", &folder).is_some()
+            index("bbbbbbbb").find(&Disk::default(), &meta.key, "command", &folder).is_some()
         };
         assert!(find(&line));
         assert!((1..line.len() - 1).all(|cut| !find(&line[..cut])), "cut anywhere");
         assert!(!find(&line.replace("0.5000", "0.6000")));
         assert!(!find(&format!("{}{line}", &line[..60])), "appended to a torn line");
+        fs::write(root.path().join(FILE), [b"\xff\xfe\n", line.as_bytes()].concat()).unwrap();
+        assert!(
+            index("bbbbbbbb").find(&Disk::default(), &meta.key, "command", &folder).is_some(),
+            "after bytes of no text"
+        );
     }
 }

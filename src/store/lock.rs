@@ -2,6 +2,7 @@
 //! ends, so nobody ever has to clear one.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,6 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::disk::Disk;
 use super::entry::OUT;
 use super::{Result, at};
+
+/// Name of the lock file.
+const LOCK: &str = "lock";
 
 /// The right to compute a key, with the folder to do it in.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ impl Claim {
     /// process holds it.
     pub(super) fn try_new(disk: &Disk, folder: &Path) -> Result<Option<Self>> {
         let is_new = disk.make_folder(folder)?;
-        let path = folder.join("lock");
+        let path = folder.join(LOCK);
         // No lock file: the process that held it has just removed the folder.
         let Some(lock) = disk.open_lock(&path)? else { return Ok(None) };
         match lock.try_lock() {
@@ -42,7 +46,7 @@ impl Claim {
         let entry = format!("entry-{}-{nanos}", std::process::id());
         let claim = Self { disk: disk.clone(), folder: folder.to_path_buf(), entry, _lock: lock };
         if !is_new {
-            claim.clear()?;
+            claim.clear();
         }
         for folder in [claim.entry(), claim.out(), claim.checkpoint()] {
             disk.make_folder(&folder)?;
@@ -65,17 +69,25 @@ impl Claim {
         self.folder.join("checkpoint")
     }
 
+    /// Whether the disk has no room left, which a program that ran out of it may not have been able to say.
+    pub fn is_full(&self) -> bool {
+        let tried = self.disk.write(&self.entry().join("probe"), &vec![0; 1 << 16], false);
+        tried.is_err_and(|error| matches!(error.source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    }
+
     /// Removes everything: the work is done, or not worth keeping. What cannot be removed now, the next claim removes.
     pub fn finish(self) {
-        // Mostly all that is left is an empty folder for checkpoints. Once the lock's name is gone, another process may
-        // have a claim in the folder: from then on only an empty folder may be removed.
-        for folder in [self.checkpoint(), self.entry()] {
-            if fs::remove_dir(&folder).is_err() && folder.exists() {
-                let _ = self.disk.remove_folder(&folder);
-            }
+        let _ = self.remove();
+    }
+
+    /// The lock goes last, and after it only an empty folder: from then on another process may have the next claim there.
+    fn remove(&self) -> Result<()> {
+        let lock = self.folder.join(LOCK);
+        for path in self.disk.list(&self.folder).unwrap_or_default().iter().filter(|path| **path != lock) {
+            self.disk.remove_folder(path)?;
         }
-        let _ = self.disk.remove_file(&self.folder.join("lock"));
-        let _ = fs::remove_dir(&self.folder);
+        self.disk.remove_file(&lock)?;
+        self.disk.remove_empty(&self.folder)
     }
 
     /// Gives the claim up and keeps the checkpoints, if there are any.
@@ -87,13 +99,14 @@ impl Claim {
         }
     }
 
-    fn clear(&self) -> Result<()> {
-        for old in super::children(&self.folder) {
+    /// What is in the way of nobody may stay: the new entry has a name of its own, and a program that outlived its killed
+    /// run may still be writing into the old one.
+    fn clear(&self) {
+        for old in self.disk.list(&self.folder).unwrap_or_default() {
             if old.file_name().is_some_and(|name| name.to_string_lossy().starts_with("entry-")) {
-                self.disk.remove_folder(&old)?;
+                let _ = self.disk.remove_folder(&old);
             }
         }
-        Ok(())
     }
 }
 

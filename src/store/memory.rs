@@ -1,6 +1,9 @@
 //! Remembered digests of the user's files, by device, inode, size and times: a shortcut, never the truth. A file that
 //! changed within the last two seconds is not remembered, since a second change might leave its times as they are.
 //! Within one run the first digest of a file holds: a file that changes later is told apart, not read anew.
+//!
+//! What was hashed may not be on the disk yet. After a power cut other bytes can stand there with the same size and
+//! times, so the digest of a file that was young counts only until the machine is started again.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -14,6 +17,7 @@ use rayon::prelude::*;
 
 use super::digest;
 use super::disk::Disk;
+use super::index;
 use super::key::Digest;
 use super::{Result, at};
 
@@ -21,6 +25,10 @@ use super::{Result, at};
 const FILE: &str = "digests";
 /// Younger files than this are hashed again next time.
 const RACY: i128 = 2_000_000_000;
+/// Files that did not change for so long are on the disk for good: systems write back within a minute or so.
+const SETTLED: i128 = 600_000_000_000;
+/// In place of a start of the machine: the file was on the disk for good.
+const SYNCED: &str = "synced";
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,34 +43,37 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(meta: &fs::Metadata) -> Self {
+    pub(super) fn of(disk: &Disk, meta: &fs::Metadata) -> Self {
         let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Self {
             device: meta.dev(),
             inode: meta.ino(),
             size: meta.size(),
             modified: nanos(meta.mtime(), meta.mtime_nsec()),
-            changed: nanos(meta.ctime(), meta.ctime_nsec()),
+            changed: i128::from(disk.changed(meta)),
         }
     }
 
-    /// From its text.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut fields = text.split(' ');
-        let stamp = Self {
+    /// From the words of its text.
+    pub(super) fn parse<'a>(mut fields: impl Iterator<Item = &'a str>) -> Option<Self> {
+        Some(Self {
             device: fields.next()?.parse().ok()?,
             inode: fields.next()?.parse().ok()?,
             size: fields.next()?.parse().ok()?,
             modified: fields.next()?.parse().ok()?,
             changed: fields.next()?.parse().ok()?,
-        };
-        fields.next().is_none().then_some(stamp)
+        })
     }
 
-    /// Whether the file is so young that a second change might leave its times as they are.
-    pub(super) fn is_racy(&self) -> bool {
+    /// Whether the file has not changed for so long that it is on the disk for good.
+    pub(super) fn is_settled(&self) -> bool {
+        self.age() >= SETTLED
+    }
+
+    /// Nanoseconds since the last change.
+    fn age(&self) -> i128 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128);
-        now - self.changed.max(self.modified) < RACY
+        now - self.changed.max(self.modified)
     }
 }
 
@@ -73,10 +84,14 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// A line of the memory: stamp and digest.
-fn parse(line: &str) -> Option<(Stamp, Digest)> {
-    let (stamp, digest) = line.rsplit_once(' ')?;
-    Some((Stamp::parse(stamp)?, Digest::parse(digest)?))
+/// A line of the memory that counts in this start of the machine; `None` also for one that a kill has torn.
+fn parse(line: &str, boot: &str) -> Option<(Stamp, Digest)> {
+    let mut fields = line.split(' ');
+    let stamp = Stamp::parse(fields.by_ref())?;
+    let since = fields.next()?;
+    let digest = Digest::parse(fields.next()?)?;
+    let counts = since == SYNCED || (since == boot && !boot.is_empty());
+    (counts && fields.next().is_none()).then_some((stamp, digest))
 }
 
 /// Digests by stamp.
@@ -84,6 +99,8 @@ fn parse(line: &str) -> Option<(Stamp, Digest)> {
 pub struct Memory {
     disk: Disk,
     file: Option<PathBuf>,
+    /// This start of the machine.
+    boot: String,
     state: Mutex<State>,
 }
 
@@ -99,12 +116,15 @@ struct State {
 impl Memory {
     /// The memory of the cache in `root`; without `keep` nothing is written.
     pub fn open(root: &Path, keep: bool) -> Self {
+        Self::open_on(root, keep, Disk::default(), index::boot())
+    }
+
+    pub(super) fn open_on(root: &Path, keep: bool, disk: Disk, boot: String) -> Self {
         let file = root.join(FILE);
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        // Lines may be torn by a kill: those that do not end in a digest are left out.
-        let known = text.lines().filter_map(parse).collect();
+        let text = index::text(disk.read(&file).unwrap_or_default());
+        let known = text.lines().filter_map(|line| parse(line, &boot)).collect();
         let state = Mutex::new(State { known, ..State::default() });
-        Self { disk: Disk::default(), file: keep.then_some(file), state }
+        Self { disk, file: keep.then_some(file), boot, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,16 +136,25 @@ impl Memory {
         if let Some((_, digest)) = self.state().frozen.get(path) {
             return Ok(*digest);
         }
-        let stamp = Stamp::of(&at(path, "cannot read", fs::metadata(path))?);
+        let stamp = self.stamp(path)?;
         let known = self.state().known.get(&stamp).copied();
-        let digest = known.map_or_else(|| digest::of_file(path), Ok)?;
+        let digest = known.map_or_else(|| self.hash(path), Ok)?;
         let mut state = self.state();
-        if known.is_none() && !stamp.is_racy() {
-            let _ = writeln!(state.news, "{stamp} {digest}");
+        if known.is_none() && stamp.age() >= RACY {
+            let since = if stamp.is_settled() { SYNCED } else { &self.boot };
+            let _ = writeln!(state.news, "{stamp} {since} {digest}");
         }
         state.known.insert(stamp, digest);
         state.frozen.insert(path.into(), (stamp, digest));
         Ok(digest)
+    }
+
+    fn stamp(&self, path: &Path) -> Result<Stamp> {
+        at(path, "cannot read", self.disk.stat(path)).map(|meta| Stamp::of(&self.disk, &meta))
+    }
+
+    fn hash(&self, path: &Path) -> Result<Digest> {
+        digest::of_file_on(&self.disk, path).map(|(digest, _)| digest)
     }
 
     /// Reads many files at once, in parallel; what cannot be read is found out when its digest is asked for.
@@ -138,16 +167,16 @@ impl Memory {
     /// Whether a file is still as it was when this run first asked for its digest.
     pub fn is_unchanged(&self, path: &Path) -> bool {
         let frozen = self.state().frozen.get(path).copied();
-        let now = fs::metadata(path).map(|meta| Stamp::of(&meta));
-        match (frozen, now) {
-            (Some((then, digest)), Ok(now)) => then == now || digest::of_file(path).is_ok_and(|now| now == digest),
+        match (frozen, self.stamp(path)) {
+            (Some((then, digest)), Ok(now)) => then == now || self.hash(path).is_ok_and(|now| now == digest),
             _ => false,
         }
     }
 
-    /// The stamp that a file had when this run first asked for its digest.
-    pub(super) fn stamp(&self, path: &Path) -> Option<Stamp> {
-        self.state().frozen.get(path).map(|(stamp, _)| *stamp)
+    /// The stamp that a file had when this run first asked for its digest, unless it was so young that a second change
+    /// might leave it as it is.
+    pub(super) fn frozen(&self, path: &Path) -> Option<Stamp> {
+        self.state().frozen.get(path).map(|(stamp, _)| *stamp).filter(|stamp| stamp.age() >= RACY)
     }
 
     /// Writes what was learned. Losing it costs a hash, nothing else.
@@ -165,7 +194,7 @@ mod tests {
 
     fn age(path: &Path) {
         // Only `changed` cannot be set back: waiting is what a user does too.
-        while Stamp::of(&fs::metadata(path).unwrap()).is_racy() {
+        while Stamp::of(&Disk::default(), &fs::metadata(path).unwrap()).age() < RACY {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
     }

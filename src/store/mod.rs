@@ -22,6 +22,7 @@ pub mod index;
 pub mod key;
 pub mod lock;
 pub mod memory;
+pub mod place;
 pub mod snapshot;
 
 use std::fs;
@@ -85,20 +86,30 @@ pub struct Store {
 impl Store {
     /// The cache in `root`, made if it is not there.
     pub fn open(root: &Path) -> Result<Self> {
-        let store = Self { writable: true, ..Self::view(root) };
+        Self::open_on(root, Disk::default(), &index::boot())
+    }
+
+    fn open_on(root: &Path, disk: Disk, boot: &str) -> Result<Self> {
+        let mut is_new = false;
         for folder in ["entries", "unfinished"] {
             let path = root.join(folder);
             if !path.is_dir() {
-                store.disk.make_folders(&path)?;
+                disk.make_folders(&path)?;
+                is_new = true;
             }
         }
-        Ok(store)
+        place::check(&disk, root, is_new)?;
+        Ok(Self { writable: true, ..Self::view_on(root, disk, boot) })
     }
 
     /// The cache in `root` for reading only: nothing is made.
     pub fn view(root: &Path) -> Self {
-        let index = Arc::new(Index::read(root, &index::boot()));
-        Self { root: root.to_path_buf(), index, disk: Disk::default(), writable: false }
+        Self::view_on(root, Disk::default(), &index::boot())
+    }
+
+    fn view_on(root: &Path, disk: Disk, boot: &str) -> Self {
+        let index = Arc::new(Index::read(&disk, root, boot));
+        Self { root: root.to_path_buf(), index, disk, writable: false }
     }
 
     /// Its folder.
@@ -119,11 +130,11 @@ impl Store {
     /// What is there for `key`: by the index while sizes and times are as written, else by hashing everything.
     pub fn find(&self, kind: &str, key: &Key) -> Found {
         let folder = self.place(kind, key);
-        if let Some(entry) = self.index.find(key, kind, &folder) {
+        if let Some(entry) = self.index.find(&self.disk, key, kind, &folder) {
             return Found::Intact(entry);
         }
-        match Meta::read(&folder) {
-            None if folder.exists() => Found::Damaged(entry::META.into()),
+        match Meta::read_on(&self.disk, &folder) {
+            None if self.disk.stat(&folder).is_ok() => Found::Damaged(entry::META.into()),
             None => Found::Absent,
             Some(meta) if meta.key != *key || meta.kind != kind => Found::Damaged(entry::META.into()),
             Some(meta) => self.examine(&folder, &meta),
@@ -132,11 +143,12 @@ impl Store {
 
     /// Hashes an entry; if it is intact, the index will know it next time.
     fn examine(&self, folder: &Path, meta: &Meta) -> Found {
-        if let Err(what) = meta.verify(folder) {
-            return Found::Damaged(what);
-        }
+        let times = match meta.verify_on(&self.disk, folder) {
+            Ok(times) => times,
+            Err(what) => return Found::Damaged(what),
+        };
         if self.writable {
-            self.index.add(&self.disk, meta, is_old(meta));
+            self.index.add(&self.disk, meta, &times, self.index.is_old(meta));
         }
         Found::Intact(Entry::of(folder, meta))
     }
@@ -155,11 +167,14 @@ impl Store {
     /// are no files.
     pub fn commit(&self, claim: &Claim, draft: Meta) -> Result<Option<Entry>> {
         let durable = draft.seconds >= WORTH_A_SYNC;
-        let meta = draft.seal(&self.disk, &claim.out(), durable)?;
+        let (meta, times) = draft.seal(&self.disk, &claim.out(), durable)?;
         if meta.files.is_empty() {
             return Ok(None);
         }
         let place = self.place(&meta.kind, &meta.key);
+        if let Some(same) = self.same(&place, &meta) {
+            return Ok(Some(same));
+        }
         let parent = place.parent().unwrap_or(&self.root);
         self.set_aside(&place)?;
         meta.write(&self.disk, &claim.entry(), durable)?;
@@ -171,21 +186,41 @@ impl Store {
         if durable {
             self.disk.sync_folder(parent)?;
         }
-        self.index.add(&self.disk, &meta, durable);
+        self.index.add(&self.disk, &meta, &times, durable);
         Ok(Some(Entry::of(&place, &meta)))
+    }
+
+    /// What is in its place already, if that holds the same: others may be reading it, so it stays there.
+    fn same(&self, place: &Path, meta: &Meta) -> Option<Entry> {
+        let old = Meta::read_on(&self.disk, place).filter(|old| old.key == meta.key && old.digest == meta.digest)?;
+        let times = old.verify_on(&self.disk, place).ok()?;
+        self.index.add(&self.disk, &old, &times, false);
+        Some(Entry::of(place, &old))
     }
 
     /// Moves a damaged or outdated entry out of the way, if there is one; nothing complete is overwritten.
     pub fn set_aside(&self, place: &Path) -> Result<bool> {
-        if !place.exists() {
-            return Ok(false);
-        }
+        self.move_aside(place).map(|aside| aside.is_some())
+    }
+
+    /// Where it is now, if it was there.
+    fn move_aside(&self, place: &Path) -> Result<Option<PathBuf>> {
+        match self.disk.stat(place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => at(place, "cannot read", found)?,
+        };
         let folder = self.root.join("damaged");
         self.disk.make_folders(&folder)?;
         let name = place.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let free = (0..u32::MAX).map(|n| folder.join(format!("{name}.{n}"))).find(|p| !p.exists());
-        self.disk.rename(place, &free.unwrap_or_else(|| folder.join(&name)))?;
-        Ok(true)
+        let aside = free.unwrap_or_else(|| folder.join(&name));
+        self.disk.rename(place, &aside)?;
+        Ok(Some(aside))
+    }
+
+    /// Whether what a step took from `entry` is there still, and was not replaced meanwhile.
+    pub fn is_still(&self, entry: &Entry) -> bool {
+        Meta::read_on(&self.disk, &entry.folder).is_some_and(|meta| meta.digest == entry.digest)
     }
 
     /// Forgets the entry of `key` by moving it aside.
@@ -193,30 +228,32 @@ impl Store {
         self.set_aside(&self.place(kind, key))
     }
 
-    /// Removes an entry for good.
+    /// Removes an entry for good. What is left of a removal that is interrupted is no entry.
     pub fn remove(&self, folder: &Path) -> Result<()> {
-        digest::make_writable(folder);
-        // meta.json goes first: what is left of a removal that is interrupted is no entry.
-        self.disk.remove_file(&folder.join(entry::META))?;
-        self.disk.remove_folder(folder)
+        match self.move_aside(folder) {
+            Ok(None) => Ok(()),
+            Ok(Some(aside)) => self.disk.remove_folder(&aside),
+            // On a full disk there may be no room for another name.
+            Err(_) => {
+                self.disk.remove_file(&folder.join(entry::META))?;
+                self.disk.remove_folder(folder)
+            }
+        }
     }
 
     /// Removes what was moved aside.
     pub fn clear_damaged(&self) -> Result<()> {
         let folder = self.root.join("damaged");
-        if !folder.exists() {
-            return Ok(());
-        }
-        digest::make_writable(&folder);
-        self.disk.remove_folder(&folder)
+        if folder.exists() { self.disk.remove_folder(&folder) } else { Ok(()) }
     }
 
     /// Every complete entry of a kind (all kinds when empty), ordered by kind and key.
     pub fn entries(&self, kind: &str) -> Vec<(PathBuf, Meta)> {
         let root = self.root.join("entries");
-        let kinds = if kind.is_empty() { children(&root) } else { vec![root.join(kind)] };
-        let places = kinds.iter().flat_map(|folder| children(folder));
-        places.filter_map(|place| Meta::read(&place).map(|meta| (place, meta))).collect()
+        let list = |folder: &Path| self.disk.list(folder).unwrap_or_default();
+        let kinds = if kind.is_empty() { list(&root) } else { vec![root.join(kind)] };
+        let places = kinds.iter().flat_map(|folder| list(folder));
+        places.filter_map(|place| Meta::read_on(&self.disk, &place).map(|meta| (place, meta))).collect()
     }
 
     /// Stage name, key, seconds and time of every entry of a kind that the index knows.
@@ -226,28 +263,20 @@ impl Store {
 
     /// All that is known of the entry of `key`, whether or not its files are intact.
     pub fn meta(&self, kind: &str, key: &Key) -> Option<Meta> {
-        Meta::read(&self.place(kind, key))
+        Meta::read_on(&self.disk, &self.place(kind, key))
     }
 
     /// Folders of work that was interrupted, with the time of their last change.
     pub fn unfinished(&self) -> Vec<(PathBuf, SystemTime)> {
         let time = |p: &PathBuf| fs::metadata(p).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        children(&self.root.join("unfinished")).into_iter().map(|p| (p.clone(), time(&p))).collect()
+        self.disk
+            .list(&self.root.join("unfinished"))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|p| (p.clone(), time(&p)))
+            .collect()
     }
 }
 
-/// Whether an entry that was just hashed is from before this start of the machine, and so on the disk for good.
-fn is_old(meta: &Meta) -> bool {
-    let up = fs::read_to_string("/proc/uptime").ok();
-    let up = up.and_then(|text| text.split(['.', ' ']).next().and_then(|s| s.parse::<u64>().ok()));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    up.is_some_and(|up| meta.created + 60 < now.saturating_sub(up))
-}
-
-/// Folders and files in `folder`, ordered by name; none when it cannot be read.
-pub(crate) fn children(folder: &Path) -> Vec<PathBuf> {
-    let mut list: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path())).collect();
-    list.sort();
-    list
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What a run that had nothing to do has looked at: as long as all of it is as it was, the next such run has nothing to do
 //! either, and need not find that out again. A shortcut, never the truth: at the first difference, however small, and on
-//! anything unclear, it does not hold, and the run goes the long way.
+//! anything unclear, it does not hold, and the run goes the long way; so it does after the machine was started again, since
+//! not everything was synced to the disk.
 //!
 //! A text file of lines, the first with the digest of all others; the word at the start of a line says what is listed.
 
@@ -9,8 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Store;
-use super::digest::{self, modified};
+use super::digest;
+use super::disk::Disk;
 use super::entry::{Entry, OUT};
+use super::index;
 use super::key::Digest;
 use super::memory::{Memory, Stamp};
 
@@ -25,8 +28,9 @@ pub struct Snapshot {
 impl Snapshot {
     /// Of a run of this program with these arguments; all that decides about the run and is no file is in `about`.
     pub fn new(about: &str) -> Self {
-        let mut snapshot = Self { lines: String::new(), is_void: false };
-        snapshot.line("about", about, "");
+        let boot = index::boot();
+        let mut snapshot = Self { lines: String::new(), is_void: boot.is_empty() };
+        snapshot.line("about", about, &format!("\t{boot}"));
         snapshot
     }
 
@@ -42,15 +46,15 @@ impl Snapshot {
 
     /// A file of the user, as this run believed it to be; one that was too young then makes the snapshot void.
     pub fn add_file(&mut self, path: &Path, memory: &Memory) {
-        match memory.stamp(path) {
-            Some(stamp) if !stamp.is_racy() => self.line("file", &path.to_string_lossy(), &format!("\t{stamp}")),
-            _ => self.is_void = true,
+        match memory.frozen(path) {
+            Some(stamp) => self.line("file", &path.to_string_lossy(), &format!("\t{stamp}")),
+            None => self.is_void = true,
         }
     }
 
     /// A file of the results, which this run has just read or written.
     pub fn add_result(&mut self, path: &Path) {
-        match fs::metadata(path).map(|meta| Stamp::of(&meta)) {
+        match fs::metadata(path).map(|meta| Stamp::of(&Disk::default(), &meta)) {
             Ok(stamp) => self.line("file", &path.to_string_lossy(), &format!("\t{stamp}")),
             Err(_) => self.is_void = true,
         }
@@ -90,20 +94,21 @@ impl Snapshot {
 pub fn holds(root: &Path, about: &str, means: impl Fn(&Path, &str) -> Option<Digest>) -> Option<usize> {
     let text = String::from_utf8(fs::read(place(root, about)).ok()?).ok()?;
     let (digest, lines) = text.split_once('\n')?;
-    if blake3::hash(lines.as_bytes()).to_hex().as_str() != digest || !lines.starts_with(&format!("about\t{about}\n")) {
+    let first = format!("about\t{about}\t{}\n", index::boot());
+    if blake3::hash(lines.as_bytes()).to_hex().as_str() != digest || !lines.starts_with(&first) {
         return None;
     }
-    let (mut path, mut entries) = (String::new(), 0);
+    let (disk, mut path, mut entries) = (Disk::default(), String::new(), 0);
     for line in lines.lines().skip(1) {
         let mut fields = line.split('\t');
         let (word, name) = (fields.next()?, fields.next()?);
         let same = match word {
             "source" => digest::of_file(Path::new(name)).ok()? == Digest::parse(fields.next()?)?,
-            "file" => Stamp::of(&fs::metadata(name).ok()?) == Stamp::parse(fields.next()?)?,
+            "file" => Stamp::of(&disk, &fs::metadata(name).ok()?) == Stamp::parse(fields.next()?.split(' '))?,
             "pattern" => means(Path::new(name), fields.next()?)? == Digest::parse(fields.next()?)?,
             "entry" => {
                 entries += 1;
-                entry_is_same(name, fields, &mut path)?
+                entry_is_same(&disk, name, fields, &mut path)?
             }
             _ => false,
         };
@@ -115,13 +120,18 @@ pub fn holds(root: &Path, about: &str, means: impl Fn(&Path, &str) -> Option<Dig
 }
 
 /// Whether the files of an entry have the sizes and times that are listed.
-fn entry_is_same<'a>(folder: &str, mut fields: impl Iterator<Item = &'a str>, path: &mut String) -> Option<bool> {
+fn entry_is_same<'a>(
+    disk: &Disk,
+    folder: &str,
+    mut fields: impl Iterator<Item = &'a str>,
+    path: &mut String,
+) -> Option<bool> {
     while let Some(name) = fields.next() {
         path.clear();
         let _ = write!(path, "{folder}/{OUT}/{name}");
         let meta = fs::metadata(&path).ok()?;
         let (size, time): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        if meta.len() != size || modified(&meta) != time {
+        if meta.len() != size || disk.changed(&meta) != time {
             return Some(false);
         }
     }

@@ -25,6 +25,8 @@ mod idle;
 mod inputs;
 /// What is in a key; seeds.
 mod keys;
+/// Kills at random instants, many processes over one cache, a full disk.
+mod kills;
 /// Broken files, one fault each.
 mod malformed;
 /// What `cache gc` removes and what it keeps.
