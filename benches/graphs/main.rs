@@ -1,6 +1,6 @@
 //! Times `estampa` on synthetic graphs beside `ninja -j2` and `b3sum`, run in turn, as medians; or only writes a graph.
 //!
-//!     cargo bench --bench graphs -- [--only TEXT] [--runs N] [--limit S] [--budget S] [--format text|json]
+//!     cargo bench --bench graphs -- [--only CASE] [--runs N] [--limit S] [--budget S] [--format text|json]
 //!                                   [--estampa PROGRAM] [--folder DIR]
 //!     cargo bench --bench graphs -- write chain|fan|arms SIZE DIR
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
@@ -33,7 +33,10 @@ fn main() -> Result<()> {
     if !choice.json {
         println!("{}", HEADING.join(" | "));
     }
-    for case in CASES.iter().filter(|case| case.name.contains(&choice.only)) {
+    // A whole name means that case alone, a part every case that has it.
+    let whole = CASES.iter().any(|case| case.name == choice.only);
+    let is_meant = |name: &str| if whole { name == choice.only } else { name.contains(&choice.only) };
+    for case in CASES.iter().filter(|case| is_meant(case.name)) {
         let row = case.measure(&choice.lab)?;
         println!("{}", if choice.json { json(&row) } else { text(&row) });
     }
