@@ -10,6 +10,9 @@
 //! cache/damaged/                     entries that no longer hold what they held, moved aside
 //! cache/index                        one line for each entry: a shortcut, never the truth
 //! cache/digests                      remembered digests of the user's files: a shortcut, never the truth
+//! cache/runs/EXPERIMENT/TIME-ID.json what each run used that differed from the one before it
+//! cache/pins/EXPERIMENT.json         runs whose entries stay
+//! cache/lock                         held by all who use entries together, alone by who removes some
 //! ```
 
 pub mod digest;
@@ -17,10 +20,13 @@ pub mod disk;
 pub mod entry;
 #[cfg(test)]
 mod fate;
+pub mod hold;
 pub mod index;
 pub mod key;
 pub mod lock;
 pub mod memory;
+pub mod runs;
+pub mod sweep;
 
 use std::fs;
 use std::io;
@@ -32,6 +38,7 @@ use thiserror::Error;
 
 use disk::Disk;
 use entry::{Entry, Meta};
+use hold::Hold;
 use index::Index;
 use key::Key;
 use lock::Claim;
@@ -78,25 +85,28 @@ pub struct Store {
     index: Arc<Index>,
     disk: Disk,
     writable: bool,
+    /// While a store that may write is open, nobody removes an entry.
+    hold: Option<Arc<Hold>>,
 }
 
 impl Store {
     /// The cache in `root`, made if it is not there.
     pub fn open(root: &Path) -> Result<Self> {
-        let store = Self { writable: true, ..Self::view(root) };
+        let mut store = Self { writable: true, ..Self::view(root) };
         for folder in ["entries", "unfinished"] {
             let path = root.join(folder);
             if !path.is_dir() {
                 store.disk.make_folders(&path)?;
             }
         }
+        store.hold = Some(Arc::new(Hold::shared(&store.disk, root)?));
         Ok(store)
     }
 
     /// The cache in `root` for reading only: nothing is made.
     pub fn view(root: &Path) -> Self {
         let index = Arc::new(Index::read(root, &index::boot()));
-        Self { root: root.to_path_buf(), index, disk: Disk::default(), writable: false }
+        Self { root: root.to_path_buf(), index, disk: Disk::default(), writable: false, hold: None }
     }
 
     /// Its folder.
@@ -207,6 +217,11 @@ impl Store {
         }
         digest::make_writable(&folder);
         self.disk.remove_folder(&folder)
+    }
+
+    /// Holds the cache alone, or `None` while a run uses it.
+    pub fn hold_alone(&self) -> Result<Option<Hold>> {
+        Hold::alone(&self.disk, &self.root)
     }
 
     /// Every complete entry of a kind (all kinds when empty), ordered by kind and key.
