@@ -145,7 +145,7 @@ fn audit(session: &Session, plan: &Plan, steps: &[StepId], scratch: &Scratch) ->
                 let found = compare(entry, &again);
                 let seconds = begun.elapsed().as_secs_f64();
                 let verdict = found.as_deref().unwrap_or("the same bytes");
-                say(format!("{}: {verdict} ({seconds:.1} s, then {:.1} s)", titles[id.0], entry.seconds));
+                say(format!("{}: {verdict} ({seconds:.1} s, the first time {:.1} s)", titles[id.0], entry.seconds));
                 if found.is_some() {
                     different += 1;
                 } else {

@@ -99,7 +99,7 @@ impl Store {
                 store.disk.make_folders(&path)?;
             }
         }
-        store.hold = Some(Arc::new(Hold::shared(&store.disk, root)?));
+        store.hold = Hold::shared(&store.disk, root)?.map(Arc::new);
         Ok(store)
     }
 
