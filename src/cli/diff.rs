@@ -115,8 +115,7 @@ fn text(old: &Named, new: &Named, pairs: &[Pair], list: &[Difference], moved: &[
         say(reason(&difference.cause));
     }
     if !inherited.is_empty() {
-        let mut names: Vec<&str> = inherited.iter().map(|d| d.stage.as_str()).collect();
-        names.dedup();
+        let names: Vec<&str> = inherited.iter().map(|d| d.stage.as_str()).collect();
         say(format!("\nbehind them, only by their inputs: {}", names.join(", ")));
     }
     metrics(moved);

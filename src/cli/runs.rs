@@ -114,7 +114,8 @@ pub(super) fn find(text: &str, places: &Places) -> Result<Named, Ending> {
         let hint = suggest(arm, &arms).unwrap_or_default();
         return Err(Ending::input(format!("error: {target} has no result of an arm `{arm}`; {hint}")));
     }
-    Ok(Named { arm: arm.map(str::to_string), ..named })
+    let title = arm.map_or_else(|| named.title.clone(), |arm| format!("arm {arm} of {}", named.title));
+    Ok(Named { title, arm: arm.map(str::to_string), ..named })
 }
 
 /// What the cache holds of a target as its files are now.

@@ -63,7 +63,7 @@ pub struct Difference {
     pub kind: String,
     /// Arm in the old run, arm in the new run, replicate from 0.
     pub places: Vec<(String, String, usize)>,
-    /// Its keys.
+    /// Its keys in the first of these places.
     pub keys: (Option<Key>, Option<Key>),
     /// Why.
     pub cause: Cause,
@@ -92,19 +92,27 @@ pub fn pairs<'a>(old: &'a [RunStep], new: &'a [RunStep], arms: &'a [(String, Str
     pairs
 }
 
-/// What differs, in the order of the pairs, equal differences as one; `meta` tells of an entry that is still there.
+/// What differs, in the order of the pairs: the same change of a stage in several places is one, and so is all that a
+/// stage inherits. `meta` tells of an entry that is still there.
 pub fn differences(pairs: &[Pair], meta: impl Fn(&str, &Key) -> Option<Meta>) -> Vec<Difference> {
     let mut list: Vec<Difference> = Vec::new();
-    let mut places: HashMap<(&str, Option<Key>, Option<Key>), usize> = HashMap::new();
+    let mut known: HashMap<(&str, Option<Key>, Option<Key>), usize> = HashMap::new();
     for pair in pairs.iter().filter(|pair| pair.differs()) {
         let keys = (pair.old.map(|s| s.key), pair.new.map(|s| s.key));
         let place = (pair.arms.0.to_string(), pair.arms.1.to_string(), pair.replicate);
-        let at = *places.entry((pair.stage, keys.0, keys.1)).or_insert(list.len());
+        if let Some(at) = known.get(&(pair.stage, keys.0, keys.1)) {
+            list[*at].places.push(place);
+            continue;
+        }
+        let cause = cause_of(pair, &meta);
+        let is_alike =
+            |d: &Difference| d.stage == pair.stage && (d.cause == cause || (d.inherited && cause.is_inherited()));
+        let at = list.iter().position(is_alike).unwrap_or(list.len());
+        known.insert((pair.stage, keys.0, keys.1), at);
         if let Some(difference) = list.get_mut(at) {
             difference.places.push(place);
             continue;
         }
-        let cause = cause_of(pair, &meta);
         list.push(Difference {
             stage: pair.stage.into(),
             kind: pair.old.or(pair.new).map(|s| s.kind.clone()).unwrap_or_default(),
