@@ -1,21 +1,25 @@
-//! `estampa cache`: what is kept, what could go, and whether it still holds what was written.
+//! `estampa cache`: what is kept, what could go, what is pinned, and whether it still holds what was written.
+
+mod gc;
+mod holdings;
+mod verify;
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::spec::needs::{scaled, size};
 use crate::store::Store;
-use crate::store::entry::Meta;
+use crate::store::sweep::{Item, What};
 
-use super::session::{Places, Session, Target};
-use super::{Ending, Entry, Exit, Outcome, complain, say};
+use super::session::Places;
+use super::{Ending, Entry, Exit, Outcome, complain, runs, say};
+use holdings::{Holdings, base};
 
 /// The command.
 pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("cache")).about(ABOUT), run };
 
-const ABOUT: &str = "List, prune or verify the cache";
+const ABOUT: &str = "List, prune, pin or verify the cache";
 
 #[derive(Args, Debug)]
 struct Arguments {
@@ -25,141 +29,144 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Action {
-    /// List entries with size, age and who reaches them
+    /// List entries with size, time since the last use, and who needs them
     Ls {
-        /// Experiments and pipelines that count as users [default: experiments/* and pipelines/*.toml]
-        targets: Vec<PathBuf>,
         #[command(flatten)]
-        places: Places,
+        keep: Keep,
     },
-    /// Remove entries that no experiment reaches, the oldest first
+    /// Remove what nobody needs, the longest unused first
     Gc {
-        /// Experiments and pipelines whose entries are kept [default: experiments/* and pipelines/*.toml]
-        targets: Vec<PathBuf>,
         #[command(flatten)]
-        places: Places,
+        keep: Keep,
         /// Remove only until the cache is at most this large, e.g. 500M, 20G
         #[arg(long, value_name = "SIZE", value_parser = size)]
         max_size: Option<u64>,
-        /// Remove only entries at least this old, e.g. 12h, 30d
+        /// Remove only what was not used for this long, e.g. 12h, 30d [default: 0s; interrupted work: 7d]
         #[arg(long, value_name = "AGE", value_parser = duration)]
         older_than: Option<u64>,
         /// Name what would go, remove nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Hash the contents of every entry again
+    /// Hash the contents of every entry again; damaged ones are moved aside
     Verify {
+        /// Compute damaged entries of these again
+        #[arg(long, value_name = "TARGET", num_args = 1..)]
+        repair: Vec<PathBuf>,
+        #[command(flatten)]
+        places: Places,
+    },
+    /// Keep what a run used, whatever becomes of its files: TARGET as it is now, or TARGET@N
+    Pin {
+        /// A target as it is now, or TARGET@N, the last recorded run but N - 1
+        #[arg(value_name = "RUN")]
+        run: String,
+        #[command(flatten)]
+        places: Places,
+    },
+    /// End a pin
+    Unpin {
+        /// The target, or the name of its experiment
+        target: String,
+        #[command(flatten)]
+        places: Places,
+    },
+    /// List recorded runs, which TARGET@N names
+    Runs {
         #[command(flatten)]
         places: Places,
     },
 }
 
+/// Who needs entries.
+#[derive(Args, Debug)]
+struct Keep {
+    /// Experiments and pipelines whose entries are kept [default: experiments/*/ and pipelines/*.toml]
+    targets: Vec<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+    /// Also keep what the last N recorded runs of each experiment used
+    #[arg(long, value_name = "N", default_value = "1")]
+    keep_last: usize,
+}
+
+impl Keep {
+    fn store(&self) -> Store {
+        store(&self.places)
+    }
+}
+
+/// The cache of the project around the current folder, for looking at it.
+fn store(places: &Places) -> Store {
+    Store::view(&places.cache.clone().unwrap_or_else(|| base().join("cache")))
+}
+
 fn run(matches: &ArgMatches) -> Outcome {
     match Arguments::from_arg_matches(matches).map_err(Ending::input)?.action {
-        Action::Ls { targets, places } => list(&targets, &places),
-        Action::Gc { targets, places, max_size, older_than, dry_run } => {
-            collect(&targets, &places, max_size, older_than.unwrap_or(0), dry_run)
-        }
-        Action::Verify { places } => verify(&places),
+        Action::Ls { keep } => list(&keep),
+        Action::Gc { keep, max_size, older_than, dry_run } => gc::collect(&keep, max_size, older_than, dry_run),
+        Action::Verify { repair, places } => verify::verify(&repair, &places),
+        Action::Pin { run, places } => pin(&run, &places),
+        Action::Unpin { target, places } => unpin(&target, &places),
+        Action::Runs { places } => list_runs(&store(&places)),
     }
 }
 
-/// An entry with the experiments that reach it.
-struct Held {
-    folder: PathBuf,
-    meta: Meta,
-    users: Vec<String>,
-    age: u64,
-}
-
-/// All entries, oldest first.
-fn held(store: &Store, targets: &[PathBuf], places: &Places) -> Vec<Held> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let mut list: Vec<Held> = store
-        .entries("")
-        .into_iter()
-        .map(|(folder, meta)| Held { age: now.saturating_sub(meta.created), folder, meta, users: Vec::new() })
-        .collect();
-    for target in if targets.is_empty() { shipped() } else { targets.to_vec() } {
-        let target = Target { target, places: places.clone(), set: Vec::new() };
-        let Ok(session) = Session::open(&target) else {
-            complain(format!("warning: {} has faults; what it uses is not known", target.target.display()));
-            continue;
+fn list(keep: &Keep) -> Outcome {
+    let store = keep.store();
+    let holdings = Holdings::of(&store, keep)?;
+    holdings.warnings.iter().for_each(complain);
+    let mut order: Vec<&Item> = holdings.items.iter().collect();
+    order.sort_by_key(|item| (item.used, &item.folder));
+    for item in order {
+        let key = item.key().map_or("-".into(), |key| key.short());
+        let what = match &item.what {
+            What::Entry(meta) => meta.kind.as_str(),
+            What::Unfinished(_) => "(unfinished)",
+            What::Damaged => "(damaged)",
         };
-        let Ok(plan) = session.plan(store, &session.memory(false), &[]) else { continue };
-        for planned in plan.steps.iter().filter_map(|p| p.entry.as_ref()) {
-            if let Some(held) = list.iter_mut().find(|h| h.folder == planned.folder)
-                && !held.users.contains(&session.experiment.name)
-            {
-                held.users.push(session.experiment.name.clone());
-            }
-        }
+        let (size, age) = (bytes(item.size), age(runs::now().saturating_sub(item.used)));
+        let keepers = if item.keepers.is_empty() { "-".into() } else { item.keepers.join(", ") };
+        say(format!("{key:10}  {size:>10}  {age:>8}  {what:26} {:32} {keepers}", holdings.label(item)));
     }
-    list.sort_by_key(|h| std::cmp::Reverse(h.age));
-    list
-}
-
-/// The project's own experiments and pipelines.
-fn shipped() -> Vec<PathBuf> {
-    let matches = |pattern| glob::glob(pattern).into_iter().flatten().flatten();
-    matches("experiments/*/experiment.toml").chain(matches("pipelines/*.toml")).collect()
-}
-
-fn list(targets: &[PathBuf], places: &Places) -> Outcome {
-    let store = Store::view(&places.cache(".".as_ref()));
-    let mut total = 0;
-    for Held { meta, users, age, .. } in held(&store, targets, places) {
-        total += meta.size();
-        let users = if users.is_empty() { "-".into() } else { users.join(", ") };
-        let (key, size, age) = (meta.key.short(), bytes(meta.size()), self::age(age));
-        say(format!("{key}  {size:>10}  {age:>8}  {:26} {:20} {users}", meta.kind, meta.stage));
-    }
-    for (path, _) in store.unfinished() {
-        say(format!("unfinished: {}", path.display()));
-    }
-    say(format!("{} in all", bytes(total)));
+    let total: u64 = holdings.items.iter().map(|item| item.size).sum();
+    say(format!("{} in all", bytes(total + holdings.rest)));
     Ok(Exit::Done)
 }
 
-fn collect(targets: &[PathBuf], places: &Places, max_size: Option<u64>, older_than: u64, dry_run: bool) -> Outcome {
-    let store = Store::view(&places.cache(".".as_ref()));
-    let list = held(&store, targets, places);
-    let mut total: u64 = list.iter().map(|h| h.meta.size()).sum();
-    let (mut removed, mut freed) = (0, 0);
-    for Held { folder, meta, users, age } in list {
-        let large = max_size.is_none_or(|max| total > max);
-        if !users.is_empty() || age < older_than || !large {
-            continue;
+fn list_runs(store: &Store) -> Outcome {
+    let age_of = |time: u64| age(runs::now().saturating_sub(time));
+    for (name, list) in store.all_runs() {
+        for (i, run) in list.iter().enumerate() {
+            let (made, used, results) = (age_of(run.record.created), age_of(run.used), run.record.steps.len());
+            say(format!("{name}@{}  made {made} ago, last asked for {used} ago, {results} results", i + 1));
         }
-        let size = meta.size();
-        let word = if dry_run { "would remove" } else { "removed" };
-        if !dry_run {
-            store.remove(&folder).map_err(Ending::failed)?;
-        }
-        say(format!("{word} {} {} ({})", meta.kind, meta.key.short(), bytes(size)));
-        (removed, freed, total) = (removed + 1, freed + size, total - size);
     }
-    if !dry_run {
-        store.clear_damaged().map_err(Ending::failed)?;
+    for pin in store.pins() {
+        say(format!("{}, pinned {} ago, {} results", pin.record.experiment, age_of(pin.used), pin.record.steps.len()));
     }
-    say(format!("{removed} entries, {}; {} left", bytes(freed), bytes(total)));
     Ok(Exit::Done)
 }
 
-fn verify(places: &Places) -> Outcome {
-    let store = Store::view(&places.cache(".".as_ref()));
-    let entries = store.entries("");
-    let mut damaged = 0;
-    for (folder, meta) in &entries {
-        if let Err(what) = meta.verify(folder) {
-            damaged += 1;
-            say(format!("damaged: {} {}: {what}; the next run computes it again", meta.kind, meta.key.short()));
-            store.set_aside(folder).map_err(Ending::failed)?;
-        }
+fn pin(run: &str, places: &Places) -> Outcome {
+    let named = runs::find(run, places)?;
+    let record = &named.record;
+    // Opened for writing: no entry goes between the count and the pin.
+    let store = Store::open(named.store.root()).map_err(Ending::failed)?;
+    let gone = record.steps.iter().filter(|step| store.meta(&step.kind, &step.key).is_none()).count();
+    store.pin(record).map_err(Ending::failed)?;
+    say(format!("pinned {}: {} results, {gone} of them gone", named.title, record.steps.len()));
+    Ok(Exit::Done)
+}
+
+fn unpin(target: &str, places: &Places) -> Outcome {
+    let path = PathBuf::from(target);
+    let name = if path.exists() { super::session::read(&path, &[])?.0.name } else { target.to_string() };
+    if store(places).unpin(&name).map_err(Ending::failed)? {
+        say(format!("unpinned {name}"));
+        return Ok(Exit::Done);
     }
-    say(format!("{} entries, {damaged} damaged", entries.len()));
-    Ok(if damaged == 0 { Exit::Done } else { Exit::Failed })
+    Err(Ending::input(format!("error: `{name}` is not pinned")))
 }
 
 /// A size in words.

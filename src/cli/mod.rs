@@ -1,11 +1,13 @@
 //! The command line, the only place that prints: one file per command and one line in [`COMMANDS`].
 
+mod audit;
 mod bars;
 mod bench;
 mod cache;
 mod check;
 mod compare;
 mod completions;
+mod diff;
 mod events;
 mod explain;
 mod graph;
@@ -17,6 +19,7 @@ mod new;
 mod plan;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod session;
 mod stages;
@@ -91,7 +94,9 @@ pub const COMMANDS: &[Entry] = &[
     report::ENTRY,
     graph::ENTRY,
     check::ENTRY,
+    diff::ENTRY,
     cache::ENTRY,
+    audit::ENTRY,
     stages::ENTRY,
     models::ENTRY,
     new::ENTRY,

@@ -18,7 +18,7 @@ use crate::store::Store;
 
 use super::events::{Both, Events};
 use super::session::{Session, Target};
-use super::{Ending, Entry, Exit, Outcome, bars, complain, idle, lines, say};
+use super::{Ending, Entry, Exit, Outcome, bars, complain, idle, lines, runs, say};
 
 /// The command.
 pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("run")).about(ABOUT), run };
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Comma
 const ABOUT: &str = "Run what is not cached, then write tables, figures and the report";
 
 /// Set by Ctrl-C and by a termination signal.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -130,6 +130,9 @@ fn run(matches: &ArgMatches) -> Outcome {
     }
     memory.save();
     let written = write_results(&session, &report);
+    if !report.interrupted && report.summary().failed == 0 {
+        runs::note(&session, &store, &report.plan);
+    }
     let exit = if report.interrupted {
         Exit::Interrupted
     } else if report.summary().failed > 0 {
@@ -176,7 +179,7 @@ impl Arguments {
 }
 
 /// Accelerators that the system shows.
-fn gpus() -> u32 {
+pub(super) fn gpus() -> u32 {
     glob::glob("/dev/nvidia[0-9]*").map_or(0, |found| found.count() as u32)
 }
 
@@ -200,7 +203,7 @@ pub(super) fn start_threads(threads: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
-fn listen_for_signals() {
+pub(super) fn listen_for_signals() {
     let _ = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::SeqCst) {
             // Asked twice: end at once; locks are freed by the system and no entry is half written.

@@ -1,6 +1,7 @@
 //! Runs a plan: local workers, one claim for each key, early cut-off, failures that block only what depends on them.
 //! Knows no kind of stage and no astronomy, and never prints: it tells a [`Progress`].
 
+pub mod audit;
 mod perform;
 pub mod progress;
 pub mod schedule;

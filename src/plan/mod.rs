@@ -1,6 +1,8 @@
 //! What would run and why: keys, states and reasons of every step. Opens no artifact, runs nothing.
 
+pub mod diff;
 pub mod parts;
+pub mod reach;
 pub mod reason;
 
 use std::collections::HashSet;

@@ -11,6 +11,7 @@ pub mod page;
 pub mod plots;
 pub mod published;
 pub mod record;
+pub mod shift;
 pub mod sources;
 pub mod tidy;
 pub mod words;

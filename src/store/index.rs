@@ -105,6 +105,21 @@ impl Index {
         }
     }
 
+    /// The text of the file with the last line of each entry that is there, in their order.
+    pub fn compacted(&self, is_there: impl Fn(&str, &Key) -> bool) -> String {
+        let mut starts: Vec<(u32, Key)> = self.lines.iter().map(|(key, start)| (*start, *key)).collect();
+        starts.sort_unstable();
+        let mut text = String::new();
+        for (start, key) in starts {
+            let raw = self.text[start as usize..].lines().next().unwrap_or_default();
+            if Line::parse(raw).is_some_and(|line| is_there(line.kind, &key)) {
+                text.push_str(raw);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
     /// Stage name, key, seconds and time of every line of a kind.
     pub fn history(&self, kind: &str) -> Vec<(&str, Key, f64, u64)> {
         let lines = self.lines.iter().filter_map(|(key, start)| {
@@ -233,6 +248,22 @@ mod tests {
         fs::remove_file(folder.join("out/x.txt")).unwrap();
         fs::write(folder.join("out/x.txt"), "two").unwrap();
         assert_eq!(find("aaaaaaaa"), None);
+    }
+
+    #[test]
+    fn compacting_keeps_the_last_line_of_each_entry_that_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, one_times, _) = entry(root.path(), 1, "one");
+        let (two, two_times, folder) = entry(root.path(), 2, "two");
+        let disk = Disk::default();
+        for (meta, times, synced) in [(&one, &one_times, true), (&two, &two_times, false), (&two, &two_times, true)] {
+            Index::read(&disk, root.path(), "aaaaaaaa").add(&disk, meta, times, synced);
+        }
+        let text = Index::read(&disk, root.path(), "aaaaaaaa").compacted(|_, key| *key == two.key);
+        assert_eq!(text.lines().count(), 1);
+        fs::write(root.path().join(FILE), text).unwrap();
+        let again = Index::read(&disk, root.path(), "bbbbbbbb");
+        assert!(again.find(&disk, &two.key, "command", &folder).is_some(), "the synced line");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::key::Digest;
 use super::{Result, at};
 
 /// Name of the file.
-const FILE: &str = "digests";
+pub const FILE: &str = "digests";
 /// Younger files than this are hashed again next time.
 const RACY: i128 = 2_000_000_000;
 /// Files that did not change for so long are on the disk for good: systems write back within a minute or so.
@@ -188,6 +188,18 @@ impl Memory {
     }
 }
 
+/// The text of the file of the cache in `root` with the last line of each file of the user.
+pub fn compacted(root: &Path) -> String {
+    let text = fs::read_to_string(root.join(FILE)).unwrap_or_default();
+    let boot = index::boot();
+    let lines =
+        text.lines().filter_map(|line| parse(line, &boot).map(|(stamp, _)| ((stamp.device, stamp.inode), line)));
+    let mut last: Vec<(usize, &str)> =
+        lines.enumerate().map(|(i, (file, line))| (file, (i, line))).collect::<HashMap<_, _>>().into_values().collect();
+    last.sort_unstable();
+    last.iter().fold(String::new(), |text, (_, line)| text + line + "\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +225,19 @@ mod tests {
         let digest = memory.digest(&file).unwrap();
         memory.save();
         assert!(fs::read_to_string(root.path().join(FILE)).unwrap().ends_with(&format!(" {digest}\n")));
+    }
+
+    #[test]
+    fn compacting_keeps_the_last_line_of_a_file() {
+        let root = tempfile::tempdir().unwrap();
+        let digest = |c: &str| c.repeat(64);
+        let lines = [("1 2 3 4 5", "a"), ("1 9 3 4 5", "b"), ("1 2 8 4 5", "c")];
+        let mut text = String::from("1 2 torn\n");
+        for (stamp, c) in lines {
+            let _ = writeln!(text, "{stamp} {}", digest(c));
+        }
+        fs::write(root.path().join(FILE), text).unwrap();
+        assert_eq!(compacted(root.path()), format!("1 9 3 4 5 {}\n1 2 8 4 5 {}\n", digest("b"), digest("c")));
     }
 
     #[test]

@@ -11,6 +11,9 @@
 //! cache/index                        one line for each entry: a shortcut, never the truth
 //! cache/snapshots/                   what idle runs looked at: a shortcut, never the truth
 //! cache/digests                      remembered digests of the user's files: a shortcut, never the truth
+//! cache/runs/EXPERIMENT/TIME-ID.json what each run used that differed from the one before it
+//! cache/pins/EXPERIMENT.json         runs whose entries stay
+//! cache/lock                         held by all who use entries together, alone by who removes some
 //! ```
 
 pub mod digest;
@@ -18,12 +21,15 @@ pub mod disk;
 pub mod entry;
 #[cfg(test)]
 mod fate;
+pub mod hold;
 pub mod index;
 pub mod key;
 pub mod lock;
 pub mod memory;
 pub mod place;
+pub mod runs;
 pub mod snapshot;
+pub mod sweep;
 
 use std::fs;
 use std::io;
@@ -35,6 +41,7 @@ use thiserror::Error;
 
 use disk::Disk;
 use entry::{Entry, Meta};
+use hold::Hold;
 use index::Index;
 use key::Key;
 use lock::Claim;
@@ -81,6 +88,8 @@ pub struct Store {
     index: Arc<Index>,
     disk: Disk,
     writable: bool,
+    /// While a store that may write is open, nobody removes an entry.
+    _hold: Option<Arc<Hold>>,
 }
 
 impl Store {
@@ -99,7 +108,8 @@ impl Store {
             }
         }
         place::check(&disk, root, is_new)?;
-        Ok(Self { writable: true, ..Self::view_on(root, disk, boot) })
+        let hold = Hold::shared(&disk, root)?.map(Arc::new);
+        Ok(Self { writable: true, _hold: hold, ..Self::view_on(root, disk, boot) })
     }
 
     /// The cache in `root` for reading only: nothing is made.
@@ -109,7 +119,7 @@ impl Store {
 
     fn view_on(root: &Path, disk: Disk, boot: &str) -> Self {
         let index = Arc::new(Index::read(&disk, root, boot));
-        Self { root: root.to_path_buf(), index, disk, writable: false }
+        Self { root: root.to_path_buf(), index, disk, writable: false, _hold: None }
     }
 
     /// Its folder.
@@ -247,6 +257,11 @@ impl Store {
         if folder.exists() { self.disk.remove_folder(&folder) } else { Ok(()) }
     }
 
+    /// Holds the cache alone, or `None` while a run uses it.
+    pub fn hold_alone(&self) -> Result<Option<Hold>> {
+        Hold::alone(&self.disk, &self.root)
+    }
+
     /// Every complete entry of a kind (all kinds when empty), ordered by kind and key.
     pub fn entries(&self, kind: &str) -> Vec<(PathBuf, Meta)> {
         let root = self.root.join("entries");
@@ -280,3 +295,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests;
+
+/// Folders and files in `folder`, ordered by name; none when it cannot be read.
+pub(crate) fn children(folder: &Path) -> Vec<PathBuf> {
+    Disk::default().list(folder).unwrap_or_default()
+}

@@ -70,18 +70,6 @@ fn an_unwritable_cache_is_a_clear_error() {
 }
 
 #[test]
-fn gc_removes_what_nobody_reaches_and_says_so_before() {
-    let world = World::new();
-    world.write("pipelines/p.toml", &chain(3));
-    world.run("pipelines/p.toml", 3, 0);
-    world.edit("pipelines/p.toml", "echo 2 >>", "echo two >>");
-    world.run("pipelines/p.toml", 1, 2);
-    world.say(&["cache", "gc", "--dry-run"]).expect(0, "would remove command").expect(0, "1 entries");
-    world.say(&["cache", "gc"]).expect(0, "removed command").expect(0, "1 entries");
-    world.run("pipelines/p.toml", 0, 3);
-}
-
-#[test]
 fn an_interrupted_run_says_so() {
     let world = World::new();
     world.write("pipelines/p.toml", &chain(2).replace("echo 1 >>", "sleep 20; echo 1 >>"));

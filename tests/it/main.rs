@@ -9,6 +9,8 @@ mod world;
 mod behaviour;
 /// What runs when something changes, and what does not: keys, early cut-off, replicates, arms.
 mod caching;
+/// The care of a cache: what gc removes, verify repairs, diff names and audit finds.
+mod care;
 /// Kills, two processes at once, damaged and unwritable caches.
 mod crashes;
 /// Eight processes over one cache.

@@ -242,7 +242,7 @@ fn every_command_has_help_and_runs() {
     world.say(&["models"]).expect(0, "conv_autoencoder");
     world.say(&["stages", "preprocess"]).expect(0, "crop");
     world.say(&["completions", "bash"]).expect(0, "_estampa");
-    world.say(&["cache", "ls"]).expect(0, "1 B in all");
+    world.say(&["cache", "ls"]).expect(0, "p/default/a");
     world.say(&["report", "pipelines/p.toml"]).expect(0, "report.html");
     world.say(&["compare", "pipelines/p.toml", "--baseline", "nobody"]).expect(2, "there is no arm `nobody`");
     world.say(&["bench", "conv_autoencode"]).expect(2, "did you mean `conv_autoencoder`?");
