@@ -23,6 +23,7 @@ mod runs;
 mod schema;
 mod session;
 mod stages;
+mod tell;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use crate::execute::progress::{Progress, Quiet};
 use crate::execute::{self, Options, Report, Request, Summary};
 use crate::graph::StepId;
-use crate::plan::{Plan, Reason, State};
+use crate::plan::State;
 use crate::report;
 use crate::spec::needs::{Needs, size};
 use crate::stage::Device;
@@ -18,7 +18,7 @@ use crate::store::Store;
 
 use super::events::{Both, Events};
 use super::session::{Session, Target};
-use super::{Ending, Entry, Exit, Outcome, bars, complain, idle, lines, runs, say};
+use super::{Ending, Entry, Exit, Outcome, bars, complain, idle, lines, runs, say, tell};
 
 /// The command.
 pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("run")).about(ABOUT), run };
@@ -116,7 +116,7 @@ fn run(matches: &ArgMatches) -> Outcome {
         execute::run(&request, plan, &Quiet, &STOP)
     } else {
         if arguments.format == Format::Text {
-            tell_causes(&super::plan::reasons(&session, &plan, &store, &memory, &forced)?, &plan, &session, &wanted);
+            tell::causes(&super::plan::reasons(&session, &plan, &store, &memory, &forced)?, &plan, &session, &wanted);
         }
         listen_for_signals();
         let shown = watcher(arguments.format, &session);
@@ -140,6 +140,9 @@ fn run(matches: &ArgMatches) -> Outcome {
     } else {
         Exit::Done
     };
+    if report.summary().failed > 0 && arguments.format == Format::Text {
+        tell::failures(&session, &report);
+    }
     let news = written.as_ref().is_ok_and(|written| !written.is_empty());
     close(&arguments, report.summary(), news.then_some(&session));
     if let Some(about) = about.filter(|_| idle && !news && written.is_ok()) {
@@ -242,31 +245,6 @@ fn write_results(session: &Session, report: &Report) -> Result<Vec<String>, Endi
         complain(format!("restored {}: it was changed or removed since it was written", path.display()));
     }
     Ok(written.files.iter().map(|p| p.display().to_string()).collect())
-}
-
-/// One line for each cause of a rerun, with the stages that it reaches.
-fn tell_causes(reasons: &[Reason], plan: &Plan, session: &Session, wanted: &[bool]) {
-    const SHOWN: usize = 3;
-    let mut causes: BTreeMap<&Reason, Vec<&str>> = BTreeMap::new();
-    let count = |state: State| move |i: &usize| wanted[*i] && plan.steps[*i].state == state;
-    for i in (0..wanted.len()).filter(count(State::Run)).filter(|i| reasons[*i] != Reason::First) {
-        causes.entry(&reasons[i]).or_default().push(session.graph.steps[i].label());
-    }
-    for (reason, stages) in &mut causes {
-        let steps = stages.len();
-        stages.dedup();
-        let more = stages.len().saturating_sub(SHOWN);
-        let mut names = stages[..stages.len() - more].join(", ");
-        if more > 0 {
-            names += &format!(" and {more} more");
-        }
-        let times = if steps > stages.len() { format!(" ({steps} steps)") } else { String::new() };
-        complain(format!("runs again: {names}{times}: {reason}"));
-    }
-    let waiting = (0..wanted.len()).filter(count(State::Wait)).count();
-    if waiting > 0 && !causes.is_empty() {
-        complain(format!("{waiting} more may follow, unless what they read comes out as it was"));
-    }
 }
 
 /// Where the numbers come from.

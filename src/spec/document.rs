@@ -107,13 +107,13 @@ impl Node {
     }
 }
 
-/// Reads the file at `path`; its faults go into `faults`. `None` when it cannot be read at all.
-pub fn read(path: &Path, faults: &mut Faults) -> Option<Node> {
+/// Reads the file at `path`, which is named at `from`; its faults go into `faults`. `None` when it cannot be read at all.
+pub fn read(path: &Path, from: Option<Place>, faults: &mut Faults) -> Option<Node> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).into();
     match std::fs::read_to_string(path) {
         Ok(text) => Some(parse(Source { name: shown(path), path: path.into(), folder, text }, faults)),
         Err(error) => {
-            faults.anywhere(format!("cannot read {}: {error}", path.display()));
+            faults.perhaps_at(from, format!("cannot read {}: {error}", path.display()));
             None
         }
     }

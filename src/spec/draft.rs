@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::document::{self, Data, Name, Node};
+use super::document::{self, Data, Name, Node, Place};
 use super::faults::{Faults, suggest};
 
 /// A pipeline before it is checked. Copies share the stages that neither has overridden.
@@ -13,6 +13,8 @@ use super::faults::{Faults, suggest};
 pub struct Draft {
     /// Its name.
     pub name: String,
+    /// Where the name is written, if it is.
+    pub named_at: Option<Place>,
     /// Seed that all others derive from.
     pub seed: u64,
     /// Stages in the order of the text.
@@ -36,18 +38,19 @@ impl DraftStage {
 }
 
 /// Reads a pipeline file with what it includes.
-pub fn read(path: &Path, faults: &mut Faults) -> Option<Draft> {
-    read_within(path, faults, &mut Vec::new())
+/// `from` is where it is named.
+pub fn read(path: &Path, from: Option<Place>, faults: &mut Faults) -> Option<Draft> {
+    read_within(path, from, faults, &mut Vec::new())
 }
 
-fn read_within(path: &Path, faults: &mut Faults, chain: &mut Vec<PathBuf>) -> Option<Draft> {
+fn read_within(path: &Path, from: Option<Place>, faults: &mut Faults, chain: &mut Vec<PathBuf>) -> Option<Draft> {
     let identity = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     if chain.contains(&identity) {
-        faults.anywhere(format!("{} includes itself", path.display()));
+        faults.perhaps_at(from, format!("{} includes itself", path.display()));
         return None;
     }
     chain.push(identity);
-    let draft = document::read(path, faults).and_then(|root| draft(path, root, faults, chain));
+    let draft = document::read(path, from, faults).and_then(|root| draft(path, root, faults, chain));
     chain.pop();
     draft
 }
@@ -61,17 +64,18 @@ pub fn of_root(path: &Path, root: Node, faults: &mut Faults) -> Option<Draft> {
 fn draft(path: &Path, root: Node, faults: &mut Faults, chain: &mut Vec<PathBuf>) -> Option<Draft> {
     only(&root, &["pipeline", "stages"], "a pipeline file", faults);
     let stem = path.file_stem().map_or_else(|| "pipeline".into(), |s| s.to_string_lossy().into_owned());
-    let mut draft = Draft { name: stem, seed: 42, stages: Vec::new() };
+    let mut draft = Draft { name: stem, named_at: None, seed: 42, stages: Vec::new() };
     if let Some(head) = root.get("pipeline") {
         only(head, &["name", "seed", "include"], "`[pipeline]`", faults);
         if let Some(include) = text(head, "include", faults) {
             let base = path.parent().unwrap_or(Path::new("")).join(include);
-            let base = read_within(&base, faults, chain)?;
+            let base = read_within(&base, place_of(head, "include"), faults, chain)?;
             draft.seed = base.seed;
             draft.stages = base.stages;
         }
         if let Some(name) = text(head, "name", faults) {
             draft.name = name;
+            draft.named_at = place_of(head, "name");
         }
         if let Some(seed) = whole(head, "seed", faults) {
             draft.seed = seed;
@@ -146,6 +150,11 @@ pub fn only(node: &Node, names: &[&str], what: &str, faults: &mut Faults) {
             faults.add(name.place, format!("{what} has no key `{}`", name.text), suggest(&name.text, names));
         }
     }
+}
+
+/// Where the value of `key` is written.
+pub fn place_of(node: &Node, key: &str) -> Option<Place> {
+    node.get(key).map(|value| value.place)
 }
 
 /// The text under `key`, if it is there.

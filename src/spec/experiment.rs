@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::check::{Checker, Found};
-use super::document::{self, Data, Name, Node, Source};
-use super::draft::{self, Draft, only, text, whole};
+use super::document::{self, Data, Name, Node, Place, Source};
+use super::draft::{self, Draft, only, place_of, text, whole};
 use super::faults::{Faults, suggest};
 use super::pipeline::Pipeline;
 
@@ -50,7 +50,7 @@ pub type Overrides = [String];
 pub fn read(target: &Path, overrides: &Overrides, faults: &mut Faults) -> Option<Experiment> {
     let path = if target.is_dir() { target.join(FILE) } else { target.to_path_buf() };
     let before = faults.list.len();
-    let root = document::read(&path, faults)?;
+    let root = document::read(&path, None, faults)?;
     let is_experiment = root.get("experiment").is_some();
     let plan = if is_experiment { outline(&path, &root, faults) } else { lone(&path, root, faults) };
     let experiment = plan.map(|outline| outline.check(overrides, faults));
@@ -60,12 +60,28 @@ pub fn read(target: &Path, overrides: &Overrides, faults: &mut Faults) -> Option
 /// An experiment before its arms are checked: each arm is a name with its settings.
 struct Outline {
     name: String,
+    named_at: Option<Place>,
     question: String,
     replicates: usize,
     baseline: Option<(String, Node)>,
     draft: Draft,
-    arms: Vec<(String, Vec<(Name, Node)>)>,
+    arms: Vec<ArmOutline>,
     path: PathBuf,
+}
+
+/// An arm before it is checked.
+#[derive(Default)]
+struct ArmOutline {
+    name: String,
+    named_at: Option<Place>,
+    settings: Vec<(Name, Node)>,
+}
+
+impl ArmOutline {
+    /// The only arm where none is written.
+    fn default_arm() -> Self {
+        Self { name: "default".into(), ..Self::default() }
+    }
 }
 
 /// A pipeline as an experiment with one arm.
@@ -73,10 +89,11 @@ fn lone(path: &Path, root: Node, faults: &mut Faults) -> Option<Outline> {
     let draft = draft::of_root(path, root, faults)?;
     Some(Outline {
         name: draft.name.clone(),
+        named_at: draft.named_at,
         question: String::new(),
         replicates: 1,
         baseline: None,
-        arms: vec![("default".into(), Vec::new())],
+        arms: vec![ArmOutline::default_arm()],
         draft,
         path: path.to_path_buf(),
     })
@@ -91,21 +108,22 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
         faults.add(head.place, "`[experiment]` needs the key `pipeline`: path of a pipeline file".into(), None);
         None
     })?;
-    let mut draft = draft::read(&folder.join(file), faults)?;
+    let mut draft = draft::read(&folder.join(file), place_of(head, "pipeline"), faults)?;
     for (path, value) in flatten(root.get("set").and_then(Node::entries).unwrap_or_default()) {
         draft.set(&path, &value, faults);
     }
     let default = path.canonicalize().ok().and_then(|p| Some(p.parent()?.file_name()?.to_string_lossy().into_owned()));
     let replicates = whole(head, "replicates", faults).unwrap_or(1);
     if replicates == 0 {
-        faults.add(head.place, "`replicates` must be at least 1".into(), None);
+        faults.perhaps_at(place_of(head, "replicates"), "`replicates` must be at least 1".into());
     }
     let mut arms = grid(root.get("axes"), faults);
     arms.extend(named(root.get("arms"), faults));
     if arms.is_empty() {
-        arms.push(("default".into(), Vec::new()));
+        arms.push(ArmOutline::default_arm());
     }
     Some(Outline {
+        named_at: place_of(head, "name"),
         name: text(head, "name", faults).or(default).unwrap_or_else(|| "experiment".into()),
         question: text(head, "question", faults).unwrap_or_default(),
         replicates: replicates as usize,
@@ -117,29 +135,29 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
 }
 
 /// The full grid of the axes, the last one running fastest.
-fn grid(axes: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, Node)>)> {
+fn grid(axes: Option<&Node>, faults: &mut Faults) -> Vec<ArmOutline> {
     let Some(axes) = axes else { return Vec::new() };
     let Some(entries) = axes.entries() else {
         faults.add(axes.place, "`axes` must be a table: \"stage.key\" = [values]".into(), None);
         return Vec::new();
     };
-    let mut arms: Vec<(String, Vec<(Name, Node)>)> = vec![(String::new(), Vec::new())];
+    let mut arms = vec![ArmOutline::default()];
     for (path, node) in entries {
         let Data::List(values) = &node.data else {
             faults.add(node.place, format!("axis `{}` must be a list of values", path.text), None);
             continue;
         };
+        if values.is_empty() {
+            faults.add(node.place, format!("axis `{}` has no values", path.text), None);
+        }
         let label = axis_label(path, entries);
-        arms = arms
-            .iter()
-            .flat_map(|(name, settings)| {
-                values.iter().map(move |value| {
-                    let comma = if name.is_empty() { "" } else { "," };
-                    let settings = settings.iter().cloned().chain([(path.clone(), value.clone())]).collect();
-                    (format!("{name}{comma}{label}={}", written(value)), settings)
-                })
-            })
-            .collect();
+        let longer = |arm: &ArmOutline, value: &Node| {
+            let comma = if arm.name.is_empty() { "" } else { "," };
+            let name = format!("{}{comma}{label}={}", arm.name, written(value));
+            let settings = arm.settings.iter().cloned().chain([(path.clone(), value.clone())]).collect();
+            ArmOutline { name, named_at: Some(value.place), settings }
+        };
+        arms = arms.iter().flat_map(|arm| values.iter().map(move |value| longer(arm, value))).collect();
     }
     if entries.is_empty() { Vec::new() } else { arms }
 }
@@ -153,7 +171,7 @@ fn axis_label<'a>(path: &'a Name, entries: &[(Name, Node)]) -> &'a str {
 }
 
 /// Arms with names of their own.
-fn named(arms: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, Node)>)> {
+fn named(arms: Option<&Node>, faults: &mut Faults) -> Vec<ArmOutline> {
     let Some(arms) = arms else { return Vec::new() };
     let Data::List(items) = &arms.data else {
         faults.add(arms.place, "arms are written `[[arms]]`".into(), None);
@@ -174,7 +192,7 @@ fn named(arms: Option<&Node>, faults: &mut Faults) -> Vec<(String, Vec<(Name, No
             }
             None => Vec::new(),
         };
-        list.push((name, set));
+        list.push(ArmOutline { name, named_at: place_of(item, "name"), settings: set });
     }
     list
 }
@@ -210,9 +228,10 @@ fn written(node: &Node) -> String {
 impl Outline {
     fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
         if !is_name(&self.name) {
-            faults.anywhere(format!("the name {:?} cannot be that of a folder in results/", self.name));
+            faults
+                .perhaps_at(self.named_at, format!("the name {:?} cannot be that of a folder in results/", self.name));
         }
-        let names: Vec<String> = self.arms.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
         let mut checker = Checker::default();
         let arms = arms(self.draft, self.arms, overrides, &mut checker, faults);
         if let Some((name, node)) = &self.baseline {
@@ -236,7 +255,7 @@ impl Outline {
 /// Every arm's pipeline. Stages that no arm touches are checked once, and shared.
 fn arms(
     mut base: Draft,
-    outlines: Vec<(String, Vec<(Name, Node)>)>,
+    outlines: Vec<ArmOutline>,
     overrides: &Overrides,
     checker: &mut Checker,
     faults: &mut Faults,
@@ -244,7 +263,7 @@ fn arms(
     for text in overrides {
         apply_override(&mut base, text, faults);
     }
-    if let [(name, settings)] = outlines.as_slice()
+    if let [ArmOutline { name, settings, .. }] = outlines.as_slice()
         && settings.is_empty()
     {
         let pipeline = checker.check(base, faults);
@@ -255,15 +274,15 @@ fn arms(
     }
     let before = faults.list.len();
     let checked = checker.check(base.clone(), faults);
-    if outlines.iter().all(|(_, settings)| !settings.is_empty()) {
+    if outlines.iter().all(|arm| !arm.settings.is_empty()) {
         // Every arm sets something, perhaps just what the pipeline by itself lacks.
         faults.list.truncate(before);
     }
     let mut arms: Vec<Arm> = Vec::with_capacity(outlines.len());
     let mut names = HashSet::new();
-    for (name, settings) in outlines {
+    for ArmOutline { name, named_at, settings } in outlines {
         if !names.insert(name.clone()) {
-            faults.anywhere(format!("two arms are called `{name}`"));
+            faults.perhaps_at(named_at, format!("two arms are called `{name}`"));
         }
         let mut draft = base.clone();
         for (path, value) in &settings {

@@ -40,7 +40,12 @@ impl Faults {
 
     /// Records a fault that has no place in a text.
     pub fn anywhere(&mut self, message: String) {
-        self.push(Fault { place: None, message, hint: None });
+        self.perhaps_at(None, message);
+    }
+
+    /// Records a fault that may have a place.
+    pub fn perhaps_at(&mut self, place: Option<Place>, message: String) {
+        self.push(Fault { place, message, hint: None });
     }
 
     fn push(&mut self, fault: Fault) {
