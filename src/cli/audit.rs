@@ -83,7 +83,12 @@ fn run(matches: &ArgMatches) -> Outcome {
     let store = Store::open(&session.cache).map_err(Ending::failed)?;
     let memory = session.memory(false);
     let plan = session.plan(&store, &memory, &[])?;
-    let steps = arguments.choose(&session, &plan)?;
+    let named = arguments.named(&session)?;
+    let damaged = tell_damaged(&session, &plan, &named);
+    let steps = arguments.choose(named, &plan);
+    if steps.is_empty() && damaged {
+        return Ok(Exit::Failed);
+    }
     if steps.is_empty() {
         return Err(Ending::input("error: the cache holds no such result; run the target first"));
     }
@@ -95,24 +100,40 @@ fn run(matches: &ArgMatches) -> Outcome {
     let scratch = Scratch { graph: &session.graph, memory: &memory, store: &scratch, options };
     let exit = audit(&session, &plan, &steps, &scratch);
     scratch.store.discard().map_err(Ending::failed)?;
-    exit
+    exit.map(|exit| if damaged && exit == Exit::Done { Exit::Failed } else { exit })
+}
+
+/// Names the entries that are not what was written, which nothing can be compared with; whether there are any.
+fn tell_damaged(session: &Session, plan: &Plan, named: &[StepId]) -> bool {
+    let damage = |id: &StepId| plan.step(*id).damage.as_ref().map(|what| (*id, what));
+    let damaged: Vec<(StepId, &String)> = named.iter().filter_map(damage).collect();
+    let titles = super::lines::titles(session);
+    for (id, what) in &damaged {
+        say(format!("{}: DAMAGED: {what}", titles[id.0]));
+    }
+    !damaged.is_empty()
 }
 
 impl Arguments {
-    /// Cached steps that are asked for, drawn without return.
-    fn choose(&self, session: &Session, plan: &Plan) -> Result<Vec<StepId>, Ending> {
-        let named = match (&self.stage, &self.arm) {
+    /// Steps that are asked for, each once.
+    fn named(&self, session: &Session) -> Result<Vec<StepId>, Ending> {
+        let mut named = match (&self.stage, &self.arm) {
             (Some(stage), arm) => session.steps_of(stage, arm.as_deref())?,
             (None, arm) => {
                 let wanted = session.wanted(arm.as_deref(), None)?;
                 (0..wanted.len()).filter(|i| wanted[*i]).map(StepId).collect()
             }
         };
+        named.sort_unstable();
+        named.dedup();
+        Ok(named)
+    }
+
+    /// Those of them that are cached, or a sample drawn without return.
+    fn choose(&self, named: Vec<StepId>, plan: &Plan) -> Vec<StepId> {
         let fits = |entry: &CacheEntry| self.under.is_none_or(|most| entry.seconds <= most);
-        let mut steps: Vec<StepId> =
+        let steps: Vec<StepId> =
             named.into_iter().filter(|id| plan.step(*id).entry.as_ref().is_some_and(fits)).collect();
-        steps.sort_unstable();
-        steps.dedup();
         let count = match self.fraction {
             _ if self.all => steps.len(),
             Some(share) => (share * steps.len() as f64).ceil() as usize,
@@ -120,7 +141,7 @@ impl Arguments {
         };
         let mut drawn = sample(&mut ChaCha8Rng::seed_from_u64(self.seed), steps.len(), count).into_vec();
         drawn.sort_unstable();
-        Ok(drawn.into_iter().map(|i| steps[i]).collect())
+        drawn.into_iter().map(|i| steps[i]).collect()
     }
 
     /// A folder that holds nothing, since it is emptied afterwards.
