@@ -71,7 +71,7 @@ impl Claim {
 
     /// Whether the disk has no room left, which a program that ran out of it may not have been able to say.
     pub fn is_full(&self) -> bool {
-        let tried = self.disk.write(&self.entry().join("probe"), &[0; 1 << 16], false);
+        let tried = self.disk.write(&self.entry().join("probe"), &vec![0; 1 << 16], false);
         tried.is_err_and(|error| matches!(error.source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
     }
 

@@ -58,7 +58,7 @@ fn kills_at_random_instants_leave_nothing_wrong_and_nothing_in_the_way() {
     }
     world.run("pipelines/p.toml", 0, 7);
     expect_same_entries(&world, &calm);
-    println!("{killed} kills in {round} rounds");
+    eprintln!("{killed} kills in {round} rounds");
 }
 
 /// Starts a run and kills it after so long; whether it was still running.
@@ -80,7 +80,7 @@ fn expect_same_entries(world: &World, calm: &World) {
     for left in std::fs::read_dir(world.path("cache/unfinished")).unwrap() {
         let key = left.unwrap().file_name();
         let entries = std::fs::read_dir(world.path("cache/entries")).unwrap();
-        assert!(entries.map(|kind| kind.unwrap().path().join(&key)).any(|place| place.exists()), "{key:?} is lost");
+        assert!(entries.map(|kind| kind.unwrap().path().join(&key)).any(|place| place.exists()), "{} is lost", key.display());
     }
 }
 

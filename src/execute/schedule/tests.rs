@@ -12,6 +12,7 @@ use crate::graph::{Graph, Step, StepId};
 use crate::spec::keys::Key;
 use crate::spec::needs::Needs;
 use crate::spec::pipeline::Stage;
+use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
 
 /// A kind that is never run.
@@ -51,7 +52,7 @@ fn step(number: usize, needs: Needs, sources: &BTreeSet<usize>) -> Step {
     let stage = Stage {
         name: format!("s{number}"),
         kind: &Nothing,
-        params: Default::default(),
+        params: Params::default(),
         keys: Arc::from([]),
         files: Vec::new(),
         inputs: Vec::new(),

@@ -62,7 +62,7 @@ fn each_file_may_be_lost_alone() {
             let victim = files_below(trial.root.path()).unwrap()[number].clone();
             let next = trial.cut_power(&fate, |path| {
                 if path == victim {
-                    spoil(path)
+                    spoil(path);
                 }
             });
             trial.expect_recovery(&next, NEXT_BOOT, &format!("{name} of {}", victim.display()));
@@ -77,7 +77,7 @@ fn without_a_new_start_of_the_machine_such_losses_would_be_believed() {
     let is_index = |path: &Path| path.ends_with("index");
     let next = trial.cut_power(&fate, |path| {
         if !is_index(path) {
-            SPOILS[0].1(path)
+            SPOILS[0].1(path);
         }
     });
     assert!(!trial.is_right(&next, BOOT), "the trials above could not fail");
