@@ -80,7 +80,11 @@ fn expect_same_entries(world: &World, calm: &World) {
     for left in std::fs::read_dir(world.path("cache/unfinished")).unwrap() {
         let key = left.unwrap().file_name();
         let entries = std::fs::read_dir(world.path("cache/entries")).unwrap();
-        assert!(entries.map(|kind| kind.unwrap().path().join(&key)).any(|place| place.exists()), "{} is lost", key.display());
+        assert!(
+            entries.map(|kind| kind.unwrap().path().join(&key)).any(|place| place.exists()),
+            "{} is lost",
+            key.display()
+        );
     }
 }
 
