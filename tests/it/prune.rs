@@ -24,10 +24,10 @@ fn world() -> World {
     world
 }
 
-/// What lines with this word name.
+/// What lines with this word name; their age changes from one second to the next.
 fn named(said: &Said, word: &str) -> BTreeSet<String> {
     let lines = said.out.lines().filter_map(|line| line.trim().strip_prefix(word));
-    lines.map(|line| line.trim().to_string()).collect()
+    lines.map(|line| line.split(", not used").next().unwrap_or(line).trim().to_string()).collect()
 }
 
 fn entries(world: &World) -> usize {
