@@ -234,10 +234,13 @@ mod tests {
         let lines = [("1 2 3 4 5", "a"), ("1 9 3 4 5", "b"), ("1 2 8 4 5", "c")];
         let mut text = String::from("1 2 torn\n");
         for (stamp, c) in lines {
-            let _ = writeln!(text, "{stamp} {}", digest(c));
+            let _ = writeln!(text, "{stamp} synced {}", digest(c));
         }
         fs::write(root.path().join(FILE), text).unwrap();
-        assert_eq!(compacted(root.path()), format!("1 9 3 4 5 {}\n1 2 8 4 5 {}\n", digest("b"), digest("c")));
+        assert_eq!(
+            compacted(root.path()),
+            format!("1 9 3 4 5 synced {}\n1 2 8 4 5 synced {}\n", digest("b"), digest("c"))
+        );
     }
 
     #[test]
