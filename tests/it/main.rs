@@ -13,8 +13,6 @@ mod caching;
 mod care;
 /// Kills, two processes at once, damaged and unwritable caches.
 mod crashes;
-/// Eight processes over one cache.
-mod crowd;
 /// Bad data and real packets through the binary.
 mod data;
 /// Training whose loss is no number.
