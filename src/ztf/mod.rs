@@ -16,6 +16,7 @@ pub mod packet_schema;
 pub mod quality;
 #[cfg(test)]
 mod real_alerts;
+mod route;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;
