@@ -3,6 +3,7 @@
 
 use super::decode::{Decoder, Reading};
 use super::feed::{Feed, Piece};
+use super::lanes::LANES;
 use super::quality::Policies;
 use super::schemas::Schemas;
 use std::any::Any;
@@ -18,11 +19,10 @@ const BYTES_AHEAD: usize = 8 << 20;
 /// What came of a piece: its readings, or the panic of the thread that decoded it.
 type Decoded = Result<Vec<Reading>, Box<dyn Any + Send>>;
 
-/// A piece with its number and its size.
+/// Pieces that one thread decodes together, with the number of the first.
 struct Taken {
-    number: u64,
-    bytes: usize,
-    piece: Piece,
+    first: u64,
+    pieces: Vec<Piece>,
 }
 
 /// What is under way.
@@ -65,23 +65,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// The next piece of the feed, unless too much is ahead.
+    /// The next pieces of the feed, unless too much is ahead.
     fn take(&self) -> Option<Taken> {
         let mut feed = lock(&self.feed);
-        if !lock(&self.progress).has_room() {
-            return None;
+        let mut taken = Taken { first: lock(&self.progress).taken, pieces: Vec::new() };
+        while taken.pieces.len() < LANES && lock(&self.progress).has_room() {
+            let piece = feed.next();
+            let mut progress = lock(&self.progress);
+            let Some(piece) = piece else {
+                progress.closed = true;
+                self.news.notify_all();
+                break;
+            };
+            let number = progress.taken;
+            progress.sizes.insert(number, piece.len());
+            progress.taken += 1;
+            taken.pieces.push(piece);
         }
-        let piece = feed.next();
-        let mut progress = lock(&self.progress);
-        let Some(piece) = piece else {
-            progress.closed = true;
-            self.news.notify_all();
-            return None;
-        };
-        let taken = Taken { number: progress.taken, bytes: piece.len(), piece };
-        progress.taken += 1;
-        progress.sizes.insert(taken.number, taken.bytes);
-        Some(taken)
+        Some(taken).filter(|taken| !taken.pieces.is_empty())
     }
 
     fn decoder(&self) -> Decoder {
@@ -89,8 +90,17 @@ impl Shared {
     }
 
     fn decode(&self, decoder: &mut Decoder, taken: Taken) {
-        let decoded = catch_unwind(AssertUnwindSafe(|| decoder.piece(taken.piece)));
-        lock(&self.progress).decoded.insert(taken.number, decoded);
+        let numbers = taken.first..taken.first + taken.pieces.len() as u64;
+        let decoded = catch_unwind(AssertUnwindSafe(|| decoder.pieces(taken.pieces)));
+        let mut progress = lock(&self.progress);
+        match decoded {
+            Ok(readings) => progress.decoded.extend(numbers.zip(readings.into_iter().map(Ok))),
+            Err(panic) => {
+                progress.decoded.extend(numbers.clone().map(|number| (number, Ok(Vec::new()))));
+                progress.decoded.insert(numbers.start, Err(panic));
+            }
+        }
+        drop(progress);
         self.news.notify_all();
     }
 

@@ -11,6 +11,8 @@ pub mod fits;
 pub mod inflate;
 pub mod inspect;
 pub mod labels;
+mod lanes;
+mod line;
 pub mod packet;
 pub mod packet_schema;
 pub mod quality;
