@@ -1,16 +1,18 @@
 //! Raw deflate (RFC 1951) of four independent streams side by side, so that the processor overlaps their chains of table
 //! look-ups, each of which alone mostly waits. Knows deflate only; what it refuses or fails at, another decoder judges.
 
+mod code;
+#[cfg(test)]
+mod tests;
+
+use code::{Code, DISTANCES, END, LENGTHS, OTHER};
+
 /// Streams that are inflated side by side.
 pub(super) const LANES: usize = 4;
 /// Bits of a literal/length code that one look-up resolves.
 const LITLEN_BITS: u32 = 10;
 /// Bits of a distance code that one look-up resolves.
 const DISTANCE_BITS: u32 = 9;
-/// Longest code, bits.
-const LONGEST: usize = 15;
-/// Flag of an entry: not a literal byte.
-const OTHER: u16 = 0x40;
 /// Added to sums of lengths so that 58 bits, more than are at hand, look like a flag.
 const BIAS: u64 = 6;
 /// Room that a round may write into: literals, a match, and the overhang of both.
@@ -18,121 +20,8 @@ const SLACK: usize = 8 + 258 + 2 * CHUNK;
 /// First room of a lane, and the most that is kept for the next stream.
 const ROOM: std::ops::RangeInclusive<usize> = 1 << 16..=4 << 20;
 const CHUNK: usize = 16;
-/// Symbol that ends a block.
-const END: u16 = 256;
-
-/// Base and extra bits of the length symbols from 257.
-const LENGTHS: [(u16, u8); 32] = lengths();
-/// Base and extra bits of the distance symbols.
-const DISTANCES: [(u16, u8); 32] = spread(1, 2, 30);
 /// Order in which the lengths of the code length code are stored.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-
-/// Bases from `first` with no extra bits for twice `group` symbols and one more for each further `group`; zeros from `end`.
-const fn spread(first: u16, group: usize, end: usize) -> [(u16, u8); 32] {
-    let mut table = [(0, 0); 32];
-    let (mut base, mut i) = (first, 0);
-    while i < end {
-        let extra = if i < 2 * group { 0 } else { i / group - 1 };
-        table[i] = (base, extra as u8);
-        base = base.wrapping_add(1 << extra);
-        i += 1;
-    }
-    table
-}
-
-/// The longest match has a symbol of its own.
-const fn lengths() -> [(u16, u8); 32] {
-    let mut table = spread(3, 4, 28);
-    table[28] = (258, 0);
-    table
-}
-
-/// A prefix code: tables for short codes, counts and sorted symbols for long ones.
-struct Code<const SIZE: usize> {
-    /// By the next bits: length of the code, `OTHER` unless it is a literal's; then its symbol, less 256 unless a literal.
-    table: [u16; SIZE],
-    counts: [u16; LONGEST + 1],
-    symbols: [u16; 288],
-}
-
-impl<const SIZE: usize> Code<SIZE> {
-    const BITS: u32 = SIZE.trailing_zeros();
-
-    fn new() -> Self {
-        Self { table: [OTHER; SIZE], counts: [0; LONGEST + 1], symbols: [0; 288] }
-    }
-
-    /// Makes the code with these lengths; `None` unless it is complete, or `sparse` and of at most one code of one bit.
-    fn build(&mut self, lengths: &[u8], sparse: bool) -> Option<()> {
-        self.counts = [0; LONGEST + 1];
-        for length in lengths {
-            self.counts[(length & 15) as usize] += 1;
-        }
-        self.counts[0] = 0;
-        let (mut left, mut offsets, mut used) = (1_i32, [0_u16; LONGEST + 2], 0);
-        for length in 1..=LONGEST {
-            left = (left << 1) - i32::from(self.counts[length]);
-            if left < 0 {
-                return None;
-            }
-            offsets[length + 1] = offsets[length] + self.counts[length];
-            used += self.counts[length];
-        }
-        if left > 0 && !(sparse && (used == 0 || used == 1 && self.counts[1] == 1)) {
-            return None;
-        }
-        for (symbol, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
-            let place = &mut offsets[(*length & 15) as usize];
-            self.symbols[*place as usize] = symbol as u16;
-            *place += 1;
-        }
-        self.fill(if sparse { OTHER } else { 0 });
-        Some(())
-    }
-
-    /// Writes the tables by growing them: codes of `n` bits fill tables of `2^n`, which are then doubled.
-    fn fill(&mut self, flag: u16) {
-        let (mut size, mut code, mut first) = (1, 0_u32, 0);
-        self.table[0] = OTHER;
-        for length in 1..=Self::BITS {
-            self.table.copy_within(..size, size);
-            size *= 2;
-            code <<= 1;
-            let count = self.counts[length as usize] as usize;
-            for &symbol in &self.symbols[first..first + count] {
-                let place = (code.reverse_bits() >> (32 - length)) as usize & (SIZE - 1);
-                let flag = if symbol >= END { OTHER } else { flag };
-                self.table[place] = symbol << 8 | flag | length as u16;
-                code += 1;
-            }
-            first += count;
-        }
-    }
-
-    /// The entry for these bits.
-    #[inline(always)]
-    fn look(&self, bits: u64) -> u16 {
-        self.table[bits as usize & (SIZE - 1)]
-    }
-
-    /// The symbol at the start of `bits`, and its length, bit by bit.
-    #[cold]
-    fn walk(&self, bits: u64) -> Option<(u16, u32)> {
-        let (mut code, mut first, mut index) = (0_i32, 0_i32, 0_i32);
-        for length in 1..=LONGEST {
-            code |= (bits >> (length - 1) & 1) as i32;
-            let count = i32::from(self.counts[length]);
-            if code - count < first {
-                return Some((self.symbols[(index + code - first) as usize], length as u32));
-            }
-            index += count;
-            first = (first + count) << 1;
-            code <<= 1;
-        }
-        None
-    }
-}
 
 /// What a lane needs before it can go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,7 +34,8 @@ enum Need {
     Failed,
 }
 
-/// One stream being inflated.
+/// One stream being inflated. `bit` and `at` stand apart, lest the compiler updates both by one vector store, whose halves
+/// the next loads would wait for.
 #[repr(C)]
 struct Lane<'a> {
     input: &'a [u8],
@@ -373,7 +263,10 @@ fn copy(out: &mut [u8], at: usize, distance: usize, length: usize) {
     }
 }
 
-/// Decodes five literals of each lane, or some and what follows them, until a lane needs something.
+/// Decodes up to six literals of each lane and what follows them, again and again, until a lane needs something.
+///
+/// The look-ups of all lanes take turns. Entries of a lane gather in two words, the lengths of their codes are summed by one
+/// multiplication, and the highest bits of each sum tell how many of the six are literals.
 #[inline(never)]
 fn sweep<const M: usize>(lanes: &mut [Lane; M]) {
     let mut calm = true;
@@ -466,118 +359,5 @@ fn sweep_all(lanes: &mut [Lane]) {
             3 => lanes.first_chunk_mut::<3>().into_iter().for_each(sweep),
             _ => lanes.first_chunk_mut::<LANES>().into_iter().for_each(sweep),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ztf::inflate::Inflater;
-    use flate2::{Compression, write::DeflateEncoder};
-    use proptest::prelude::*;
-    use std::io::Write;
-
-    const LIMIT: usize = 1 << 20;
-
-    fn deflated(plain: &[u8], level: u32) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    /// What comes out of each stream, and how many bytes it took.
-    fn inflate(streams: &[Vec<u8>]) -> Vec<Option<(Vec<u8>, usize)>> {
-        let inputs: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
-        let mut found = vec![None; streams.len()];
-        let mut inflaters = Inflaters::default();
-        for _ in 0..2 {
-            let keep = |i: usize, out: Option<(&[u8], usize)>| found[i] = out.map(|(bytes, len)| (bytes.to_vec(), len));
-            inflaters.inflate(&inputs, LIMIT, keep);
-        }
-        found
-    }
-
-    /// Bytes with structure: noise of some width, runs, and repeats of what came before.
-    fn plain() -> impl Strategy<Value = Vec<u8>> {
-        let part = (0_u8..4, any::<u64>(), 1_usize..3000);
-        prop::collection::vec(part, 0..12).prop_map(|parts| {
-            let mut bytes = Vec::new();
-            for (kind, seed, len) in parts {
-                let mut state = seed | 1;
-                for i in 0..len {
-                    state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                    let noise = (state >> 40) as u8;
-                    let back = 1 + seed as usize % 5000;
-                    bytes.push(match kind {
-                        0 => noise,
-                        1 => seed as u8,
-                        2 => noise & [0x0f, 0x03, 0x3f, 0x11][i % 4],
-                        _ => bytes.len().checked_sub(back).map_or(noise, |at| bytes[at]),
-                    });
-                }
-            }
-            bytes
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn what_was_deflated_comes_out(plains in prop::collection::vec(plain(), 1..10), level in 0_u32..10) {
-            let streams: Vec<Vec<u8>> = plains.iter().map(|plain| deflated(plain, level)).collect();
-            let behind = |stream: &Vec<u8>| [&stream[..], b"abc"].concat();
-            for (stream, (found, plain)) in streams.iter().zip(inflate(&streams).into_iter().zip(&plains)) {
-                prop_assert_eq!(found, Some((plain.clone(), stream.len())));
-            }
-            let more: Vec<Vec<u8>> = streams.iter().map(behind).collect();
-            for (stream, (found, plain)) in streams.iter().zip(inflate(&more).into_iter().zip(&plains)) {
-                prop_assert_eq!(found, Some((plain.clone(), stream.len())));
-            }
-        }
-
-        /// Damage is either found, or gives what the other decoder gives.
-        #[test]
-        fn damage_never_gives_other_bytes(
-            plain in plain(), level in 0_u32..10, flips in prop::collection::vec((any::<usize>(), any::<u8>()), 8), cut in any::<usize>(),
-        ) {
-            let good = deflated(&plain, level);
-            let flipped = |(at, with): &(usize, u8)| {
-                let mut bytes = good.clone();
-                bytes[at % good.len()] ^= with;
-                bytes
-            };
-            let mut streams: Vec<Vec<u8>> = flips.iter().map(flipped).collect();
-            streams.push(good[..cut % good.len()].to_vec());
-            prop_assert!(inflate(&streams[8..])[0].is_none(), "cut short");
-            let mut inflater = Inflater::default();
-            for (stream, found) in streams.iter().zip(inflate(&streams)) {
-                if let Some((bytes, _)) = found {
-                    let other = inflater.deflate(stream, LIMIT).map(<[u8]>::to_vec);
-                    prop_assert_eq!(other, Ok(bytes));
-                }
-            }
-        }
-
-        #[test]
-        fn garbage_does_no_harm(streams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 1..20)) {
-            let mut inflater = Inflater::default();
-            for (stream, found) in streams.iter().zip(inflate(&streams)) {
-                if let Some((bytes, _)) = found {
-                    prop_assert_eq!(inflater.deflate(stream, LIMIT), Ok(&bytes[..]));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_bomb_stops_at_the_limit() {
-        let mut inflaters = Inflaters::default();
-        let (bomb, fits) = (deflated(&vec![0; 9 * LIMIT], 9), deflated(&vec![7; LIMIT], 9));
-        let mut found = Vec::new();
-        inflaters.inflate(&[&bomb, &fits], LIMIT, |i, out| found.push((i, out.map(|(bytes, _)| bytes.len()))));
-        found.sort_unstable();
-        assert_eq!(found, [(0, None), (1, Some(LIMIT))]);
-        assert!(inflaters.0.iter().all(|room| room.len() < 3 * LIMIT));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 const MOST: usize = 64;
 
 /// A parsed schema, with the way through its records when they are plain.
+#[derive(Debug)]
 pub struct WriterSchema {
     pub(super) schema: Schema,
     pub(super) route: Option<Route>,
