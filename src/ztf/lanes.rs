@@ -5,7 +5,7 @@ mod code;
 #[cfg(test)]
 mod tests;
 
-use code::{Code, DISTANCES, END, LENGTHS, OTHER};
+use code::{Code, DISTANCES, END, LENGTHS};
 
 /// Streams that are inflated side by side.
 pub(super) const LANES: usize = 4;
@@ -58,7 +58,7 @@ impl<'a> Lane<'a> {
     }
 
     /// At least 57 bits; zeros behind the end, which [`Lane::overrun`] notices.
-    #[inline(always)]
+    #[inline]
     fn bits(&self) -> u64 {
         let word = match self.input.get(self.bit / 8..).and_then(<[u8]>::first_chunk) {
             Some(bytes) => u64::from_le_bytes(*bytes),
@@ -78,7 +78,7 @@ impl<'a> Lane<'a> {
         self.bit > self.input.len() * 8
     }
 
-    #[inline(always)]
+    #[inline]
     fn take(&mut self, count: u32) -> u64 {
         let value = self.bits() & ((1 << count) - 1);
         self.bit += count as usize;
@@ -86,56 +86,38 @@ impl<'a> Lane<'a> {
     }
 
     /// The symbol at hand: a match, the end of the block, or a literal of a long code.
-    #[inline(always)]
+    #[inline]
     fn other(&mut self) -> bool {
-        let mut bits = self.bits();
-        let entry = self.litlen.look(bits);
-        let (mut length, mut symbol) = (u32::from(entry & 15), entry >> 8);
-        if entry & OTHER == 0 {
-            self.bit += length as usize;
+        let bits = self.bits();
+        let Some((symbol, length)) = self.litlen.symbol(bits) else { return self.fail() };
+        self.bit += length as usize;
+        if symbol > END {
+            return self.repeat(symbol, bits >> length);
+        }
+        if symbol < END {
             self.out[self.at] = symbol as u8;
             self.at += 1;
             return true;
         }
-        if length == 0 {
-            let Some((long, walked)) = self.litlen.walk(bits) else { return self.fail() };
-            length = walked;
-            if long < END {
-                self.bit += length as usize;
-                self.out[self.at] = long as u8;
-                self.at += 1;
-                return true;
-            }
-            symbol = long - END;
-        }
-        bits >>= length;
-        let mut taken = length;
-        if symbol == 0 {
-            self.bit += taken as usize;
-            self.need = if self.overrun() {
-                Need::Failed
-            } else if self.last {
-                Need::Finished
-            } else {
-                Need::Header
-            };
-            return false;
-        }
-        let (base, extra) = LENGTHS[(symbol as usize).wrapping_sub(1) % 32];
+        self.need = match (self.overrun(), self.last) {
+            (true, _) => Need::Failed,
+            (false, true) => Need::Finished,
+            (false, false) => Need::Header,
+        };
+        false
+    }
+
+    /// A match, of which the symbol of the length was taken; `bits` follow it.
+    #[inline]
+    fn repeat(&mut self, symbol: u16, mut bits: u64) -> bool {
+        let (base, extra) = LENGTHS[(symbol - END - 1) as usize % 32];
         let length = base as usize + (bits & ((1 << extra) - 1)) as usize;
         bits >>= extra;
-        taken += u32::from(extra);
-        let entry = self.distance.look(bits);
-        let (mut walked, mut symbol) = (u32::from(entry & 15), entry >> 8);
-        if walked == 0 {
-            let Some(long) = self.distance.walk(bits) else { return self.fail() };
-            (symbol, walked) = long;
-        }
-        bits >>= walked;
-        let (base, extra) = DISTANCES[symbol as usize % 32];
-        let distance = base as usize + (bits & ((1 << extra) - 1)) as usize;
-        taken += walked + u32::from(extra);
-        self.bit += taken as usize;
+        let Some((symbol, taken)) = self.distance.symbol(bits) else { return self.fail() };
+        bits >>= taken;
+        let (base, more) = DISTANCES[symbol as usize % 32];
+        let distance = base as usize + (bits & ((1 << more) - 1)) as usize;
+        self.bit += usize::from(extra) + taken as usize + usize::from(more);
         // symbols without meaning have base 0
         if distance == 0 || length == 0 || distance > self.at {
             return self.fail();
@@ -244,7 +226,7 @@ impl<'a> Lane<'a> {
 }
 
 /// Repeats `length` bytes from `distance` before `at`; may write a chunk beyond.
-#[inline(always)]
+#[inline]
 fn copy(out: &mut [u8], at: usize, distance: usize, length: usize) {
     let from = at - distance;
     if distance >= length || distance >= CHUNK {

@@ -3,7 +3,7 @@
 /// Longest code, bits.
 const LONGEST: usize = 15;
 /// Flag of an entry: not a literal byte.
-pub(super) const OTHER: u16 = 0x40;
+const OTHER: u16 = 0x40;
 /// Symbol that ends a block.
 pub(super) const END: u16 = 256;
 
@@ -74,14 +74,23 @@ impl<const SIZE: usize> Code<SIZE> {
     }
 
     /// The entry for these bits.
-    #[inline(always)]
+    #[inline]
     pub(super) fn look(&self, bits: u64) -> u16 {
         self.table[bits as usize & (SIZE - 1)]
     }
 
-    /// The symbol at the start of `bits`, and its length, bit by bit.
+    /// The symbol at the start of `bits`, and the length of its code; a distance comes with 256 added or without.
+    #[inline]
+    pub(super) fn symbol(&self, bits: u64) -> Option<(u16, u32)> {
+        match self.look(bits) {
+            long if long & 15 == 0 => self.walk(bits),
+            entry => Some(((entry >> 8) + (entry & OTHER) * (END / OTHER), u32::from(entry & 15))),
+        }
+    }
+
+    /// As [`Code::symbol`], bit by bit.
     #[cold]
-    pub(super) fn walk(&self, bits: u64) -> Option<(u16, u32)> {
+    fn walk(&self, bits: u64) -> Option<(u16, u32)> {
         let (mut code, mut first, mut index) = (0_i32, 0_i32, 0_i32);
         for length in 1..=LONGEST {
             code |= (bits >> (length - 1) & 1) as i32;
