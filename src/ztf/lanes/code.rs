@@ -82,9 +82,10 @@ impl<const SIZE: usize> Code<SIZE> {
     /// The symbol at the start of `bits`, and the length of its code; a distance comes with 256 added or without.
     #[inline]
     pub(super) fn symbol(&self, bits: u64) -> Option<(u16, u32)> {
-        match self.look(bits) {
-            long if long & 15 == 0 => self.walk(bits),
-            entry => Some(((entry >> 8) + (entry & OTHER) * (END / OTHER), u32::from(entry & 15))),
+        let entry = self.look(bits);
+        match entry & 15 {
+            0 => self.walk(bits),
+            length => Some(((entry >> 8) + (entry & OTHER) * (END / OTHER), length.into())),
         }
     }
 
