@@ -377,7 +377,7 @@ mod tests {
         #[test]
         fn both_ways_agree_on_arrays_and_unions(bytes in prop::collection::vec(prop::sample::select(vec![0_u8, 0, 0, 1, 2, 2, 2, 4, 6, 0x81]), 4..60)) {
             let fields = [
-                r#"{"name":"candid","type":["null","long"]},{"name":"objectId","type":["null","string"]}"#,
+                r#"{"name":"candid","type":["null","long"]},{"name":"objectId","type":["null","string"]},"#,
                 r#"{"name":"prv","type":["null",{"type":"array","items":{"type":"record","name":"p","fields":["#,
                 r#"{"name":"x","type":["null","float"]},{"name":"t","type":["string","null"]},{"name":"n","type":"int"},"#,
                 r#"{"name":"b","type":"boolean"}]}}]},{"name":"candidate","type":["null",{"type":"record","name":"c","fields":["#,
