@@ -205,9 +205,9 @@ impl<'a> Walk<'a> {
 
     fn skip(&mut self, step: &Step) -> Option<()> {
         match step {
+            // 0 or 2 without a branch, for which of them comes cannot be foretold
             Step::Optional(size, _) => match self.array()? {
-                [0] => Some(()),
-                [2] => self.take(*size).map(drop),
+                [variant] if variant & !2 == 0 => self.take(usize::from(variant / 2) * size).map(drop),
                 _ => None,
             },
             Step::Float => self.take(4).map(drop),
