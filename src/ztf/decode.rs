@@ -48,6 +48,8 @@ pub struct Decoder {
     unpacker: Unpacker,
     inflaters: Inflaters,
     records: RecordDecoder,
+    /// Data of blocks that are done with.
+    pub(super) spent: Vec<Vec<u8>>,
 }
 
 /// Decodes unpacked records.
@@ -62,7 +64,7 @@ impl Decoder {
     #[must_use]
     pub fn new(schemas: Arc<Schemas>, policies: Arc<Policies>) -> Self {
         let records = RecordDecoder { schemas, policies, cutouts: CutoutReader::default() };
-        Self { unpacker: Unpacker::default(), inflaters: Inflaters::default(), records }
+        Self { unpacker: Unpacker::default(), inflaters: Inflaters::default(), records, spent: Vec::new() }
     }
 
     /// Every record of each piece, with the same results as [`Decoder::piece`] of each; deflated blocks side by side.
@@ -79,7 +81,15 @@ impl Decoder {
             });
         }
         let rest = readings.into_iter().zip(pieces);
-        rest.map(|(readings, piece)| readings.unwrap_or_else(|| self.piece(piece))).collect()
+        rest.map(|(readings, piece)| match (readings, piece) {
+            (None, piece) => self.piece(piece),
+            (Some(readings), Piece::Block { block, .. }) => {
+                self.spent.push(block.data);
+                readings
+            }
+            (Some(readings), _) => readings,
+        })
+        .collect()
     }
 
     /// Every record of a piece.

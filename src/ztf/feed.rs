@@ -89,6 +89,14 @@ impl Feed {
         self.files
     }
 
+    /// Takes back the data of blocks that are done with.
+    pub(super) fn recycle(&mut self, data: &mut Vec<Vec<u8>>) {
+        if let Some((_, Open::Container(container))) = &mut self.open {
+            container.recycle(data);
+        }
+        data.clear();
+    }
+
     /// Starts a source: one piece when it is small or unreadable, else it stays open.
     fn start(&mut self, source: Source) -> Option<Piece> {
         self.files += 1;

@@ -66,8 +66,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// The next pieces of the feed, unless too much is ahead.
-    fn take(&self) -> Option<Taken> {
+    fn take(&self, decoder: &mut Decoder) -> Option<Taken> {
         let mut feed = lock(&self.feed);
+        feed.recycle(&mut decoder.spent);
         let mut taken = Taken { first: lock(&self.progress).taken, pieces: Vec::new() };
         while taken.pieces.len() < LANES && lock(&self.progress).has_room() {
             let piece = feed.next();
@@ -107,7 +108,7 @@ impl Shared {
     /// Decodes pieces as long as there are some; never waits, for the pool has other work too.
     fn help(&self) {
         let mut decoder = self.decoder();
-        while let Some(taken) = self.take() {
+        while let Some(taken) = self.take(&mut decoder) {
             self.decode(&mut decoder, taken);
         }
         lock(&self.idle).push(decoder);
@@ -184,7 +185,7 @@ impl Iterator for Line {
             match self.collect() {
                 Ok(readings) => return Some(readings),
                 Err(false) => return None,
-                Err(true) => match self.shared.take() {
+                Err(true) => match self.shared.take(&mut self.decoder) {
                     Some(taken) => self.shared.decode(&mut self.decoder, taken),
                     None => self.wait(),
                 },

@@ -45,7 +45,9 @@ impl<const SIZE: usize> Code<SIZE> {
         if left > 0 && !(sparse && (used == 0 || used == 1 && self.counts[1] == 1)) {
             return None;
         }
-        for (symbol, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
+        // unused symbols go behind all others, which spares a branch
+        offsets[0] = used;
+        for (symbol, length) in lengths.iter().enumerate() {
             let place = &mut offsets[(*length & 15) as usize];
             self.symbols[*place as usize] = symbol as u16;
             *place += 1;
