@@ -17,6 +17,9 @@ const METADATA_LIMIT: u64 = 4 << 20;
 /// Most metadata entries; two are usual.
 const METADATA_ENTRIES: u64 = 1000;
 const SYNC: usize = 16;
+/// Most buffers that wait for the next blocks, and the most bytes of one.
+const SPARES: usize = 64;
+const MOST_SPARE: usize = 1 << 20;
 
 /// How blocks are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,7 @@ pub struct Container<R> {
     at: u64,
     len: u64,
     records: u64,
+    spare: Vec<Vec<u8>>,
 }
 
 impl<R: BufRead + Seek> Container<R> {
@@ -117,7 +121,8 @@ impl<R: BufRead + Seek> Container<R> {
     pub fn open(mut reader: R) -> Result<Self, Fault> {
         let len = reader.seek(SeekFrom::End(0)).and_then(|len| reader.rewind().map(|()| len)).map_err(unreadable)?;
         let mut header = Header { schema: Vec::new(), codec: Codec::Null, sync: [0; SYNC] };
-        let mut container = Self { reader, header: Arc::new(header.clone()), at: 0, len, records: 0 };
+        let mut container =
+            Self { reader, header: Arc::new(header.clone()), at: 0, len, records: 0, spare: Vec::new() };
         container.check_magic()?;
         container.read_metadata(&mut header)?;
         if header.schema.is_empty() {
@@ -132,6 +137,12 @@ impl<R: BufRead + Seek> Container<R> {
     #[must_use]
     pub fn header(&self) -> &Arc<Header> {
         &self.header
+    }
+
+    /// Takes back the data of blocks that are done with: the next are read into the same memory.
+    pub(super) fn recycle(&mut self, data: &mut Vec<Vec<u8>>) {
+        self.spare.extend(data.drain(..).filter(|data| data.capacity() <= MOST_SPARE).take(SPARES));
+        self.spare.truncate(SPARES);
     }
 
     fn check_magic(&mut self) -> Result<(), Fault> {
@@ -271,7 +282,8 @@ impl<R: BufRead + Seek> Container<R> {
         if len > left {
             return Err(Fault::new(Reason::Truncated, format!("{len} bytes claimed at byte {}, {left} left", self.at)));
         }
-        let mut bytes = vec![0; len as usize];
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.resize(len as usize, 0);
         self.read_exact(&mut bytes)?;
         Ok(bytes)
     }

@@ -2,7 +2,8 @@
 
 use super::alert::{SIDE, Stamp};
 use super::fits;
-use super::inflate::Inflater;
+use super::inflate::{Inflater, gzip_body, gzip_trailer_fits};
+use super::lanes::{Inflaters, LANES};
 use super::quality::{Fault, Reason};
 
 /// Most bytes that one cutout may inflate to: a float image of 2,048 pixels square.
@@ -14,9 +15,27 @@ const HUGE: f32 = 1e10;
 #[derive(Default)]
 pub struct CutoutReader {
     inflater: Inflater,
+    inflaters: Inflaters,
 }
 
 impl CutoutReader {
+    /// Inflates and decodes the `stampData` of many cutouts, with the same results as [`CutoutReader::read`] of each.
+    pub fn read_all(&mut self, cutouts: &[&[u8]]) -> Vec<Result<Stamp, Fault>> {
+        let mut stamps: Vec<Option<Result<Stamp, Fault>>> = vec![None; cutouts.len()];
+        if cutouts.len() >= LANES {
+            let bodies = cutouts.iter().enumerate().filter_map(|(i, bytes)| Some((i, gzip_body(bytes)?)));
+            let (numbers, bodies): (Vec<usize>, Vec<(usize, &[u8])>) = bodies.unzip();
+            let inputs: Vec<&[u8]> = bodies.iter().map(|(_, body)| *body).collect();
+            self.inflaters.inflate(&inputs, LIMIT, |job, out| {
+                let (start, cutout) = (bodies[job].0, cutouts[numbers[job]]);
+                let sound = |(plain, len): &(&[u8], usize)| gzip_trailer_fits(&cutout[start + len..], plain);
+                stamps[numbers[job]] = out.filter(sound).map(|(plain, _)| fits::read(plain));
+            });
+        }
+        let rest = stamps.into_iter().zip(cutouts);
+        rest.map(|(stamp, bytes)| stamp.unwrap_or_else(|| self.read(bytes))).collect()
+    }
+
     /// Inflates and decodes one cutout's `stampData`.
     ///
     /// # Errors
@@ -38,8 +57,13 @@ impl CutoutReader {
 /// What is odd about one readable stamp: its shape, NaN, garbage.
 #[must_use]
 pub fn oddities(stamp: &Stamp) -> Vec<Fault> {
-    let count = |odd: fn(f32) -> bool| stamp.pixels.iter().filter(|x| odd(**x)).count();
-    let (nan, huge) = (count(f32::is_nan), count(|x| x.abs() > HUGE));
+    // sums of 0 and 1 in 32 bits, which the compiler turns into vector instructions
+    let count = |pixels: &[f32]| {
+        let odd = |(nan, huge), x: &f32| (nan + u32::from(x.is_nan()), huge + u32::from(x.abs() > HUGE));
+        pixels.iter().fold((0, 0), odd)
+    };
+    let (nan, huge) = count(&stamp.pixels);
+    let (nan, huge) = (nan as usize, huge as usize);
     let oversized = stamp.rows > SIDE || stamp.columns > SIDE;
     let cut = !oversized && (stamp.rows, stamp.columns) != (SIDE, SIDE);
     let shape = format!("{} x {} pixels", stamp.rows, stamp.columns);

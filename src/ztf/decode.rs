@@ -2,9 +2,10 @@
 //! Knows bytes in memory, not where they came from.
 
 use super::alert::{Alert, CUTOUTS, Stamp};
-use super::container::{Block, Container, Header, Unpacker};
+use super::container::{BLOCK_LIMIT, Block, Container, Header, Unpacker};
 use super::cutout::{self, CutoutReader};
 use super::feed::Piece;
+use super::lanes::Inflaters;
 use super::packet::Packet;
 use super::quality::{Fault, Occurrence, Place, Policies, Policy, Reason};
 use super::schemas::Schemas;
@@ -43,24 +44,52 @@ fn occurrence(fault: Fault, place: &Place, packet: Option<&Packet>, policies: &P
 }
 
 /// Decodes one file or block after the other; one for each thread, schemas and policies shared.
-pub struct Decoder<'a> {
+pub struct Decoder {
     unpacker: Unpacker,
-    records: RecordDecoder<'a>,
+    inflaters: Inflaters,
+    records: RecordDecoder,
+    /// Data of blocks that are done with.
+    pub(super) spent: Vec<Vec<u8>>,
 }
 
 /// Decodes unpacked records.
-struct RecordDecoder<'a> {
-    schemas: &'a Schemas,
-    policies: &'a Policies,
+struct RecordDecoder {
+    schemas: Arc<Schemas>,
+    policies: Arc<Policies>,
     cutouts: CutoutReader,
 }
 
-impl<'a> Decoder<'a> {
+impl Decoder {
     /// A decoder with empty buffers.
     #[must_use]
-    pub fn new(schemas: &'a Schemas, policies: &'a Policies) -> Self {
+    pub fn new(schemas: Arc<Schemas>, policies: Arc<Policies>) -> Self {
         let records = RecordDecoder { schemas, policies, cutouts: CutoutReader::default() };
-        Self { unpacker: Unpacker::default(), records }
+        Self { unpacker: Unpacker::default(), inflaters: Inflaters::default(), records, spent: Vec::new() }
+    }
+
+    /// Every record of each piece, with the same results as [`Decoder::piece`] of each; deflated blocks side by side.
+    pub(super) fn pieces(&mut self, pieces: Vec<Piece>) -> Vec<Vec<Reading>> {
+        let mut readings: Vec<Option<Vec<Reading>>> = vec![None; pieces.len()];
+        let blocks = || pieces.iter().enumerate().filter_map(|(i, piece)| Some((i, piece.deflated_block()?)));
+        let blocks: Vec<_> = blocks().collect();
+        if blocks.len() > 1 {
+            let inputs: Vec<&[u8]> = blocks.iter().map(|(_, (.., block))| &block.data[..]).collect();
+            let records = &mut self.records;
+            self.inflaters.inflate(&inputs, BLOCK_LIMIT, |job, out| {
+                let (i, (file, header, block)) = blocks[job];
+                readings[i] = out.and_then(|(plain, _)| records.block(file, &header.schema, block, plain).ok());
+            });
+        }
+        let rest = readings.into_iter().zip(pieces);
+        rest.map(|(readings, piece)| match (readings, piece) {
+            (None, piece) => self.piece(piece),
+            (Some(readings), Piece::Block { block, .. }) => {
+                self.spent.push(block.data);
+                readings
+            }
+            (Some(readings), _) => readings,
+        })
+        .collect()
     }
 
     /// Every record of a piece.
@@ -69,7 +98,7 @@ impl<'a> Decoder<'a> {
             Piece::Container { file, bytes } => self.container(&file, &bytes),
             Piece::Block { file, header, block } => self.block(&file, &header, &block),
             Piece::Fault { file, fault } => {
-                vec![Reading::failed(Place::file(&file), None, fault, self.records.policies)]
+                vec![Reading::failed(Place::file(&file), None, fault, &self.records.policies)]
             }
         }
     }
@@ -78,13 +107,13 @@ impl<'a> Decoder<'a> {
     pub fn container(&mut self, file: &Arc<str>, bytes: &[u8]) -> Vec<Reading> {
         let container = match Container::open(Cursor::new(bytes)) {
             Ok(container) => container,
-            Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, self.records.policies)],
+            Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, &self.records.policies)],
         };
         let header = Arc::clone(container.header());
         let mut readings: Vec<Reading> = container.flat_map(|block| self.block(file, &header, &block)).collect();
         if readings.is_empty() {
             let fault = Fault::new(Reason::NoRecords, "");
-            readings.push(Reading::failed(Place::file(file), None, fault, self.records.policies));
+            readings.push(Reading::failed(Place::file(file), None, fault, &self.records.policies));
         }
         readings
     }
@@ -96,12 +125,12 @@ impl<'a> Decoder<'a> {
         readings.unwrap_or_else(|fault| {
             let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records.saturating_sub(1));
             let place = Place { file: Arc::clone(file), record: Some(block.first), offset: block.offset };
-            vec![Reading::failed(place, None, fault, self.records.policies)]
+            vec![Reading::failed(place, None, fault, &self.records.policies)]
         })
     }
 }
 
-impl RecordDecoder<'_> {
+impl RecordDecoder {
     /// The records of the unpacked block; one that cannot be decoded is the last, for the next has no known place.
     fn block(
         &mut self,
@@ -111,22 +140,25 @@ impl RecordDecoder<'_> {
         mut plain: &[u8],
     ) -> Result<Vec<Reading>, Fault> {
         let schema = self.schemas.get(schema)?;
-        let mut readings = Vec::new();
+        let (mut packets, mut failed) = (Vec::new(), None);
         for index in 0..block.records {
-            let record = Some(block.first.saturating_add(index));
-            let place = Place { file: Arc::clone(file), record, offset: block.offset };
             let mut packet = Packet::default();
             match packet.decode(&schema, plain) {
                 Ok(taken) => {
                     plain = &plain[taken..];
-                    readings.push(self.reading(place, &packet, block.fault.as_ref()));
+                    packets.push(packet);
                 }
                 Err(fault) => {
                     let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records - index - 1);
-                    readings.push(Reading::failed(place, Some(&packet), fault, self.policies));
+                    failed = Some((packet, fault));
                     break;
                 }
             }
+        }
+        let mut readings = self.readings(file, block, packets);
+        if let Some((packet, fault)) = failed {
+            let place = place(file, block, readings.len());
+            readings.push(Reading::failed(place, Some(&packet), fault, &self.policies));
         }
         match &block.fault {
             Some(fault) if readings.is_empty() => Err(fault.clone()),
@@ -134,40 +166,63 @@ impl RecordDecoder<'_> {
         }
     }
 
-    fn reading(&mut self, place: Place, packet: &Packet, block_fault: Option<&Fault>) -> Reading {
-        let mut faults: Vec<Fault> = block_fault.cloned().into_iter().chain(packet.faults()).collect();
-        let stamps = self.stamps(packet, &mut faults);
-        let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(packet), self.policies)).collect();
-        let mut reading = Reading { place, alert: None, occurrences: found };
-        if let (Some(candid), Some(object_id), Some(stamps)) = (packet.candid, packet.object_id, stamps)
-            && reading.verdict() == Policy::Keep
-        {
-            let (object_id, values) = (object_id.to_owned(), packet.values.clone());
-            reading.alert = Some(Alert { candid, object_id, values, stamps });
-        }
-        reading
+    /// The readings of decoded packets, whose cutouts are read side by side.
+    fn readings(&mut self, file: &Arc<str>, block: &Block, packets: Vec<Packet>) -> Vec<Reading> {
+        let cutouts: Vec<&[u8]> =
+            packets.iter().flat_map(|packet| packet.cutouts).map(Option::unwrap_or_default).collect();
+        let mut stamps = self.cutouts.read_all(&cutouts).into_iter();
+        let reading = |(index, packet)| {
+            let stamps = stamps.by_ref().take(CUTOUTS.len());
+            reading(place(file, block, index), packet, stamps, block.fault.as_ref(), &self.policies)
+        };
+        packets.into_iter().enumerate().map(reading).collect()
     }
+}
 
-    /// The three stamps; what is wrong or odd about them goes into `faults`.
-    fn stamps(&mut self, packet: &Packet, faults: &mut Vec<Fault>) -> Option<[Stamp; 3]> {
-        let mut stamps = Vec::with_capacity(CUTOUTS.len());
-        for (bytes, kind) in packet.cutouts.iter().zip(CUTOUTS) {
-            let named = |fault: Fault| Fault { detail: format!("{kind}: {}", fault.detail), ..fault };
-            match self.cutouts.read(bytes.unwrap_or_default()) {
-                Ok(stamp) => {
-                    faults.extend(cutout::oddities(&stamp).into_iter().map(named));
-                    stamps.push(stamp);
-                }
-                Err(fault) => faults.push(named(fault)),
-            }
-        }
-        let stamps: [Stamp; 3] = stamps.try_into().ok()?;
-        if stamps.iter().any(|stamp| (stamp.rows, stamp.columns) != (stamps[0].rows, stamps[0].columns)) {
-            let shapes: Vec<_> = stamps.iter().map(|stamp| format!("{} x {}", stamp.rows, stamp.columns)).collect();
-            faults.push(Fault::new(Reason::ShapesDiffer, shapes.join(", ")));
-        }
-        Some(stamps)
+fn place(file: &Arc<str>, block: &Block, index: usize) -> Place {
+    let record = Some(block.first.saturating_add(index as u64));
+    Place { file: Arc::clone(file), record, offset: block.offset }
+}
+
+fn reading(
+    place: Place,
+    packet: Packet,
+    stamps: impl Iterator<Item = Result<Stamp, Fault>>,
+    block_fault: Option<&Fault>,
+    policies: &Policies,
+) -> Reading {
+    let mut faults: Vec<Fault> = block_fault.cloned().into_iter().chain(packet.faults()).collect();
+    let stamps = sound_stamps(stamps, &mut faults);
+    let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(&packet), policies)).collect();
+    let mut reading = Reading { place, alert: None, occurrences: found };
+    if let (Some(candid), Some(object_id), Some(stamps)) = (packet.candid, packet.object_id, stamps)
+        && reading.verdict() == Policy::Keep
+    {
+        let (object_id, values) = (object_id.to_owned(), packet.values);
+        reading.alert = Some(Alert { candid, object_id, values, stamps });
     }
+    reading
+}
+
+/// The three stamps; what is wrong or odd about them goes into `faults`.
+fn sound_stamps(cutouts: impl Iterator<Item = Result<Stamp, Fault>>, faults: &mut Vec<Fault>) -> Option<[Stamp; 3]> {
+    let mut stamps = Vec::with_capacity(CUTOUTS.len());
+    for (cutout, kind) in cutouts.zip(CUTOUTS) {
+        let named = |fault: Fault| Fault { detail: format!("{kind}: {}", fault.detail), ..fault };
+        match cutout {
+            Ok(stamp) => {
+                faults.extend(cutout::oddities(&stamp).into_iter().map(named));
+                stamps.push(stamp);
+            }
+            Err(fault) => faults.push(named(fault)),
+        }
+    }
+    let stamps: [Stamp; 3] = stamps.try_into().ok()?;
+    if stamps.iter().any(|stamp| (stamp.rows, stamp.columns) != (stamps[0].rows, stamps[0].columns)) {
+        let shapes: Vec<_> = stamps.iter().map(|stamp| format!("{} x {}", stamp.rows, stamp.columns)).collect();
+        faults.push(Fault::new(Reason::ShapesDiffer, shapes.join(", ")));
+    }
+    Some(stamps)
 }
 
 fn with_losses(fault: Fault, lost: u64) -> Fault {
@@ -189,8 +244,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Vec<Reading> {
-        let (schemas, policies) = (Schemas::default(), Policies::default());
-        Decoder::new(&schemas, &policies).container(&"p".into(), bytes)
+        Decoder::new(Arc::default(), Arc::default()).container(&"p".into(), bytes)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Files to pieces that can be decoded apart: whole small containers, blocks of large ones, members of tarballs.
 //! Knows how pieces are found, not what they hold.
 
-use super::container::{Block, Container, Header};
+use super::container::{Block, Codec, Container, Header};
 use super::quality::{Fault, Reason};
 use super::tarball::Tarball;
 use std::fs::File;
@@ -46,6 +46,16 @@ pub(super) enum Piece {
 }
 
 impl Piece {
+    /// A block that is deflated and was read whole, with its file and header.
+    pub(super) fn deflated_block(&self) -> Option<(&Arc<str>, &Header, &Block)> {
+        match self {
+            Self::Block { file, header, block } if header.codec == Codec::Deflate && block.fault.is_none() => {
+                Some((file, header, block))
+            }
+            _ => None,
+        }
+    }
+
     /// Bytes held in memory.
     pub(super) fn len(&self) -> usize {
         match self {
@@ -77,6 +87,14 @@ impl Feed {
     /// Files that were opened so far.
     pub(super) fn files(&self) -> u64 {
         self.files
+    }
+
+    /// Takes back the data of blocks that are done with.
+    pub(super) fn recycle(&mut self, data: &mut Vec<Vec<u8>>) {
+        if let Some((_, Open::Container(container))) = &mut self.open {
+            container.recycle(data);
+        }
+        data.clear();
     }
 
     /// Starts a source: one piece when it is small or unreadable, else it stays open.

@@ -5,11 +5,11 @@ use super::alert::{Alert, CUTOUTS, FIELDS, Stamp};
 use super::container::{Container, Header};
 use super::decode::{Decoder, Reading};
 use super::feed::{Feed, Piece, Source};
-use super::quality::{Occurrence, Policies, Totals};
-use super::schemas::Schemas;
+use super::quality::{Occurrence, Totals};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 use std::io::Cursor;
+use std::sync::Arc;
 
 /// Most examples of what is wrong.
 const EXAMPLES: usize = 20;
@@ -45,8 +45,7 @@ impl Summary {
     /// Looks at `sources`, at most `most` records.
     #[must_use]
     pub fn of(sources: Vec<Source>, most: u64) -> Self {
-        let (schemas, policies) = (Schemas::default(), Policies::default());
-        let mut decoder = Decoder::new(&schemas, &policies);
+        let mut decoder = Decoder::new(Arc::default(), Arc::default());
         let mut summary = Self::default();
         for piece in Feed::new(sources) {
             if summary.records >= most {
@@ -120,8 +119,7 @@ impl Display for Summary {
 /// The first usable alert, or the one called `candid`: its stamps are what a picture shows.
 #[must_use]
 pub fn find_alert(sources: Vec<Source>, candid: Option<i64>) -> Option<Alert> {
-    let (schemas, policies) = (Schemas::default(), Policies::default());
-    let mut decoder = Decoder::new(&schemas, &policies);
+    let mut decoder = Decoder::new(Arc::default(), Arc::default());
     let mut alerts = Feed::new(sources).flat_map(|piece| decoder.piece(piece)).filter_map(|reading| reading.alert);
     alerts.find(|alert| candid.is_none_or(|candid| alert.candid == candid))
 }

@@ -11,11 +11,14 @@ pub mod fits;
 pub mod inflate;
 pub mod inspect;
 pub mod labels;
+mod lanes;
+mod line;
 pub mod packet;
 pub mod packet_schema;
 pub mod quality;
 #[cfg(test)]
 mod real_alerts;
+mod route;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;

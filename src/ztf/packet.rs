@@ -3,6 +3,7 @@
 
 use super::alert::{CUTOUTS, FIELDS, field};
 use super::quality::{Fault, Reason};
+use super::schemas::WriterSchema;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_avro_fast::Schema;
 use serde_avro_fast::de::read::SliceRead;
@@ -46,7 +47,16 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// [`Reason::BadRecord`]; what was read before the fault stays in `self`.
-    pub fn decode(&mut self, schema: &Schema, bytes: &'a [u8]) -> Result<usize, Fault> {
+    pub fn decode(&mut self, schema: &WriterSchema, bytes: &'a [u8]) -> Result<usize, Fault> {
+        if let Some(taken) = schema.route.as_ref().and_then(|route| route.follow(self, bytes)) {
+            return Ok(taken);
+        }
+        *self = Self::default();
+        self.decode_any(&schema.schema, bytes)
+    }
+
+    /// As [`Packet::decode`], by the general decoder, whatever the record holds.
+    fn decode_any(&mut self, schema: &Schema, bytes: &'a [u8]) -> Result<usize, Fault> {
         let fault = |detail: String| Fault::new(Reason::BadRecord, detail);
         let mut config = DeserializerConfig::new(schema);
         config.max_seq_size = LONGEST_ARRAY;
@@ -77,6 +87,13 @@ impl<'a> Packet<'a> {
         .collect()
     }
 
+    pub(super) fn set_column(&mut self, column: Column, scalar: &Scalar) {
+        match column {
+            Column::Candid => self.candid = self.candid.or(scalar.integer()),
+            Column::Value(index) => self.set_value(index, scalar),
+        }
+    }
+
     fn set_value(&mut self, index: usize, scalar: &Scalar) {
         static ISDIFFPOS: LazyLock<Option<usize>> = LazyLock::new(|| field("isdiffpos"));
         self.values[index] = match scalar {
@@ -96,8 +113,8 @@ impl<'a> Packet<'a> {
 }
 
 /// What a field of the top level is.
-#[derive(Clone, Copy)]
-enum Part {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
     Version,
     Candid,
     Object,
@@ -107,7 +124,7 @@ enum Part {
 }
 
 impl Part {
-    fn of(name: &str) -> Self {
+    pub(super) fn of(name: &str) -> Self {
         let cutout = |name: &str| CUTOUTS.iter().position(|kind| name.eq_ignore_ascii_case(kind));
         match name {
             "schemavsn" => Self::Version,
@@ -116,6 +133,22 @@ impl Part {
             "candidate" => Self::Candidate,
             _ => name.strip_prefix("cutout").and_then(cutout).map_or(Self::Other, Self::Cutout),
         }
+    }
+}
+
+/// What a wanted field of `candidate` is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Column {
+    Candid,
+    /// Position in [`FIELDS`].
+    Value(usize),
+}
+
+impl Column {
+    pub(super) fn of(name: &str) -> Option<Self> {
+        static COLUMNS: LazyLock<HashMap<&str, usize>> =
+            LazyLock::new(|| FIELDS.iter().enumerate().map(|(i, name)| (*name, i)).collect());
+        if name == "candid" { Some(Self::Candid) } else { COLUMNS.get(name).copied().map(Self::Value) }
     }
 }
 
@@ -144,17 +177,9 @@ impl<'de> Record<'_, 'de> {
 
 impl<'de> Candidate<'_, 'de> {
     fn fill<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        static COLUMNS: LazyLock<HashMap<&str, usize>> =
-            LazyLock::new(|| FIELDS.iter().enumerate().map(|(i, name)| (*name, i)).collect());
-        let candid = FIELDS.len();
-        let column = |name: &str| if name == "candid" { Some(candid) } else { COLUMNS.get(name).copied() };
-        while let Some(index) = map.next_key_seed(Key(column))? {
-            match index {
-                Some(index) if index == candid => {
-                    let inner = map.next_value::<Scalar>()?.integer();
-                    self.0.candid = self.0.candid.or(inner);
-                }
-                Some(index) => self.0.set_value(index, &map.next_value()?),
+        while let Some(column) = map.next_key_seed(Key(Column::of))? {
+            match column {
+                Some(column) => self.0.set_column(column, &map.next_value()?),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -231,7 +256,7 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
 }
 
 /// A value of any simple type, whatever the schema of the day calls it.
-enum Scalar<'a> {
+pub(super) enum Scalar<'a> {
     /// Null, or an array or record, which no wanted field is.
     Nothing,
     Integer(i64),
@@ -241,15 +266,15 @@ enum Scalar<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    fn integer(&self) -> Option<i64> {
+    pub(super) fn integer(&self) -> Option<i64> {
         if let Self::Integer(value) = self { Some(*value) } else { None }
     }
 
-    fn text(&self) -> Option<&'a str> {
+    pub(super) fn text(&self) -> Option<&'a str> {
         if let Self::Text(value) = self { Some(value) } else { None }
     }
 
-    fn bytes(&self) -> Option<&'a [u8]> {
+    pub(super) fn bytes(&self) -> Option<&'a [u8]> {
         if let Self::Bytes(value) = self { Some(value) } else { None }
     }
 }
@@ -309,5 +334,58 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Scalar::Nothing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ztf::alert::{Alert, Stamp};
+    use crate::ztf::container::Container;
+    use crate::ztf::schemas::Schemas;
+    use crate::ztf::writer::{PacketWriter, tests::alert};
+    use proptest::prelude::*;
+
+    /// Whether the plain way was taken; what it gives must be what the general decoder gives.
+    fn agree(schema: &WriterSchema, bytes: &[u8]) -> bool {
+        let (mut plain, mut general) = (Packet::default(), Packet::default());
+        let Some(taken) = schema.route.as_ref().unwrap().follow(&mut plain, bytes) else { return false };
+        assert_eq!(general.decode_any(&schema.schema, bytes).unwrap(), taken);
+        assert_eq!(format!("{plain:?}"), format!("{general:?}"));
+        true
+    }
+
+    #[test]
+    fn both_ways_agree_on_packets_with_damage() {
+        let stamp = || Stamp { rows: 1, columns: 1, pixels: vec![1.0] };
+        let packet = PacketWriter::default().packet(&Alert { stamps: [stamp(), stamp(), stamp()], ..alert(7) });
+        let mut container = Container::open(std::io::Cursor::new(&packet)).unwrap();
+        let schema = Schemas::default().get(&container.header().schema).unwrap();
+        let mut record = container.next().unwrap().data;
+        assert!(agree(&schema, &record));
+        for at in 0..record.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                record[at] ^= flip;
+                agree(&schema, &record);
+                record[at] ^= flip;
+            }
+            assert!(!agree(&schema, &record[..at]), "cut at {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_agree_on_arrays_and_unions(bytes in prop::collection::vec(prop::sample::select(vec![0_u8, 0, 0, 1, 2, 2, 2, 4, 6, 0x81]), 4..60)) {
+            let fields = [
+                r#"{"name":"candid","type":["null","long"]},{"name":"objectId","type":["null","string"]},"#,
+                r#"{"name":"prv","type":["null",{"type":"array","items":{"type":"record","name":"p","fields":["#,
+                r#"{"name":"x","type":["null","float"]},{"name":"t","type":["string","null"]},{"name":"n","type":"int"},"#,
+                r#"{"name":"b","type":"boolean"}]}}]},{"name":"candidate","type":["null",{"type":"record","name":"c","fields":["#,
+                r#"{"name":"jd","type":["null","double"]},{"name":"candid","type":"long"},{"name":"fid","type":["int","null"]}]}]}"#,
+            ];
+            let json = format!(r#"{{"type":"record","name":"a","fields":[{}]}}"#, fields.concat());
+            let schema = Schemas::default().get(json.as_bytes()).unwrap();
+            agree(&schema, &bytes);
+        }
     }
 }

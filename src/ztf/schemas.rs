@@ -2,22 +2,30 @@
 //! three cutouts to inflate. Knows no record.
 
 use super::quality::{Fault, Reason};
+use super::route::Route;
 use serde_avro_fast::Schema;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Most schemas that are remembered; a survey has about ten.
 const MOST: usize = 64;
 
+/// A parsed schema, with the way through its records when they are plain.
+#[derive(Debug)]
+pub struct WriterSchema {
+    pub(super) schema: Schema,
+    pub(super) route: Option<Route>,
+}
+
 /// The schemas seen so far, shared by all threads. Compared by their whole text, so that two are never taken for one.
 #[derive(Default)]
-pub struct Schemas(RwLock<Vec<(Vec<u8>, Arc<Schema>)>>);
+pub struct Schemas(RwLock<Vec<(Vec<u8>, Arc<WriterSchema>)>>);
 
 impl Schemas {
     /// The schema with this text, parsed at most once.
     ///
     /// # Errors
     /// [`Reason::BadSchema`].
-    pub fn get(&self, text: &[u8]) -> Result<Arc<Schema>, Fault> {
+    pub fn get(&self, text: &[u8]) -> Result<Arc<WriterSchema>, Fault> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, schema)) = known.iter().find(|(other, _)| other == text) {
             return Ok(Arc::clone(schema));
@@ -34,9 +42,10 @@ impl Schemas {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Schema, String> {
+fn parse(text: &[u8]) -> Result<WriterSchema, String> {
     let text = std::str::from_utf8(text).map_err(|e| e.to_string())?;
-    text.parse::<Schema>().map_err(|e| e.to_string())
+    let schema = text.parse::<Schema>().map_err(|e| e.to_string())?;
+    Ok(WriterSchema { schema, route: Route::of(text) })
 }
 
 #[cfg(test)]
