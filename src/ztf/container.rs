@@ -18,8 +18,7 @@ const METADATA_LIMIT: u64 = 4 << 20;
 const METADATA_ENTRIES: u64 = 1000;
 const SYNC: usize = 16;
 /// Most buffers that wait for the next blocks, and the most bytes of one.
-const SPARES: usize = 64;
-const MOST_SPARE: usize = 1 << 20;
+const SPARE: (usize, usize) = (64, 1 << 20);
 
 /// How blocks are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,8 +140,8 @@ impl<R: BufRead + Seek> Container<R> {
 
     /// Takes back the data of blocks that are done with: the next are read into the same memory.
     pub(super) fn recycle(&mut self, data: &mut Vec<Vec<u8>>) {
-        self.spare.extend(data.drain(..).filter(|data| data.capacity() <= MOST_SPARE).take(SPARES));
-        self.spare.truncate(SPARES);
+        self.spare.extend(data.drain(..).filter(|data| data.capacity() <= SPARE.1));
+        self.spare.truncate(SPARE.0);
     }
 
     fn check_magic(&mut self) -> Result<(), Fault> {
