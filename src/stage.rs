@@ -198,7 +198,8 @@ pub struct Job<'a> {
     pub home: &'a Path,
     /// Empty folder to fill: the artifact.
     pub out: &'a Path,
-    /// Folder that survives an interruption: checkpoints of long work. Never part of the artifact.
+    /// Folder that survives an interruption: checkpoints of long work. Never part of the artifact. Whoever has something to
+    /// keep makes it.
     pub checkpoint: &'a Path,
     /// Device to use.
     pub device: Device,

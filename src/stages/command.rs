@@ -1,8 +1,9 @@
 //! `command`: a user's own program as a stage. It sees the folders of its inputs and fills a folder of its own.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -84,7 +85,13 @@ impl StageKind for UserCommand {
         let text = fill_in(&keys.run, job)?;
         let mut log = log(job).map_err(|e| StageError::failed(format!("cannot keep what the command says: {e}")))?;
         let status = finish(spawn(&text, &keys, job, &log)?, job)?;
-        if status.success() { Ok(()) } else { Err(failure(status, &mut log)) }
+        if !status.success() {
+            return Err(failure(status, &mut log));
+        }
+        if log.metadata().is_ok_and(|log| log.nlink() == 0) {
+            LOG.set(Some(log));
+        }
+        Ok(())
     }
 }
 
@@ -107,13 +114,23 @@ fn quoted(path: &Path) -> Result<String, StageError> {
     Ok(format!("'{}'", path.display().to_string().replace('\'', r"'\''")))
 }
 
-/// A file for what the command says: one without a name, where the file system has such.
+thread_local! {
+    /// The file without a name that the last command of this thread has spoken into, to be used again: making and removing
+    /// a file for each of thousands of short stages takes longer than most of them.
+    static LOG: RefCell<Option<File>> = const { RefCell::new(None) };
+}
+
+/// An empty file for what the command says: one without a name, where the file system has such.
 fn log(job: &Job) -> std::io::Result<File> {
+    if let Some(used) = LOG.take() {
+        used.set_len(0)?;
+        return Ok(used);
+    }
     let mut options = File::options();
-    options.read(true).write(true);
+    options.read(true).append(true);
     let folder = job.out.parent().unwrap_or(job.out);
     let unnamed = options.custom_flags(OFlags::TMPFILE.bits() as i32).open(folder);
-    unnamed.or_else(|_| options.custom_flags(0).create(true).truncate(true).open(folder.join("output.log")))
+    unnamed.or_else(|_| options.custom_flags(0).create(true).open(folder.join("output.log")))
 }
 
 fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &File) -> Result<Child, StageError> {

@@ -48,7 +48,7 @@ impl Claim {
         if !is_new {
             claim.clear();
         }
-        for folder in [claim.entry(), claim.out(), claim.checkpoint()] {
+        for folder in [claim.entry(), claim.out()] {
             disk.make_folder(&folder)?;
         }
         Ok(Some(claim))
@@ -64,7 +64,7 @@ impl Claim {
         self.entry().join(OUT)
     }
 
-    /// What survives a kill.
+    /// What survives a kill; it is not made until a stage has something to keep.
     pub fn checkpoint(&self) -> PathBuf {
         self.folder.join("checkpoint")
     }
@@ -93,8 +93,8 @@ impl Claim {
     /// Gives the claim up and keeps the checkpoints, if there are any.
     pub fn leave(self) {
         let _ = self.disk.remove_folder(&self.entry());
-        let empty = fs::read_dir(self.checkpoint()).is_ok_and(|mut files| files.next().is_none());
-        if empty {
+        let holds_some = fs::read_dir(self.checkpoint()).is_ok_and(|mut files| files.next().is_some());
+        if !holds_some {
             self.finish();
         }
     }

@@ -25,6 +25,7 @@ fn seal(content: &[u8]) -> blake3::Hash {
 /// Makes `content` the newest checkpoint in `folder`.
 pub(super) fn store(folder: &Path, mut content: Vec<u8>) -> io::Result<()> {
     content.extend_from_slice(seal(&content).as_bytes());
+    fs::create_dir_all(folder)?;
     let (next, latest) = (folder.join(NEXT), folder.join(LATEST));
     write_whole(&next, &content)?;
     if latest.exists() {
