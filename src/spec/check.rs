@@ -19,14 +19,14 @@ use crate::stage::{ExternalFile, Port, StageKind};
 use crate::stages;
 
 /// Files by the folder that a path starts from and the path as it is written.
-pub type Found = HashMap<(Arc<Path>, String), Result<Arc<[ExternalFile]>, String>>;
+pub type FoundFiles = HashMap<(Arc<Path>, String), Result<Arc<[ExternalFile]>, String>>;
 
 /// Checks drafts, and remembers what later ones will need again.
 #[derive(Default)]
 pub struct Checker {
     declared: Declared,
     /// Paths that were looked up.
-    pub found: Found,
+    pub found: FoundFiles,
 }
 
 impl Checker {

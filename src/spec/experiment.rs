@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::check::{Checker, Found};
+use super::check::{Checker, FoundFiles};
 use super::document::{self, Data, Name, Node, Place, Source};
 use super::draft::{self, Draft, only, place_of, text, whole};
 use super::faults::{Faults, suggest};
@@ -37,7 +37,7 @@ pub struct Experiment {
     /// The TOML file.
     pub path: PathBuf,
     /// Paths in the TOML files and what they were found to mean.
-    pub found: Found,
+    pub found: FoundFiles,
 }
 
 /// Name of an experiment's file in its folder.

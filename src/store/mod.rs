@@ -26,7 +26,7 @@ pub mod index;
 pub mod key;
 pub mod lock;
 pub mod memory;
-pub mod place;
+pub mod mount;
 pub mod runs;
 pub mod snapshot;
 pub mod sweep;
@@ -107,7 +107,7 @@ impl Store {
                 is_new = true;
             }
         }
-        place::check(&disk, root, is_new)?;
+        mount::check(&disk, root, is_new)?;
         let hold = Hold::shared(&disk, root)?.map(Arc::new);
         Ok(Self { writable: true, _hold: hold, ..Self::view_on(root, disk, boot) })
     }
