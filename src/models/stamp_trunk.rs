@@ -2,7 +2,7 @@
 //! table 3): 4 x 4 and 5 x 5 convolutions with ReLU, two max-poolings; 21-pixel stamps become 2304 features.
 
 use crate::nn::layers::Conv2d;
-use crate::nn::ops::conv2d::Shape;
+use crate::nn::ops::conv2d::{Activation, Shape};
 use crate::nn::{Backend, Builder, Image, Made, Matrix, Pass};
 
 /// Side of the inner kernels.
@@ -16,7 +16,7 @@ impl StampTrunk {
     pub(super) fn new<B: Backend>(builder: &mut Builder<B>, name: &str, channels: usize) -> Made<Self, B> {
         let mut layer = |number: usize, inputs, outputs, kernel, padding| {
             let shape = Shape { outputs, kernel, stride: 1, padding };
-            Conv2d::new(builder, &format!("{name}.conv{number}"), inputs, shape)
+            Ok(Conv2d::new(builder, &format!("{name}.conv{number}"), inputs, shape)?.then(Activation::Relu))
         };
         let same = KERNEL / 2;
         let convolutions = [
@@ -38,8 +38,7 @@ impl StampTrunk {
     /// `[n, crop, crop, channel]` to `[n, features]`.
     pub(super) fn forward<B: Backend>(&self, pass: &Pass<B>, mut x: Image<B>) -> Made<Matrix<B>, B> {
         for (i, convolution) in self.convolutions.iter().enumerate() {
-            let Image { pixels, batch, side } = convolution.forward(pass, x)?;
-            x = Image { pixels: B::relu(pixels)?, batch, side }; // [n, 24, 24, 32] twice, then [n, 12, 12, 64]
+            x = convolution.forward(pass, x)?; // [n, 24, 24, 32] twice, then [n, 12, 12, 64]
             if i == 1 || i == 4 {
                 x = B::max_pool(x, 2)?; // [n, 12, 12, 32], [n, 6, 6, 64]
             }
