@@ -58,8 +58,8 @@ fn wave(count: usize, phase: f64) -> impl Iterator<Item = f64> {
 }
 
 /// Pixels between 0 and 1.
-fn stamps(count: usize) -> Vec<f32> {
-    wave(count, 0.0).map(|w| (0.5 + 0.5 * w) as f32).collect()
+fn stamps(count: usize, phase: f64) -> Vec<f32> {
+    wave(count, phase).map(|w| (0.5 + 0.5 * w) as f32).collect()
 }
 
 /// The network with the values of `fill`.
@@ -73,10 +73,13 @@ fn filled<B: Backend>(model: &str, settings: &Value) -> Model<B> {
     model
 }
 
+/// Norm to `1e-4`; sum likewise, or to `2e-5` of the sum of absolute values, as rounding of many values adds up.
 fn assert_agrees(what: &str, values: &[f32], (sum, norm): (f64, f64)) {
-    let (own_sum, squares) = values.iter().fold((0.0, 0.0), |(s, q), v| (s + f64::from(*v), q + f64::from(*v).powi(2)));
+    let total = |of: fn(f64) -> f64| values.iter().map(|value| of(f64::from(*value))).sum::<f64>();
+    let (own_sum, absolute, squares) = (total(|v| v), total(f64::abs), total(|v| v * v));
     assert!((squares.sqrt() - norm).abs() < 1e-4 * norm, "{what}: norm {} against {norm}", squares.sqrt());
-    assert!((own_sum - sum).abs() < 1e-4 * sum.abs().max(norm), "{what}: sum {own_sum} against {sum}");
+    let tolerance = (1e-4 * sum.abs().max(norm)).max(2e-5 * absolute);
+    assert!((own_sum - sum).abs() < tolerance, "{what}: sum {own_sum} against {sum}");
 }
 
 /// Output, and gradients of every trained array by name.
@@ -120,10 +123,13 @@ fn check_paths(expected: &Expected, settings: &Value, batch: &Batch) {
     let (loss, gradients) = first_pass(&filled::<Kernels>(expected.model, settings), batch);
     let (composed_loss, composed) = first_pass(&filled::<Composed<Cpu>>(expected.model, settings), batch);
     assert!((loss - composed_loss).abs() < 1e-4 * loss, "{loss} against {composed_loss}");
+    let norm_of = |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    // before a batch norm the true gradient of a bias is zero: what is there is rounding of the others
+    let rounding = 1e-5 * gradients.iter().map(|(_, own)| norm_of(own)).fold(0.0, f64::max);
     for ((name, own), (_, other)) in gradients.iter().zip(&composed) {
-        let norm = own.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let norm = norm_of(own);
         let apart = own.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
-        assert!(apart < 1e-3 * norm + 0.1, "{name}: {apart} apart of {norm}");
+        assert!(apart < 1e-3 * norm + rounding, "{name}: {apart} apart of {norm}");
     }
 }
 

@@ -28,7 +28,9 @@ impl Rotations {
         if self.count == 0 {
             Some("there must be at least one view".into())
         } else if cut > side {
-            Some(format!("a cut of {cut} pixels from stamps of {side} x {side}: make the stamps larger or the cut smaller"))
+            Some(format!(
+                "a cut of {cut} pixels from stamps of {side} x {side}: make the stamps larger or the cut smaller"
+            ))
         } else if !(side - cut).is_multiple_of(2) {
             Some(format!("a cut of {cut} pixels has no centre in common with stamps of {side} x {side}"))
         } else {

@@ -148,7 +148,10 @@ impl Training<'_> {
             classifier: model.card.model.clone(),
             train_counts: labels.train_counts.clone(),
         };
-        Ok(Predictions { facts, rows: rows.iter().zip(found).map(|(row, found)| labels.prediction(*row, found)).collect() })
+        Ok(Predictions {
+            facts,
+            rows: rows.iter().zip(found).map(|(row, found)| labels.prediction(*row, found)).collect(),
+        })
     }
 
     /// The loss on the labelled rows of each split, as training sees it but without dropout.

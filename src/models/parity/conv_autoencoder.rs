@@ -57,5 +57,5 @@ const EXPECTED: Expected = Expected {
 #[test]
 fn equals_pytorch() {
     let settings = (entry::<Kernels>(EXPECTED.model).unwrap().defaults)();
-    check(&EXPECTED, &settings, &Batch::from_columns(4, [("stamps", stamps(4 * 3 * 441))]));
+    check(&EXPECTED, &settings, &Batch::from_columns(4, [("stamps", stamps(4 * 3 * 441, 0.0))]));
 }

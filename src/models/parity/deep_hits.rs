@@ -62,7 +62,8 @@ const EXPECTED: Expected = Expected {
 #[test]
 fn equals_pytorch() {
     let settings = (entry::<Kernels>(EXPECTED.model).unwrap().defaults)();
-    let settings = serde_json::json!({ "channels": 4, "crop": 21, "classes": 2, "dropout": 0.0, "leak": settings["leak"] });
-    let columns = [("stamps", stamps(4 * 4 * 441)), ("class", vec![0.0, 1.0, 1.0, 0.0])];
+    let settings =
+        serde_json::json!({ "channels": 4, "crop": 21, "classes": 2, "dropout": 0.0, "leak": settings["leak"] });
+    let columns = [("stamps", stamps(4 * 4 * 441, 0.0)), ("class", vec![0.0, 1.0, 1.0, 0.0])];
     check(&EXPECTED, &settings, &Batch::from_columns(4, columns));
 }

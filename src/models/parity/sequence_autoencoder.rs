@@ -56,6 +56,6 @@ const EXPECTED: Expected = Expected {
 fn equals_pytorch() {
     let settings = (entry::<Kernels>(EXPECTED.model).unwrap().defaults)();
     let dynamic = wave(150, 1.0).map(|w| w as f32).collect();
-    let columns = [("stamps", stamps(15 * 2 * 441)), ("dynamic", dynamic), ("length", vec![5.0; 3])];
+    let columns = [("stamps", stamps(15 * 2 * 441, 0.0)), ("dynamic", dynamic), ("length", vec![5.0; 3])];
     check(&EXPECTED, &settings, &Batch::from_columns(3, columns));
 }

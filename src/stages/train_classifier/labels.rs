@@ -120,10 +120,7 @@ impl Labels {
 }
 
 /// The class of each label.
-fn renamed(
-    classes: &[String],
-    merge: &BTreeMap<String, Vec<String>>,
-) -> Result<BTreeMap<String, String>, StageError> {
+fn renamed(classes: &[String], merge: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, String>, StageError> {
     let mut renamed: BTreeMap<String, String> = classes.iter().map(|class| (class.clone(), class.clone())).collect();
     let mut taken = BTreeSet::new();
     for (name, label) in merge.iter().flat_map(|(name, labels)| labels.iter().map(move |label| (name, label))) {

@@ -64,7 +64,8 @@ fn run(seed: u64, set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
 fn it_learns_and_judges_the_labelled_rows() {
     let bench = run(1, &[]).unwrap();
     let names: Vec<String> = bench.bytes().into_keys().collect();
-    let files = ["history.csv", "metrics.csv", "model.json", "predictions.csv", "predictions.json", "weights.safetensors"];
+    let files =
+        ["history.csv", "metrics.csv", "model.json", "predictions.csv", "predictions.json", "weights.safetensors"];
     assert_eq!(names, files);
     let predictions = Predictions::open(&bench.out()).unwrap();
     assert_eq!(predictions.facts.classes, ["AGN", "SN", "VS", "bogus"]);
