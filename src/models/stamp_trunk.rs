@@ -1,32 +1,40 @@
 //! The convolutional trunk of Deep-HiTS, the Stamp Classifier and the Temporal Stamp Classifier (Carrasco-Davis et al. 2021,
-//! table 3): 4 x 4 and 5 x 5 convolutions with ReLU, two max-poolings; 21-pixel stamps become 2304 features.
+//! table 3; Cabrera-Vives et al. 2017, figure 2): a 4 x 4 and four inner convolutions, two max-poolings; 21-pixel stamps
+//! become 2304 features.
 
 use crate::nn::layers::Conv2d;
 use crate::nn::ops::conv2d::Shape;
+use crate::nn::ops::relu::leaky;
 use crate::nn::{Backend, Builder, Image, Made, Matrix, Pass};
-
-/// Side of the inner kernels.
-const KERNEL: usize = 5;
 
 pub(super) struct StampTrunk {
     convolutions: [Conv2d; 5],
+    /// Slope of the activations below zero.
+    leak: f32,
 }
 
 impl StampTrunk {
-    pub(super) fn new<B: Backend>(builder: &mut Builder<B>, name: &str, channels: usize) -> Made<Self, B> {
+    /// Inner kernels of side `kernel`, odd; activations are ReLU if `leak` is 0.
+    pub(super) fn new<B: Backend>(
+        builder: &mut Builder<B>,
+        name: &str,
+        channels: usize,
+        kernel: usize,
+        leak: f32,
+    ) -> Made<Self, B> {
         let mut layer = |number: usize, inputs, outputs, kernel, padding| {
             let shape = Shape { outputs, kernel, stride: 1, padding };
             Conv2d::new(builder, &format!("{name}.conv{number}"), inputs, shape)
         };
-        let same = KERNEL / 2;
+        let same = kernel / 2;
         let convolutions = [
             layer(1, channels, 32, 4, 3)?,
-            layer(2, 32, 32, KERNEL, same)?,
-            layer(3, 32, 64, KERNEL, same)?,
-            layer(4, 64, 64, KERNEL, same)?,
-            layer(5, 64, 64, KERNEL, same)?,
+            layer(2, 32, 32, kernel, same)?,
+            layer(3, 32, 64, kernel, same)?,
+            layer(4, 64, 64, kernel, same)?,
+            layer(5, 64, 64, kernel, same)?,
         ];
-        Ok(Self { convolutions })
+        Ok(Self { convolutions, leak })
     }
 
     /// Features of a stamp of side `crop`: `64 q²` with `q = ⌊(crop + 3) / 4⌋` after two poolings.
@@ -39,11 +47,16 @@ impl StampTrunk {
     pub(super) fn forward<B: Backend>(&self, pass: &Pass<B>, mut x: Image<B>) -> Made<Matrix<B>, B> {
         for (i, convolution) in self.convolutions.iter().enumerate() {
             let Image { pixels, batch, side } = convolution.forward(pass, x)?;
-            x = Image { pixels: B::relu(pixels)?, batch, side }; // [n, 24, 24, 32] twice, then [n, 12, 12, 64]
+            x = Image { pixels: activated::<B>(pixels, self.leak)?, batch, side }; // [n, 24, 24, 32] twice, then [n, 12, 12, 64]
             if i == 1 || i == 4 {
                 x = B::max_pool(x, 2)?; // [n, 12, 12, 32], [n, 6, 6, 64]
             }
         }
         B::flatten(x)
     }
+}
+
+/// ReLU, leaky if `leak` is not 0.
+pub(super) fn activated<B: Backend>(x: Matrix<B>, leak: f32) -> Made<Matrix<B>, B> {
+    if leak == 0.0 { B::relu(x) } else { leaky::<B>(x, leak) }
 }

@@ -48,7 +48,7 @@ pub fn bench<B: Backend>(model: &mut Model<B>, batch: &Batch, steps: usize) -> R
     let train_ms = median_ms(steps, || model.train_step(&mut adam, batch, ChaCha8Rng::seed_from_u64(0)).map(drop))?;
     let infer_ms = median_ms(steps, || {
         let mut pass = Pass::inference(&model.weights);
-        model.network.reconstruct(&mut pass, batch).map(drop).map_err(NnError::device)
+        model.network.output(&mut pass, batch).map(drop).map_err(NnError::device)
     })?;
     let per_second = |ms: f64| rounded(batch.rows as f64 / ms * 1e3, 1);
     Ok(Timing {

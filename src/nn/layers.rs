@@ -9,7 +9,7 @@ use super::ops::{conv2d, dropout::dropout, gru::Alive};
 use super::pass::Pass;
 use super::weights::{Builder, Slot};
 
-/// Convolution with bias; Glorot-uniform weights, bias zero.
+/// Convolution with bias; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Slot,
@@ -22,7 +22,7 @@ impl Conv2d {
     pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, shape: conv2d::Shape) -> Made<Self, B> {
         let kernel = [shape.outputs, inputs, shape.kernel, shape.kernel];
         Ok(Self {
-            weight: builder.glorot(format!("{name}.weight"), &kernel)?,
+            weight: builder.layer(format!("{name}.weight"), &kernel)?,
             bias: builder.constant(format!("{name}.bias"), shape.outputs, 0.0)?,
             shape,
         })
@@ -75,7 +75,7 @@ impl BatchNorm {
     }
 }
 
-/// Fully connected; Glorot-uniform weights, bias zero.
+/// Fully connected; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Linear {
     weight: Slot,
@@ -87,7 +87,7 @@ impl Linear {
     /// Weights `NAME.weight [output, input]` and `NAME.bias`.
     pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, outputs: usize) -> Made<Self, B> {
         Ok(Self {
-            weight: builder.glorot(format!("{name}.weight"), &[outputs, inputs])?,
+            weight: builder.layer(format!("{name}.weight"), &[outputs, inputs])?,
             bias: builder.constant(format!("{name}.bias"), outputs, 0.0)?,
             outputs,
         })

@@ -28,8 +28,9 @@ pub(crate) use dfdx::tensor::Cpu;
 pub use error::NnError;
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
+pub use ops::cross_entropy::softmax;
 pub use ops::gru::Alive;
 pub use pass::Pass;
 #[cfg(test)]
 pub(crate) use track::backward;
-pub use weights::{Builder, Slot, Weights};
+pub use weights::{Builder, Slot, Start, Weights};

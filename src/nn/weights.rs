@@ -92,17 +92,32 @@ impl<B: Backend> Weights<B> {
     }
 }
 
+/// How the weights of convolutions and linear layers start: uniform in `±bound`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// `bound = √(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier in [1]; the default of Keras, so of [2]).
+    Glorot,
+    /// `bound = √(6 / fan in)` (He et al. 2015), as in [3].
+    He,
+}
+
 /// Makes the starting values of a network from a seed, layer by layer.
 #[derive(Debug)]
 pub struct Builder<B: Backend> {
     weights: Weights<B>,
     random: ChaCha8Rng,
+    start: Start,
 }
 
 impl<B: Backend> Builder<B> {
     /// Nothing yet.
     pub fn new(seed: u64) -> Self {
-        Self { weights: Weights { entries: Vec::new() }, random: ChaCha8Rng::seed_from_u64(seed) }
+        Self { weights: Weights { entries: Vec::new() }, random: ChaCha8Rng::seed_from_u64(seed), start: Start::Glorot }
+    }
+
+    /// Layers from here on start so.
+    pub fn start(&mut self, start: Start) {
+        self.start = start;
     }
 
     /// The finished values.
@@ -110,11 +125,14 @@ impl<B: Backend> Builder<B> {
         self.weights
     }
 
-    /// Uniform in `±√(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier in [1]; the default of Keras, so
-    /// of [2]). Shape `[output, input, ..]`; the fans count the taps of a kernel.
-    pub(crate) fn glorot(&mut self, name: String, shape: &[usize]) -> Made<Slot, B> {
+    /// The weight of a layer, shape `[output, input, ..]`; the fans count the taps of a kernel.
+    pub(crate) fn layer(&mut self, name: String, shape: &[usize]) -> Made<Slot, B> {
         let taps: usize = shape[2..].iter().product();
-        self.uniform(name, shape, (6.0 / ((shape[0] + shape[1]) * taps) as f32).sqrt())
+        let fans = match self.start {
+            Start::Glorot => shape[0] + shape[1],
+            Start::He => shape[1],
+        };
+        self.uniform(name, shape, (6.0 / (fans * taps) as f32).sqrt())
     }
 
     /// Uniform in `±bound`.

@@ -113,7 +113,7 @@ impl Training<'_> {
         let mut writer = ArrayWriter::create(self.job.out.join("reconstructions.npy"), &shape)?;
         for row in rows {
             let mut made = Vec::new();
-            model.reconstruct(&ImageRows { images: &self.stamps.images, rows: &[row] }, 1, |_, values| {
+            model.outputs(&ImageRows { images: &self.stamps.images, rows: &[row] }, 1, |_, values| {
                 made = values;
                 Ok(())
             })?;

@@ -48,8 +48,6 @@ crate::keys! {
         validate_every: usize = 10, at_least(1), added_later();
         /// Steps that follow each better validation at least, with `steps` (Carrasco-Davis et al. 2021: 10,000).
         extend: usize = 0, added_later();
-        /// Whether small classes are seen as often as the largest, by replication within each epoch, or as they are.
-        balance: BalanceWord = BalanceWord::None, added_later();
     }
 }
 
@@ -86,6 +84,15 @@ crate::choice! {
         None = "none",
         /// All classes equally often.
         Oversample = "oversample",
+    }
+}
+
+impl From<BalanceWord> for Balance {
+    fn from(word: BalanceWord) -> Self {
+        match word {
+            BalanceWord::None => Self::None,
+            BalanceWord::Oversample => Self::Oversample,
+        }
     }
 }
 
@@ -152,10 +159,7 @@ impl TrainingKeys {
                 DecayWord::Step => Decay::Step { every: self.decay_every, factor: self.decay_factor },
             },
             warm_up: self.warm_up,
-            balance: match self.balance {
-                BalanceWord::None => Balance::None,
-                BalanceWord::Oversample => Balance::Oversample,
-            },
+            balance: Balance::None,
             seed,
         }
     }
