@@ -4,6 +4,7 @@ pub mod artifacts;
 pub mod classifiers;
 pub mod cli;
 pub mod execute;
+pub mod geometry;
 pub mod graph;
 pub mod metrics;
 pub mod models;

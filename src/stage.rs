@@ -24,6 +24,8 @@ pub enum ArtifactType {
     Features,
     /// Class probabilities.
     Predictions,
+    /// A trained network with the class probabilities that it gives: a model and predictions in one.
+    Classifier,
     /// Metrics.
     Scores,
     /// Files of a user's own program.
@@ -32,13 +34,14 @@ pub enum ArtifactType {
 
 impl ArtifactType {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Alerts,
         Self::Stamps,
         Self::Sequences,
         Self::Model,
         Self::Features,
         Self::Predictions,
+        Self::Classifier,
         Self::Scores,
         Self::Files,
     ];
@@ -52,9 +55,15 @@ impl ArtifactType {
             Self::Model => "model",
             Self::Features => "features",
             Self::Predictions => "predictions",
+            Self::Classifier => "classifier",
             Self::Scores => "scores",
             Self::Files => "files",
         }
+    }
+
+    /// Whether an artifact of this type serves where one of type `wanted` is asked for.
+    pub fn serves_as(self, wanted: Self) -> bool {
+        self == wanted || (self == Self::Classifier && matches!(wanted, Self::Model | Self::Predictions))
     }
 }
 

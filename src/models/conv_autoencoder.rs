@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Built, Entry, boxed, json, settings, uniform};
+use super::{Built, Entry, Task, boxed, json, settings, uniform};
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
 use crate::nn::ops::conv2d::Shape;
 use crate::nn::{Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar};
@@ -45,6 +45,7 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         source: "Astorga et al. 2018 (IJCNN), section III, figure 5",
         defaults: || json(&Settings { channels: 3, crop: 21, latent: 21, maps: 64 }),
         build,
+        task: Task::Reconstruct,
         sequential: false,
         example: |rows| Batch::from_columns(rows, [("stamps", uniform(rows * 3 * 21 * 21, 1))]),
     }
@@ -169,7 +170,7 @@ impl<B: Backend> Network<B> for ConvAutoencoder {
         self.encode_images(pass, self.images(batch)?)
     }
 
-    fn reconstruct(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
+    fn output(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
         let codes = self.encode_images(pass, self.images(batch)?)?;
         Ok(self.decode(pass, codes)?.to_channels_first())
     }

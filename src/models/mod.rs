@@ -1,10 +1,15 @@
 //! The list of networks: what `estampa models`, `bench`, the stages and the tests loop over. A new network is one file
 //! here and one line in [`entries`].
 
+#[cfg(test)]
+mod classifier_tests;
 mod conv_autoencoder;
+mod deep_hits;
 #[cfg(test)]
 mod parity;
+mod rotations;
 mod sequence_autoencoder;
+mod stamp_classifier;
 mod stamp_trunk;
 
 use std::path::Path;
@@ -14,10 +19,22 @@ use serde_json::Value;
 use crate::nn::{Backend, Batch, Builder, Made, Model, ModelCard, Network, NnError};
 
 pub use conv_autoencoder::Settings as ConvAutoencoderSettings;
+pub use deep_hits::Settings as DeepHitsSettings;
+pub use rotations::Rotations;
 pub use sequence_autoencoder::Settings as SequenceAutoencoderSettings;
+pub use stamp_classifier::Settings as StampClassifierSettings;
 
 /// What a build makes, or why the settings do not do.
 type Built<B> = Result<Box<dyn Network<B>>, NnError>;
+
+/// What a network is trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// To reconstruct its input from a code, without labels.
+    Reconstruct,
+    /// To give the probability of each class.
+    Classify,
+}
 
 /// One network of the list.
 pub struct Entry<B: Backend> {
@@ -30,6 +47,8 @@ pub struct Entry<B: Backend> {
     /// Settings when nothing else is said; those of the reference in PyTorch.
     pub defaults: fn() -> Value,
     build: fn(&Value, &mut Builder<B>) -> Built<B>,
+    /// What it is for.
+    pub task: Task,
     /// Whether it reads sequences of detections; otherwise single stamps.
     pub sequential: bool,
     /// A batch of plausible random values for the default settings.
@@ -37,8 +56,8 @@ pub struct Entry<B: Backend> {
 }
 
 /// Every network.
-pub fn entries<B: Backend>() -> [Entry<B>; 2] {
-    [conv_autoencoder::entry(), sequence_autoencoder::entry()]
+pub fn entries<B: Backend>() -> [Entry<B>; 4] {
+    [conv_autoencoder::entry(), sequence_autoencoder::entry(), stamp_classifier::entry(), deep_hits::entry()]
 }
 
 /// The network called `name`.
@@ -78,6 +97,11 @@ fn json<T: serde::Serialize>(settings: &T) -> Value {
 
 fn boxed<B: Backend, N: Network<B> + 'static>(made: Made<N, B>) -> Built<B> {
     made.map(|network| Box::new(network) as Box<dyn Network<B>>).map_err(|fault| NnError::Device(fault.to_string()))
+}
+
+/// The class of each row of a batch.
+fn classes_of(batch: &Batch) -> Vec<usize> {
+    batch.column("class").iter().map(|class| *class as usize).collect()
 }
 
 /// Values in [0, 1) from a fixed sequence, for batches of examples.

@@ -16,11 +16,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::stamp_trunk::StampTrunk;
-use super::{Built, Entry, boxed, json, settings, uniform};
+use super::{Built, Entry, Task, boxed, json, settings, uniform};
 use crate::nn::layers::{Gru, Linear};
 use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
 
 const NAME: &str = "sequence_autoencoder";
+/// Side of the inner kernels of the stamp trunk.
+const KERNEL: usize = 5;
 /// Values of a learned embedding.
 const EMBEDDING: usize = 64;
 
@@ -49,6 +51,7 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         source: "stamp trunk and dynamic metadata of Neira et al. 2024 (arXiv:2405.15073), table 4",
         defaults: || json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes: 0 }),
         build,
+        task: Task::Reconstruct,
         sequential: true,
         example: |rows| {
             let stamps = uniform(rows * 5 * 2 * 21 * 21, 1);
@@ -82,7 +85,7 @@ impl SequenceAutoencoder {
         let Settings { hidden, .. } = sizes;
         let embedding = match sizes.codes {
             0 => {
-                let trunk = StampTrunk::new(builder, "trunk", sizes.channels)?;
+                let trunk = StampTrunk::new(builder, "trunk", sizes.channels, KERNEL, 0.0)?;
                 Some((trunk, Linear::new(builder, "embed", StampTrunk::features(sizes.crop), EMBEDDING)?))
             }
             _ => None,
@@ -179,7 +182,7 @@ impl<B: Backend> Network<B> for SequenceAutoencoder {
     }
 
     /// `[n, step, embedding + dynamic]`.
-    fn reconstruct(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
+    fn output(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
         let alive = self.alive(batch);
         let detections = self.detections(pass, batch)?;
         let codes = self.code(pass, detections, &alive)?;

@@ -10,7 +10,7 @@ use super::ops::{dropout::dropout, gru::Alive};
 use super::pass::Pass;
 use super::weights::{Builder, Slot};
 
-/// Convolution with bias and perhaps an activation; Glorot-uniform weights, bias zero.
+/// Convolution with bias and perhaps an activation; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Slot,
@@ -24,7 +24,7 @@ impl Conv2d {
     pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, shape: conv2d::Shape) -> Made<Self, B> {
         let kernel = [shape.outputs, inputs, shape.kernel, shape.kernel];
         Ok(Self {
-            weight: builder.glorot(format!("{name}.weight"), &kernel)?,
+            weight: builder.layer(format!("{name}.weight"), &kernel)?,
             bias: builder.constant(format!("{name}.bias"), shape.outputs, 0.0)?,
             shape,
             activation: Activation::Linear,
@@ -84,7 +84,7 @@ impl BatchNorm {
     }
 }
 
-/// Fully connected; Glorot-uniform weights, bias zero.
+/// Fully connected; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Linear {
     weight: Slot,
@@ -96,7 +96,7 @@ impl Linear {
     /// Weights `NAME.weight [output, input]` and `NAME.bias`.
     pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, outputs: usize) -> Made<Self, B> {
         Ok(Self {
-            weight: builder.glorot(format!("{name}.weight"), &[outputs, inputs])?,
+            weight: builder.layer(format!("{name}.weight"), &[outputs, inputs])?,
             bias: builder.constant(format!("{name}.bias"), outputs, 0.0)?,
             outputs,
         })

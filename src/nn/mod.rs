@@ -1,7 +1,6 @@
 //! Networks on dfdx, the only folder that names it: operations with their gradients, layers, optimisers, losses, checkpoints.
 //! Knows no stage, no file of the user and no astronomy.
 
-pub mod adam;
 pub mod backend;
 mod batch;
 pub mod bench;
@@ -12,6 +11,7 @@ mod kernels;
 pub mod layers;
 mod network;
 pub mod ops;
+pub mod optimisers;
 mod pass;
 mod track;
 pub mod train;
@@ -28,8 +28,9 @@ pub(crate) use dfdx::tensor::Cpu;
 pub use error::NnError;
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
+pub use ops::cross_entropy::softmax;
 pub use ops::gru::Alive;
 pub use pass::Pass;
 #[cfg(test)]
 pub(crate) use track::backward;
-pub use weights::{Builder, Slot, Weights};
+pub use weights::{Builder, Slot, Start, Weights};

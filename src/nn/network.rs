@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::backend::{Backend, Made, Matrix, Scalar};
 use super::batch::{Batch, Column, Rows};
 use super::error::NnError;
+use super::optimisers::Optimiser;
 use super::pass::Pass;
 use super::weights::Weights;
 use super::{checkpoint, track};
 
-/// A network that learns to reconstruct its input through a code.
+/// A network: it makes codes of rows, and says something of each row that training compares with a target.
 pub trait Network<B: Backend> {
     /// The columns that a batch must hold.
     fn columns(&self) -> Vec<Column>;
@@ -23,10 +24,11 @@ pub trait Network<B: Backend> {
     /// Codes `[row, latent]`.
     fn encode(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Matrix<B>, B>;
 
-    /// What the codes say of the input, `[row, ..]` in the order of the input's column.
-    fn reconstruct(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
+    /// What the network says: an autoencoder reconstructs its input, `[row, ..]` in the order of the input's column; a
+    /// classifier gives scores, `[row, class]` or `[row, step, class]`, whose softmax are probabilities.
+    fn output(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
 
-    /// What reconstructions are compared with, in the same order.
+    /// What outputs are compared with: in the order of a reconstruction, or the class of each row.
     fn targets(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
 }
 
@@ -111,8 +113,8 @@ impl<B: Backend> Model<B> {
         Ok(codes)
     }
 
-    /// Reconstructions of all rows in order, handed over `batch` rows at a time.
-    pub fn reconstruct(
+    /// Outputs of all rows in order, handed over `batch` rows at a time.
+    pub fn outputs(
         &self,
         data: &dyn Rows,
         batch: usize,
@@ -123,13 +125,13 @@ impl<B: Backend> Model<B> {
         for rows in rows.chunks(batch.max(1)) {
             let batch = Batch::gather(data, rows);
             let mut pass = Pass::inference(&self.weights);
-            let made = self.network.reconstruct(&mut pass, &batch).map_err(NnError::device)?;
+            let made = self.network.output(&mut pass, &batch).map_err(NnError::device)?;
             take(&batch, made)?;
         }
         Ok(())
     }
 
-    /// Reconstructions and what they are compared with, handed over `batch` rows at a time.
+    /// Outputs and what they are compared with, handed over `batch` rows at a time.
     pub fn compare(
         &self,
         data: &dyn Rows,
@@ -137,7 +139,7 @@ impl<B: Backend> Model<B> {
         mut take: impl FnMut(&Batch, &[f32], &[f32]),
     ) -> Result<(), NnError> {
         self.each_batch(data, batch, |pass, batch| {
-            take(batch, &self.network.reconstruct(pass, batch)?, &self.network.targets(pass, batch)?);
+            take(batch, &self.network.output(pass, batch)?, &self.network.targets(pass, batch)?);
             Ok(())
         })
     }
@@ -167,10 +169,10 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    /// One training step: forward, loss, backward, Adam, running statistics. Gives the loss before the step.
+    /// One training step: forward, loss, backward, optimiser, running statistics. Gives the loss before the step.
     pub(crate) fn train_step(
         &mut self,
-        adam: &mut super::adam::Adam,
+        optimiser: &mut Optimiser,
         batch: &Batch,
         random: rand_chacha::ChaCha8Rng,
     ) -> Result<f64, NnError> {
@@ -180,7 +182,7 @@ impl<B: Backend> Model<B> {
         let value = f64::from(loss.as_vec()[0]);
         if value.is_finite() {
             let mut gradients = track::backward(loss).map_err(NnError::device)?;
-            adam.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
+            optimiser.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
             statistics.store(&mut self.weights).map_err(NnError::device)?;
         }
         Ok(value)

@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::backend::{Backend, Made, Vector};
+use super::error::NnError;
 use super::track::Track;
 
 /// Where a value lies in [`Weights`].
@@ -33,6 +34,13 @@ impl<B: Backend> Entry<B> {
         let length = values.len();
         self.value = B::Device::default().try_tensor_from_vec(values, (length,))?;
         Ok(())
+    }
+
+    /// Whether it is one of these parts of a network: `trunk` is all that begins with `trunk.`.
+    pub(crate) fn is_under(&self, parts: &[String]) -> bool {
+        parts
+            .iter()
+            .any(|part| self.name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 
     /// What a backward pass left for these values.
@@ -70,10 +78,27 @@ impl<B: Backend> Weights<B> {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
     }
 
+    /// That each of these parts has an array at least; see [`Entry::is_under`].
+    pub(crate) fn check_parts(&self, parts: &[String]) -> Result<(), NnError> {
+        let is_absent = |part: &&String| !self.entries.iter().any(|entry| entry.is_under(std::slice::from_ref(*part)));
+        parts.iter().find(is_absent).map_or(Ok(()), |part| {
+            Err(NnError::UnknownPart { part: part.clone(), names: self.names().map(|(name, _)| name.into()).collect() })
+        })
+    }
+
     /// Number of trained values.
     pub fn parameters(&self) -> usize {
         self.entries.iter().filter(|entry| entry.trained).map(|entry| entry.shape.iter().product::<usize>()).sum()
     }
+}
+
+/// How the weights of convolutions and linear layers start: uniform in `±bound`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// `bound = √(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier in [1]; the default of Keras, so of [2]).
+    Glorot,
+    /// `bound = √(6 / fan in)` (He et al. 2015), as in [3].
+    He,
 }
 
 /// Makes the starting values of a network from a seed, layer by layer.
@@ -81,12 +106,18 @@ impl<B: Backend> Weights<B> {
 pub struct Builder<B: Backend> {
     weights: Weights<B>,
     random: ChaCha8Rng,
+    start: Start,
 }
 
 impl<B: Backend> Builder<B> {
     /// Nothing yet.
     pub fn new(seed: u64) -> Self {
-        Self { weights: Weights { entries: Vec::new() }, random: ChaCha8Rng::seed_from_u64(seed) }
+        Self { weights: Weights { entries: Vec::new() }, random: ChaCha8Rng::seed_from_u64(seed), start: Start::Glorot }
+    }
+
+    /// Layers from here on start so.
+    pub fn start(&mut self, start: Start) {
+        self.start = start;
     }
 
     /// The finished values.
@@ -94,11 +125,14 @@ impl<B: Backend> Builder<B> {
         self.weights
     }
 
-    /// Uniform in `±√(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier in [1]; the default of Keras, so
-    /// of [2]). Shape `[output, input, ..]`; the fans count the taps of a kernel.
-    pub(crate) fn glorot(&mut self, name: String, shape: &[usize]) -> Made<Slot, B> {
+    /// The weight of a layer, shape `[output, input, ..]`; the fans count the taps of a kernel.
+    pub(crate) fn layer(&mut self, name: String, shape: &[usize]) -> Made<Slot, B> {
         let taps: usize = shape[2..].iter().product();
-        self.uniform(name, shape, (6.0 / ((shape[0] + shape[1]) * taps) as f32).sqrt())
+        let fans = match self.start {
+            Start::Glorot => shape[0] + shape[1],
+            Start::He => shape[1],
+        };
+        self.uniform(name, shape, (6.0 / (fans * taps) as f32).sqrt())
     }
 
     /// Uniform in `±bound`.

@@ -40,7 +40,7 @@ impl<'a> Sources<'a> {
     /// Stages that made an artifact of this type, in order.
     pub fn stages(&self, artifact: ArtifactType) -> Vec<&'a str> {
         let mut stages: Vec<&str> = Vec::new();
-        for step in self.record.steps.iter().filter(|s| s.artifact == artifact && !s.is_missing()) {
+        for step in self.record.steps.iter().filter(|s| s.artifact.serves_as(artifact) && !s.is_missing()) {
             if !stages.contains(&step.stage.as_str()) {
                 stages.push(&step.stage);
             }

@@ -240,7 +240,7 @@ fn port_of(kind: &dyn StageKind, input: &Name, faults: &mut Faults) -> Option<&'
 }
 
 fn check_type(port: &Port, input: &Name, node: &Node, source: &str, giver: &dyn StageKind, faults: &mut Faults) {
-    if port.accepts.is_empty() || port.accepts.contains(&giver.output()) {
+    if port.accepts.is_empty() || port.accepts.iter().any(|wanted| giver.output().serves_as(*wanted)) {
         return;
     }
     let (input, takes, kind, makes) = (&input.text, words(port), giver.name(), giver.output().word());

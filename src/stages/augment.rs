@@ -2,7 +2,6 @@
 
 pub mod change;
 pub mod colour;
-pub mod geometry;
 
 use rayon::prelude::*;
 

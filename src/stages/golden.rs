@@ -58,6 +58,9 @@ pub(super) fn table() -> Vec<Case> {
     let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
     let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
     let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
+    let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
+    let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
+    let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
@@ -98,6 +101,8 @@ pub(super) fn table() -> Vec<Case> {
             2,
             &[(AVX512, "8efc74db7138b2db"), (AVX2, "e2874e62e32d0b27")],
         ),
+        case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "f0e289b86ae24ca4")]),
+        case("train_classifier", &[("stamps", "stamps")], &joined, 1, &[(AVX2, "26409de1edc42af3")]),
         case(
             "extract_features",
             &[("stamps", "stamps"), ("model", "model")],

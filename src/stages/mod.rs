@@ -14,6 +14,7 @@ pub mod simulate;
 #[cfg(test)]
 mod testing;
 pub mod train_autoencoder;
+pub mod train_classifier;
 pub mod train_sequence_autoencoder;
 pub mod training;
 
@@ -28,6 +29,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &sequences::SequencesKind,
     &train_autoencoder::TrainAutoencoder,
     &train_sequence_autoencoder::TrainSequenceAutoencoder,
+    &train_classifier::TrainClassifier,
     &extract_features::ExtractFeatures,
     &classify::Classify,
     &compare::Compare,

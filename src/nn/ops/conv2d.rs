@@ -11,7 +11,6 @@ use super::storage::{add_gradient, matrix, take_gradient, tracked, values, vecto
 use crate::nn::backend::{Backend, Kernels, Made, Vector};
 use crate::nn::image::Image;
 use crate::nn::kernels::{Convolution, Geometry};
-use crate::nn::track::fork;
 
 pub use crate::nn::kernels::Activation;
 
@@ -94,10 +93,7 @@ pub(crate) fn composed<B: Backend>(
     let pixels = match activation {
         Activation::Linear => sums,
         Activation::Relu => relu::composed::<B>(sums)?,
-        Activation::LeakyRelu(slope) => {
-            let (sums, copy) = fork(sums);
-            relu::composed::<B>(sums)?.try_mul(1.0 - slope)?.try_add(copy.try_mul(slope)?)?
-        }
+        Activation::LeakyRelu(slope) => relu::leaky::<B>(sums, slope)?,
     };
     Ok(Image { pixels, batch, side })
 }

@@ -3,8 +3,10 @@
 
 pub mod batch_norm;
 pub mod conv2d;
+pub mod cross_entropy;
 pub mod dropout;
 pub mod flatten;
+pub mod groups;
 pub mod gru;
 pub mod linear;
 pub mod loss;

@@ -1,10 +1,11 @@
-//! `max(0, x)`.
+//! `max(0, x)`, and its leaky form `max(0, x) + slope · min(0, x)`.
 
-use dfdx::prelude::{HasShape, SplitTape, Tape, Tensor};
+use dfdx::prelude::{HasShape, SplitTape, Tape, Tensor, TryMul, TrySub};
 use rayon::prelude::*;
 
 use super::storage::{matrix, take_gradient, tracked, values};
 use crate::nn::backend::{Backend, Kernels, Made, Matrix};
+use crate::nn::track::fork;
 
 /// Values per task.
 const BLOCK: usize = 1 << 16;
@@ -33,6 +34,12 @@ pub(crate) fn kernel(x: Matrix<Kernels>) -> Made<Matrix<Kernels>, Kernels> {
     Ok(tracked(output, tape))
 }
 
+/// The leaky form by dfdx, for every device; only Deep-HiTS uses it.
+pub fn leaky<B: Backend>(x: Matrix<B>, slope: f32) -> Made<Matrix<B>, B> {
+    let (x, copy) = fork(x);
+    x.try_relu()?.try_sub(copy.try_negate()?.try_relu()?.try_mul(slope)?)
+}
+
 /// By dfdx.
 pub(crate) fn composed<B: Backend>(x: Matrix<B>) -> Made<Matrix<B>, B> {
     Tensor::try_relu(x)
@@ -49,5 +56,15 @@ mod tests {
             let [x] = x;
             B::relu(x).unwrap()
         });
+        check_both!(Case::new(&[(7, 5)]), |B, x| {
+            let [x] = x;
+            leaky::<B>(x, 0.01).unwrap()
+        });
+    }
+
+    #[test]
+    fn the_leaky_form_keeps_a_share_of_what_is_negative() {
+        let x = crate::nn::matrix::<Kernels>(vec![-2.0, 0.0, 3.0], 1, 3).unwrap();
+        assert_eq!(leaky::<Kernels>(x, 0.25).unwrap().as_vec(), [-0.5, 0.0, 3.0]);
     }
 }

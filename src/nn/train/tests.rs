@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::models;
+use crate::nn::optimisers::{Method, Settings};
 use crate::nn::{Column, Kernels, ModelCard};
 
 /// Blobs of different places and widths, 9 x 9 pixels.
@@ -29,7 +30,20 @@ fn model() -> Model<Kernels> {
 }
 
 fn schedule(epochs: usize) -> Schedule {
-    Schedule { epochs, batch: 8, rate: 1e-3, decay: Decay::Cosine, patience: None, seed: 3 }
+    Schedule {
+        length: Length::Epochs(epochs),
+        patience: None,
+        batch: 8,
+        optimiser: Settings::new(Method::Adam, 1e-3),
+        decay: Decay::Cosine,
+        warm_up: 0,
+        balance: Balance::None,
+        seed: 3,
+    }
+}
+
+fn with_rate(rate: f64, epochs: usize) -> Schedule {
+    Schedule { optimiser: Settings::new(Method::Adam, rate), ..schedule(epochs) }
 }
 
 type Outcome = (Result<Trained, NnError>, Vec<Vec<f32>>);
@@ -46,11 +60,7 @@ fn run_on(rows: usize, schedule: &Schedule, checkpoints: Option<Checkpoints>, wa
 
 /// Ends with `fault` at step `at`, counted from 1 over all epochs of four steps.
 fn end(at: usize, fault: fn() -> NnError) -> impl FnMut(Progress) -> Result<(), NnError> {
-    move |progress| if done(&progress) == at { Err(fault()) } else { Ok(()) }
-}
-
-fn done(progress: &Progress) -> usize {
-    (progress.epoch - 1) * progress.steps + progress.step
+    move |progress| if progress.done == at { Err(fault()) } else { Ok(()) }
 }
 
 /// What a kill is to the training loop: it ends without another word.
@@ -62,7 +72,7 @@ fn killed() -> NnError {
 fn resumed(schedule: &Schedule, checkpoints: Checkpoints) -> (usize, Outcome) {
     let mut first = None;
     let outcome = run(schedule, Some(checkpoints), &mut |progress| {
-        first.get_or_insert((done(&progress), progress.loss.is_none()));
+        first.get_or_insert((progress.done, progress.loss.is_none()));
         Ok(())
     });
     let (done, is_resumed) = first.unwrap();
@@ -75,12 +85,12 @@ fn assert_same(found: Outcome, expected: &Outcome) {
 }
 
 #[test]
-fn the_loss_falls_and_the_best_epoch_is_kept() {
+fn the_loss_falls_and_the_best_weights_are_kept() {
     let (trained, _) = run(&schedule(6), None, &mut |_| Ok(()));
     let trained = trained.unwrap();
     let losses: Vec<f64> = trained.history.iter().map(|epoch| epoch.train_loss).collect();
     assert!(losses[5] < 0.5 * losses[0], "{losses:?}");
-    let best = trained.history[trained.best_epoch - 1].validation_loss;
+    let best = trained.history[trained.best - 1].validation_loss;
     assert!(trained.history.iter().all(|epoch| epoch.validation_loss >= best));
 }
 
@@ -141,14 +151,14 @@ fn checkpoints_of_another_run_are_passed_over() {
     let first = |rows: usize, schedule: &Schedule| {
         let mut first = None;
         run_on(rows, schedule, Some(checkpoints), &mut |progress| {
-            first.get_or_insert(done(&progress));
+            first.get_or_insert(progress.done);
             Err(killed())
         })
         .0
         .unwrap_err();
         first
     };
-    assert_eq!(first(30, &Schedule { rate: 2e-3, ..schedule(3) }), Some(1));
+    assert_eq!(first(30, &with_rate(2e-3, 3)), Some(1));
     assert_eq!(first(30, &Schedule { seed: 4, ..schedule(3) }), Some(1));
     assert_eq!(first(30, &schedule(4)), Some(1));
     assert_eq!(first(29, &schedule(3)), Some(1));
@@ -166,17 +176,17 @@ fn threads_change_no_bit() {
 
 #[test]
 fn a_rate_that_is_too_high_is_named() {
-    let (trained, _) = run(&Schedule { rate: 1e30, ..schedule(5) }, None, &mut |_| Ok(()));
+    let (trained, _) = run(&with_rate(1e30, 5), None, &mut |_| Ok(()));
     let message = trained.unwrap_err().to_string();
     assert!(message.contains("epoch") && message.contains("lower the rate"), "{message}");
 }
 
 #[test]
 fn patience_ends_training() {
-    let (trained, _) = run(&Schedule { rate: 0.0, patience: Some(2), ..schedule(50) }, None, &mut |_| Ok(()));
+    let (trained, _) = run(&Schedule { patience: Some(2), ..with_rate(0.0, 50) }, None, &mut |_| Ok(()));
     let trained = trained.unwrap();
     assert!(trained.history.len() < 50);
-    assert_eq!(trained.history.len(), trained.best_epoch + 2);
+    assert_eq!(trained.history.len(), trained.best + 2);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn predicts_several(counts: &Counts) -> bool {
 
 /// Series, classes and count of each cell on the test split.
 fn cells(sources: &Sources, step: &StepRecord) -> Vec<(String, (String, String), usize)> {
-    if step.artifact == ArtifactType::Predictions {
+    if step.artifact.serves_as(ArtifactType::Predictions) {
         let Some(predictions) = sources.read(step, Predictions::open) else { return Vec::new() };
         let classes = &predictions.facts.classes;
         let rows = predictions.rows.iter().filter(|row| row.split == split::TEST);

@@ -10,7 +10,7 @@ use crate::stages::preprocess::normalise::Sky;
 
 use super::AugmentKeys;
 use super::colour::Colours;
-use super::geometry::Geometry;
+use crate::geometry::Geometry;
 
 /// Most channels that a stamp has.
 const CHANNELS: usize = 4;

@@ -1,0 +1,82 @@
+//! Labelled stamps as rows for a network: pixels, as they are or turned and mirrored, metadata, class.
+
+use crate::artifacts::stamps::Stamps;
+use crate::geometry::Geometry;
+use crate::nn::{Column, Rows};
+
+/// How a stamp is turned and mirrored: the symmetries of a square.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct View(Geometry);
+
+impl View {
+    /// All eight, the stamp as it is first.
+    pub(super) const ALL: [Self; 8] = {
+        const fn view(turns: u8, flip: bool) -> View {
+            View(Geometry { turns, flips: [false, flip], shift: [0.0; 2], degrees: 0.0 })
+        }
+        [
+            view(0, false),
+            view(1, false),
+            view(2, false),
+            view(3, false),
+            view(0, true),
+            view(1, true),
+            view(2, true),
+            view(3, true),
+        ]
+    };
+}
+
+/// Some rows of stamps.
+pub(super) struct StampRows<'a> {
+    stamps: &'a Stamps,
+    classes: &'a [Option<usize>],
+    rows: &'a [usize],
+    view: View,
+}
+
+impl<'a> StampRows<'a> {
+    /// The rows at `rows`; `classes` are those of all rows.
+    pub(super) fn new(stamps: &'a Stamps, classes: &'a [Option<usize>], rows: &'a [usize]) -> Self {
+        Self { stamps, classes, rows, view: View::ALL[0] }
+    }
+
+    /// The same rows, each seen so.
+    pub(super) fn seen(self, view: View) -> Self {
+        Self { view, ..self }
+    }
+}
+
+impl Rows for StampRows<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        vec![
+            Column { name: "stamps", width: self.stamps.images.row_len() },
+            Column { name: "metadata", width: self.stamps.metadata.row_len() },
+            Column { name: "class", width: 1 },
+        ]
+    }
+
+    /// The class of a row without one is 0: nothing reads it, as such rows are never trained on.
+    fn copy_row(&self, row: usize, column: usize, into: &mut [f32]) {
+        let row = self.rows[row];
+        match column {
+            0 if self.view == View::ALL[0] => into.copy_from_slice(self.stamps.images.row(row)),
+            0 => {
+                let (side, mut seen) = (self.stamps.facts.side, Vec::with_capacity(into.len()));
+                for plane in self.stamps.images.row(row).chunks_exact(side * side) {
+                    self.view.0.apply(plane, side, side, &mut seen);
+                }
+                into.copy_from_slice(&seen);
+            }
+            1 => into.copy_from_slice(self.stamps.metadata.row(row)),
+            _ => into.fill(self.classes[row].unwrap_or_default() as f32),
+        }
+    }
+    fn class(&self, row: usize) -> Option<usize> {
+        self.classes[self.rows[row]]
+    }
+}
