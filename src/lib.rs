@@ -6,6 +6,7 @@ pub mod cli;
 pub mod execute;
 pub mod geometry;
 pub mod graph;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod nn;
@@ -17,3 +18,6 @@ pub mod stage;
 pub mod stages;
 pub mod store;
 pub mod ztf;
+
+#[global_allocator]
+static MEMORY: memory::Keeping = memory::Keeping;
