@@ -4,7 +4,7 @@
 //! Weights move by the training split, the validation split chooses when, the test split only measures.
 
 mod labels;
-mod offers;
+pub mod offers;
 mod rows;
 
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};

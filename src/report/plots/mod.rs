@@ -3,8 +3,10 @@
 pub mod ablation;
 pub mod bars;
 pub mod confusion;
+pub mod det;
 pub mod latent;
 pub mod loss;
+mod rates;
 pub mod reconstructions;
 pub mod reliability;
 pub mod roc;
@@ -40,6 +42,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &bars::Bars,
     &confusion::Confusion,
     &roc::Roc,
+    &det::Det,
     &reliability::Reliability,
     &loss::Loss,
     &reconstructions::Reconstructions,
