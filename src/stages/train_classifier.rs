@@ -41,8 +41,6 @@ crate::keys! {
     pub struct ClassifierKeys {
         /// Whether small classes are seen as often as the largest, by replication within each epoch (Carrasco-Davis et al. 2021), or as they are.
         balance: BalanceWord = BalanceWord::None;
-        /// Labels put together under a name of their own, such as `{ real = ["AGN", "SN", "VS", "asteroid"] }`; other labels stay classes.
-        merge: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
         /// What is judged: each stamp as it is, or the mean probability over its eight turned and mirrored views (after Krizhevsky et al. 2012, section 4.1).
         views: Views = Views::One;
     }
@@ -84,7 +82,7 @@ impl StageKind for TrainClassifier {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: ClassifierKeys = job.keys()?;
         let stamps = Stamps::open(job.input("stamps")?)?;
-        let labels = Labels::new(&stamps.index, &stamps.facts.classes, &keys.merge)?;
+        let labels = Labels::new(&stamps.index, &stamps.facts.classes)?;
         on_device(job, &Training { job, stamps: &stamps, labels: &labels, keys })
     }
 }

@@ -246,6 +246,51 @@ mod tests {
     use crate::stage::ArtifactType;
     use crate::stages::golden;
 
+    #[test]
+    fn keys_become_the_schedule_that_they_say() {
+        let mut params: Params =
+            TrainingKeys::keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
+        let schedule = |params: &Params| TrainingKeys::read(params).unwrap().schedule(9);
+        let before = schedule(&params);
+        assert_eq!(before.length, Length::Epochs(30));
+        assert_eq!(before.optimiser, Settings::new(Method::Adam, 0.001));
+        assert_eq!((before.decay, before.warm_up, before.patience, before.seed), (Decay::Cosine, 0, None, 9));
+        assert_eq!(TrainingKeys::faults(&params), []);
+        let text = |word: &str| Value::Text(word.into());
+        let set = [
+            ("steps", Value::Int(30_000)),
+            ("extend", Value::Int(10_000)),
+            ("decay", text("step")),
+            ("decay_every", Value::Int(1000)),
+            ("optimiser", text("sgd")),
+            ("momentum", Value::Float(0.5)),
+            ("clip", Value::Float(2.0)),
+            ("group", Value::List(vec![text("logits")])),
+        ];
+        for (name, value) in set {
+            params.insert(name, value);
+        }
+        let after = schedule(&params);
+        assert_eq!(after.length, Length::Steps { steps: 30_000, validate_every: 10, extend: 10_000 });
+        assert_eq!(after.decay, Decay::Step { every: 1000, factor: 0.5 });
+        let optimiser = Settings { momentum: 0.5, clip: Some(2.0), group: vec!["logits".into()], ..before.optimiser };
+        assert_eq!(after.optimiser, Settings { method: Method::Sgd, ..optimiser });
+        assert_eq!(TrainingKeys::faults(&params), []);
+        for (name, value) in [("decay", text("cosine")), ("optimiser", text("adam")), ("clip", Value::Float(0.0))] {
+            let mut wrong = params.clone();
+            wrong.insert(name, value);
+            assert_eq!(TrainingKeys::faults(&wrong).len(), 1, "{name}");
+        }
+        params.insert("steps", Value::Nothing);
+        assert_eq!(TrainingKeys::faults(&params)[0].0, "extend");
+    }
+
+    #[test]
+    fn parts_are_the_beginnings_of_names() {
+        let names = ["trunk.conv1.weight".to_owned(), "trunk.conv1.bias".into()];
+        assert_eq!(parts(&names), ["trunk", "trunk.conv1", "trunk.conv1.bias", "trunk.conv1.weight"]);
+    }
+
     /// A rate beyond what the keys allow, for every kind that trains: with some inputs no other makes the loss leave the
     /// numbers.
     #[test]

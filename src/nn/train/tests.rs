@@ -15,6 +15,9 @@ impl Rows for Blobs {
     fn columns(&self) -> Vec<Column> {
         vec![Column { name: "stamps", width: 81 }]
     }
+    fn class(&self, row: usize) -> Option<usize> {
+        Some(usize::from(row % 7 == 0))
+    }
     fn copy_row(&self, row: usize, _: usize, into: &mut [f32]) {
         let (x, y, width) = ((row % 5) as f32 + 2.0, (row % 7) as f32 + 1.0, 1.0 + (row % 3) as f32);
         for (i, value) in into.iter_mut().enumerate() {
@@ -44,6 +47,23 @@ fn schedule(epochs: usize) -> Schedule {
 
 fn with_rate(rate: f64, epochs: usize) -> Schedule {
     Schedule { optimiser: Settings::new(Method::Adam, rate), ..schedule(epochs) }
+}
+
+/// Every length, rule, decay and balance at least once, beside [`schedule`].
+fn others() -> Vec<(&'static str, Schedule)> {
+    let steps = |validate_every, extend| Length::Steps { steps: 7, validate_every, extend };
+    let by = |method| Settings { momentum: 0.9, weight_decay: 1e-3, clip: Some(5.0), ..Settings::new(method, 1e-3) };
+    let group = |method| Settings { group: vec!["encoder".into()], group_rate: 0.5, ..by(method) };
+    let constant = Schedule { decay: Decay::Constant, ..schedule(2) };
+    let falling = Schedule { decay: Decay::Step { every: 1, factor: 0.5 }, warm_up: 3, ..schedule(2) };
+    vec![
+        ("steps", Schedule { length: steps(3, 0), ..schedule(0) }),
+        ("steps that are extended", Schedule { length: steps(2, 4), optimiser: by(Method::AdamW), ..constant.clone() }),
+        ("patience", Schedule { length: steps(1, 0), patience: Some(2), ..with_rate(0.0, 0) }),
+        ("momentum", Schedule { optimiser: by(Method::Sgd), ..falling.clone() }),
+        ("balance", Schedule { balance: Balance::Oversample, optimiser: group(Method::AmsGrad), ..falling }),
+        ("balanced steps", Schedule { length: steps(5, 0), balance: Balance::Oversample, ..constant }),
+    ]
 }
 
 type Outcome = (Result<Trained, NnError>, Vec<Vec<f32>>);
@@ -105,6 +125,95 @@ fn an_interrupted_run_goes_on_at_the_same_step_and_ends_with_the_same_bytes() {
         let (first, outcome) = resumed(&schedule(3), checkpoints);
         assert_eq!(first, at);
         assert_same(outcome, &whole);
+    }
+}
+
+#[test]
+fn every_schedule_goes_on_at_any_step_and_ends_with_the_same_bytes() {
+    for (name, schedule) in others() {
+        let mut steps = 0;
+        let whole = run(&schedule, None, &mut |progress| {
+            steps = progress.done;
+            Ok(())
+        });
+        assert!(steps > 1, "{name}");
+        for at in 1..=steps {
+            let folder = tempfile::tempdir().unwrap();
+            let checkpoints = Checkpoints::within(folder.path());
+            let (stopped, _) = run(&schedule, Some(checkpoints), &mut end(at, || NnError::Interrupted));
+            assert!(matches!(stopped, Err(NnError::Interrupted)), "{name}, step {at}");
+            let (first, outcome) = resumed(&schedule, checkpoints);
+            assert_eq!(first, at, "{name}");
+            assert_same(outcome, &whole);
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit_of_any_schedule() {
+    for (name, schedule) in others() {
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| run(&schedule, None, &mut |_| Ok(())).1)
+        };
+        assert!(with(1) == with(3), "{name}");
+    }
+}
+
+#[test]
+fn better_validations_extend_the_horizon() {
+    let length = Length::Steps { steps: 3, validate_every: 2, extend: 5 };
+    // At this rate a few steps are better each time; at rate 0 none is after the first.
+    for (rate, most) in [(0.0, 7), (1e-4, 400)] {
+        let schedule = Schedule { length, decay: Decay::Constant, ..with_rate(rate, 0) };
+        let mut totals = Vec::new();
+        let (trained, _) = run(&schedule, None, &mut |progress| {
+            totals.push((progress.done, progress.total));
+            if progress.done == most { Err(NnError::Interrupted) } else { Ok(()) }
+        });
+        let best_before = |done: usize, history: &[Round]| {
+            let past = history.iter().filter(|round| round.at < done);
+            past.fold((0, f64::INFINITY), |best, round| {
+                if round.score() < best.1 { (round.at, round.score()) } else { best }
+            })
+        };
+        let Ok(trained) = trained else { panic!("it did not end within {most} steps") };
+        for (done, total) in totals.iter().copied() {
+            let (best, _) = best_before(done, &trained.history);
+            assert_eq!(total, if best == 0 { 3 } else { 3.max(best + 5) }, "step {done} at rate {rate}");
+        }
+        assert_eq!(totals.last().map(|(done, _)| *done), Some(trained.best + 5), "rate {rate}");
+        assert_eq!(trained.history.last().map(|round| round.at), Some(trained.best + 5), "the last step is validated");
+    }
+}
+
+#[test]
+fn balanced_epochs_have_more_steps() {
+    let mut per_epoch = 0;
+    let schedule = Schedule { balance: Balance::Oversample, ..schedule(1) };
+    run(&schedule, None, &mut |progress| {
+        per_epoch = progress.per_epoch;
+        Ok(())
+    })
+    .0
+    .unwrap();
+    assert_eq!(per_epoch, 7, "5 rows of 30 have class 1, 25 class 0: 50 rows in batches of 8");
+}
+
+#[test]
+fn schedules_that_cannot_be_are_refused() {
+    let steps = |steps, validate_every, extend| Length::Steps { steps, validate_every, extend };
+    let cases = [
+        (Schedule { length: Length::Epochs(0), ..schedule(1) }, "one validation"),
+        (Schedule { length: steps(0, 1, 0), ..schedule(1) }, "one validation"),
+        (Schedule { length: steps(1, 0, 0), ..schedule(1) }, "one validation"),
+        (Schedule { batch: 0, ..schedule(1) }, "one row per batch"),
+        (Schedule { length: steps(5, 1, 5), ..schedule(1) }, "cosine"),
+        (Schedule { decay: Decay::Step { every: 0, factor: 0.5 }, ..schedule(1) }, "every 0"),
+    ];
+    for (schedule, word) in cases {
+        let message = run(&schedule, None, &mut |_| Ok(())).0.unwrap_err().to_string();
+        assert!(message.contains(word), "{message}");
     }
 }
 
