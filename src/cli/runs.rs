@@ -32,11 +32,12 @@ pub(super) fn files(session: &Session, plan: &Plan, memory: &Memory) -> Vec<RunF
     let done = session.graph.steps.iter().zip(&plan.steps).filter(|(_, planned)| planned.entry.is_some());
     let mut seen = HashSet::new();
     let lists = done.flat_map(|(step, _)| &step.stage.files).map(|(_, list)| list);
-    let paths: BTreeSet<&Path> =
-        lists.filter(|list| seen.insert(list.as_ptr())).flat_map(|list| list.iter().map(|f| f.path.as_path())).collect();
-    let record = |path: &Path| {
-        Some(RunFile { path: std::path::absolute(path).ok()?, digest: memory.digest(path).ok()? })
-    };
+    let paths: BTreeSet<&Path> = lists
+        .filter(|list| seen.insert(list.as_ptr()))
+        .flat_map(|list| list.iter().map(|f| f.path.as_path()))
+        .collect();
+    let record =
+        |path: &Path| Some(RunFile { path: std::path::absolute(path).ok()?, digest: memory.digest(path).ok()? });
     paths.into_iter().filter_map(record).collect()
 }
 

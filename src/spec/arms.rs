@@ -146,8 +146,13 @@ fn left_out(table: Option<&Node>, faults: &mut Faults) -> Vec<ArmOutline> {
         let settings = kept.flat_map(|(_, (_, _, settings))| settings.clone()).collect();
         ArmOutline { name, named_at: Some(at), settings }
     };
-    let without = parts.iter().enumerate().map(|(i, (label, name, _))| arm(format!("without {label}"), name.place, Some(i)));
-    if parts.is_empty() { Vec::new() } else { std::iter::once(arm("all".into(), table.place, None)).chain(without).collect() }
+    let without =
+        parts.iter().enumerate().map(|(i, (label, name, _))| arm(format!("without {label}"), name.place, Some(i)));
+    if parts.is_empty() {
+        Vec::new()
+    } else {
+        std::iter::once(arm("all".into(), table.place, None)).chain(without).collect()
+    }
 }
 
 /// Arms with names of their own.

@@ -157,7 +157,8 @@ fn verify_of_a_run_looks_at_all_that_it_used_and_at_nothing_else() {
     world.say(&["cache", "verify", "chain@1"]).expect(1, "gone: data.txt");
     world.write("data.txt", "new");
     // The first step read the file, so each run has one of its own; the two behind it have the same bytes in both.
-    let of_old_run = world.artifacts("../meta.json").into_iter().min_by_key(|p| std::fs::metadata(p).unwrap().modified().unwrap());
+    let of_old_run =
+        world.artifacts("../meta.json").into_iter().min_by_key(|p| std::fs::metadata(p).unwrap().modified().unwrap());
     let victim = of_old_run.unwrap().with_file_name("out").join("x.txt");
     flip(&victim, "0", "8");
     world.say(&["cache", "verify", "chain@1"]).expect(0, " 0 damaged");

@@ -81,10 +81,7 @@ fn expect_same_entries(world: &World, calm: &World) {
         let name = left.unwrap().file_name().to_string_lossy().into_owned();
         let key = name.split('-').next().unwrap();
         let entries = std::fs::read_dir(world.path("cache/entries")).unwrap();
-        assert!(
-            entries.map(|kind| kind.unwrap().path().join(key)).any(|place| place.exists()),
-            "{name} is lost"
-        );
+        assert!(entries.map(|kind| kind.unwrap().path().join(key)).any(|place| place.exists()), "{name} is lost");
     }
 }
 

@@ -115,7 +115,8 @@ fn each_setting_of_a_full_set_is_left_out_in_turn() {
         let step = steps.iter().find(|step| step["arm"] == arm && step["stage"] == "s3").unwrap();
         step["key"].as_str().unwrap().to_string()
     };
-    let without = format!("[[arms]]\nname = \"by hand\"\nset = {{ {VALUE} = \"1\", \"s3.environment.MORE\" = \"2\" }}\n");
+    let without =
+        format!("[[arms]]\nname = \"by hand\"\nset = {{ {VALUE} = \"1\", \"s3.environment.MORE\" = \"2\" }}\n");
     let by_hand = World::new();
     five_stages(&by_hand, &without);
     by_hand.run("experiments/graph", 5, 0);
@@ -128,7 +129,11 @@ fn each_setting_of_a_full_set_is_left_out_in_turn() {
 fn faults_of_arms_are_named_with_their_place() {
     let world = World::new();
     let cases = [
-        ("[zip]\n\"s3.environment.A\" = [\"1\", \"2\"]\n\"s4.environment.B\" = [\"1\"]\n", "experiment.toml:6:1", "2 values and"),
+        (
+            "[zip]\n\"s3.environment.A\" = [\"1\", \"2\"]\n\"s4.environment.B\" = [\"1\"]\n",
+            "experiment.toml:6:1",
+            "2 values and",
+        ),
         ("[zip]\n\"s3.environment.A\" = \"1\"\n", "experiment.toml:5:24", "must be a list of values"),
         ("[zip]\n\"s3.environment.A\" = []\n", "experiment.toml:5:24", "has no values"),
         ("[axes]\n\"s3.cpu\" = [1, 2]\n[zip]\n\"s3.cpu\" = [1, 2]\n", "experiment.toml:7:1", "`s3.cpu` varies twice"),
@@ -136,7 +141,11 @@ fn faults_of_arms_are_named_with_their_place() {
         ("[leave_one_out]\ns3 = { cpu = 1 }\n", "experiment.toml:5:8", "write \"stage.key\""),
         ("[leave_one_out]\n\"s3.cpus\" = 1\n", "experiment.toml:5:1", "did you mean `cpu`?"),
         ("[leave_one_uot]\n", "experiment.toml:4:2", "did you mean `leave_one_out`?"),
-        ("[[arms]]\nname = \"all\"\n[leave_one_out]\n\"s3.cpu\" = 1\n", "experiment.toml:5:8", "two arms are called `all`"),
+        (
+            "[[arms]]\nname = \"all\"\n[leave_one_out]\n\"s3.cpu\" = 1\n",
+            "experiment.toml:5:8",
+            "two arms are called `all`",
+        ),
     ];
     for (text, place, what) in cases {
         five_stages(&world, text);
