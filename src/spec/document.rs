@@ -119,8 +119,8 @@ pub fn read(path: &Path, from: Option<Place>, faults: &mut Faults) -> Option<Nod
     }
 }
 
-/// The path without `FOLDER/..`.
-fn shown(path: &Path) -> String {
+/// The path without `FOLDER/..`, for messages.
+pub fn shown(path: &Path) -> String {
     let mut parts: Vec<Component> = Vec::new();
     for part in path.components() {
         match (part, parts.last()) {

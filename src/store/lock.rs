@@ -133,7 +133,7 @@ impl Drop for Lock {
 
 /// The byte that stands for a key. Systems count bytes of a file with a sign.
 fn byte_of(key: &Key) -> u64 {
-    key.0[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) >> 2
+    key.0[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)) >> 2
 }
 
 /// Folder of all that is being made.

@@ -11,6 +11,7 @@ use crate::cli::session::{Places, Session, Target};
 use crate::cli::{Ending, Exit, Outcome, complain, lines, run, say};
 use crate::execute::{self, Options, Request};
 use crate::graph::StepId;
+use crate::spec::document;
 use crate::spec::needs::Needs;
 use crate::stage::Device;
 use crate::store::entry::Meta;
@@ -108,7 +109,7 @@ fn compare(store: &Store, named: &Named) -> usize {
 /// A path as short as it can be said here.
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    document::shown(path.strip_prefix(here).unwrap_or(path))
 }
 
 /// Computes the damaged entries again that a target reaches, layer by layer: what is behind a damaged entry is known
