@@ -7,6 +7,7 @@ pub mod bench;
 mod checkpoint;
 mod error;
 mod image;
+pub mod import;
 mod kernels;
 pub mod layers;
 mod network;
@@ -25,7 +26,7 @@ pub type Cuda = Composed<dfdx::tensor::Cuda>;
 pub use batch::{Batch, Column, Rows};
 #[cfg(test)]
 pub(crate) use dfdx::tensor::Cpu;
-pub use error::NnError;
+pub use error::{ArrayFault, NnError};
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
 pub use ops::cross_entropy::softmax;

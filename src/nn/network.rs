@@ -11,7 +11,7 @@ use super::error::NnError;
 use super::optimisers::Optimiser;
 use super::pass::Pass;
 use super::weights::Weights;
-use super::{checkpoint, track};
+use super::{checkpoint, import, track};
 
 /// A network: it makes codes of rows, and says something of each row that training compares with a target.
 pub trait Network<B: Backend> {
@@ -85,6 +85,11 @@ impl<B: Backend> Model<B> {
     /// Replaces the weights by those of `folder`; names and shapes must be the same.
     pub fn load_weights(&mut self, folder: &Path) -> Result<(), NnError> {
         checkpoint::load_weights(&mut self.weights, &folder.join(WEIGHTS))
+    }
+
+    /// Starts from the weights in the file at `path`, but for the parts in `fresh`, which keep their own.
+    pub fn start_from(&mut self, path: &Path, fresh: &[String]) -> Result<(), NnError> {
+        self.weights.take(import::read(path)?, fresh, path)
     }
 
     /// That `data` hold the columns which the network reads.

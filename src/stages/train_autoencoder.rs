@@ -18,7 +18,7 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{TrainingKeys, Work, on_device, report, write_history};
+use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
@@ -58,8 +58,10 @@ impl StageKind for TrainAutoencoder {
         2
     }
     fn ports(&self) -> &'static [Port] {
-        const PORTS: &[Port] =
-            &[Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." }];
+        const PORTS: &[Port] = &[
+            Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." },
+            INIT,
+        ];
         PORTS
     }
     fn output(&self) -> ArtifactType {
@@ -130,6 +132,7 @@ impl Work for Training<'_> {
         let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
         let images = |rows| ImageRows { images: &self.stamps.images, rows };
         let mut model = models::build::<B>(self.card()?, job.seed)?;
+        prepare(job, &job.keys()?, &mut model)?;
         let schedule = job.keys::<TrainingKeys>()?.schedule(job.seed);
         let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));

@@ -18,7 +18,7 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
-use super::training::{BalanceWord, TrainingKeys, Work, on_device, report, write_history};
+use super::training::{BalanceWord, INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 use labels::Labels;
 use offers::{OFFERS, offer};
 use rows::{StampRows, View};
@@ -60,8 +60,10 @@ impl StageKind for TrainClassifier {
         1
     }
     fn ports(&self) -> &'static [Port] {
-        const PORTS: &[Port] =
-            &[Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps with labels." }];
+        const PORTS: &[Port] = &[
+            Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps with labels." },
+            INIT,
+        ];
         PORTS
     }
     fn output(&self) -> ArtifactType {
@@ -166,6 +168,7 @@ impl Work for Training<'_> {
         let (job, labels) = (self.job, self.labels);
         let card = offer(job.word("model"))?.card(job, &self.stamps.facts, labels.learnt.len())?;
         let mut model = models::build::<B>(card, job.seed)?;
+        prepare(job, &job.keys()?, &mut model)?;
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let (learned, held) = (labels.training(), labels.originals(VALIDATION));

@@ -20,7 +20,7 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{TrainingKeys, Work, on_device, report, write_history};
+use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 use rows::{Codes, SequenceRows};
 
 /// Objects per batch when nothing is learned.
@@ -63,6 +63,7 @@ impl StageKind for TrainSequenceAutoencoder {
                 required: false,
                 help: "A trained stamp autoencoder whose codes, kept as they are, stand for the stamps.",
             },
+            INIT,
         ];
         PORTS
     }
@@ -135,6 +136,7 @@ impl Work for Training<'_> {
         let codes = self.codes()?;
         let split = |name| SequenceRows::new(self.sequences, codes.as_ref(), self.sequences.objects_of(name));
         let mut model = models::build::<B>(self.card(codes.as_ref())?, job.seed)?;
+        prepare(job, &job.keys()?, &mut model)?;
         let schedule = job.keys::<TrainingKeys>()?.schedule(job.seed);
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
