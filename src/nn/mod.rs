@@ -13,6 +13,7 @@ pub mod layers;
 mod network;
 pub mod ops;
 mod pass;
+pub mod recurrent;
 mod track;
 pub mod train;
 mod weights;
@@ -28,8 +29,8 @@ pub(crate) use dfdx::tensor::Cpu;
 pub use error::NnError;
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
+pub use ops::alive::Alive;
 pub use ops::cross_entropy::softmax;
-pub use ops::gru::Alive;
 pub use pass::Pass;
 #[cfg(test)]
 pub(crate) use track::backward;
