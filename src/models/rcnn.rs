@@ -28,9 +28,7 @@ use crate::nn::ops::conv2d::Shape;
 use crate::nn::ops::cross_entropy::cross_entropy;
 use crate::nn::ops::max_pool::even;
 use crate::nn::recurrent::{Recurrent, Unit};
-use crate::nn::{
-    Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix,
-};
+use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
 
 const NAME: &str = "rcnn";
 

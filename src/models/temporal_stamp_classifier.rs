@@ -27,9 +27,7 @@ use super::{Built, Entry, Task, boxed, classes_of, json, settings, uniform};
 use crate::nn::layers::{BatchNorm, Dropout, Linear};
 use crate::nn::ops::{cross_entropy::cross_entropy, groups};
 use crate::nn::recurrent::{Cell, Reader, Reading};
-use crate::nn::{
-    Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix,
-};
+use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
 
 const NAME: &str = "temporal_stamp_classifier";
 /// Values of every dense layer but the last.

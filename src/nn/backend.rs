@@ -93,12 +93,7 @@ pub trait Backend: 'static + Clone + Debug + Default {
     }
 
     /// Gated recurrent unit over time, see [`gru`].
-    fn gru(
-        gates: Matrix<Self>,
-        weight: Vector<Self>,
-        bias: Vector<Self>,
-        alive: Alive,
-    ) -> Made<Matrix<Self>, Self> {
+    fn gru(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {
         gru::composed::<Self>(gates, weight, bias, &alive)
     }
 
@@ -185,12 +180,7 @@ impl Backend for Kernels {
     fn unflatten(x: Matrix<Self>, channels: usize, side: usize) -> Made<Image<Self>, Self> {
         flatten::kernel_back(x, channels, side)
     }
-    fn gru(
-        gates: Matrix<Self>,
-        weight: Vector<Self>,
-        bias: Vector<Self>,
-        alive: Alive,
-    ) -> Made<Matrix<Self>, Self> {
+    fn gru(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {
         gru::kernel(gates, weight, bias, alive)
     }
     fn lstm(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {

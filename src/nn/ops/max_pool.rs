@@ -85,5 +85,10 @@ mod tests {
             let [pixels] = x;
             B::max_pool(Image { pixels, batch: 2, side: 5 }, 2).unwrap().pixels
         });
+        check_both!(Case::new(&[(2 * 25, 3)]), |B, x| {
+            let [pixels] = x;
+            let whole = even::<B>(Image { pixels, batch: 2, side: 5 }).unwrap();
+            B::max_pool(whole, 2).unwrap().pixels
+        });
     }
 }

@@ -2,7 +2,8 @@
 //! the cell. After the last step of a sequence its state stays, so padding changes nothing. Knows no cell.
 
 use dfdx::prelude::{
-    Axes2, Axis, BroadcastTo, HasShape, PermuteTo, ReshapeTo, TensorFromVec, TryAdd, TryConcatAlong, TryMatMul, TryMul,
+    Axes2, Axis, BroadcastTo, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, SplitTape, TensorFromVec, TryAdd,
+    TryConcatAlong, TryMatMul, TryMul,
 };
 
 use super::alive::Alive;
@@ -43,13 +44,17 @@ pub(super) fn unroll<B: Backend>(
             None => here,
         });
     }
-    shown.map_or_else(|| matrix::<B>(Vec::new(), 0, hidden), Ok)
+    let (shown, tape) = shown.map_or_else(|| matrix::<B>(Vec::new(), 0, hidden), Ok)?.split_tape();
+    // what was recorded before the first fork is still with these three
+    let tape = tape.merge(gates.split_tape().1).merge(weight.split_tape().1).merge(bias.split_tape().1);
+    Ok(shown.put_tape(tape))
 }
 
-/// The columns of one gate, or of one part of a state: `width` of them.
+/// The columns of one gate, or of one part of a state: `width` of them. Sliced is a tensor of its own: dfdx sets the gradient
+/// of what it sliced, where others may have added to it.
 pub(super) fn part<B: Backend>(x: Matrix<B>, number: usize, width: usize) -> Made<Matrix<B>, B> {
     let &(rows, columns) = x.shape();
-    if columns == width { Ok(x) } else { x.try_slice((0..rows, number * width..(number + 1) * width)) }
+    if columns == width { Ok(x) } else { x.try_mul(1.0)?.try_slice((0..rows, number * width..(number + 1) * width)) }
 }
 
 /// `after` where `mask [sequence]` is 1, `before` where it is 0.
