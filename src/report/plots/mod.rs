@@ -3,6 +3,7 @@
 pub mod ablation;
 pub mod bars;
 pub mod confusion;
+pub mod detections;
 pub mod latent;
 pub mod loss;
 pub mod reconstructions;
@@ -41,6 +42,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &confusion::Confusion,
     &roc::Roc,
     &reliability::Reliability,
+    &detections::Detections,
     &loss::Loss,
     &reconstructions::Reconstructions,
     &latent::Latent,
