@@ -9,10 +9,12 @@ pub mod brier;
 pub mod calibration;
 pub mod confusion;
 pub mod f1;
+pub mod fnr;
 pub mod log_loss;
 pub mod mcnemar;
 pub mod precision;
 pub mod published;
+pub mod rates;
 pub mod recall;
 pub mod statistics;
 pub mod top2_accuracy;
@@ -31,6 +33,8 @@ pub static METRICS: &[&Metric] = &[
     &precision::PRECISION,
     &f1::F1,
     &auc::AUC,
+    &fnr::FNR_AT_1E2,
+    &fnr::FNR_AT_1E3,
 ];
 
 /// The metric called `name`.

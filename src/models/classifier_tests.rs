@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Task, build, entries};
 use crate::geometry::Geometry;
-use crate::nn::adam::Adam;
+use crate::nn::optimisers::{Method, Optimiser, Settings};
 use crate::nn::{Batch, Kernels, Model, ModelCard, Pass, softmax};
 
 fn defaults(model: &str) -> Value {
@@ -56,7 +56,7 @@ fn every_classifier_learns_sixteen_rows_by_heart() {
     for entry in entries::<Kernels>().iter().filter(|entry| entry.task == Task::Classify) {
         let mut model = built(entry.name, (entry.defaults)());
         let batch = (entry.example)(16);
-        let mut adam = Adam::new(1e-3, &model.weights);
+        let mut adam = Optimiser::new(&Settings::new(Method::Adam, 1e-3), &model.weights).unwrap();
         let mut right = 0;
         for step in 0..400 {
             model.train_step(&mut adam, &batch, ChaCha8Rng::seed_from_u64(step)).unwrap();
@@ -149,7 +149,7 @@ fn sequence_classifiers() -> Vec<Model<Kernels>> {
         built("temporal_stamp_classifier", settings)
     });
     let mut rcnn = defaults("rcnn");
-    for (key, size) in [("maps", 4), ("dense", 8), ("hidden", 8), ("warm_up", 0)] {
+    for (key, size) in [("maps", 4), ("dense", 8), ("hidden", 8), ("renorm_steps", 0)] {
         rcnn[key] = size.into();
     }
     cells.into_iter().chain([built("rcnn", rcnn)]).collect()

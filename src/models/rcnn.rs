@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{Built, Entry, Task, boxed, classes_of, json, settings, swap_outer, uniform};
 use crate::nn::layers::{BatchRenorm, Conv2d, Dropout, Linear};
 use crate::nn::ops::batch_renorm::Limits;
-use crate::nn::ops::conv2d::Shape;
+use crate::nn::ops::conv2d::{Activation, Shape};
 use crate::nn::ops::cross_entropy::cross_entropy;
 use crate::nn::ops::max_pool::even;
 use crate::nn::recurrent::{Recurrent, Unit};
@@ -59,7 +59,7 @@ pub struct Settings {
     /// Largest distance of a batch's mean from the running one that is undone, in deviations.
     pub d_max: f32,
     /// Training steps over which both limits open.
-    pub warm_up: usize,
+    pub renorm_steps: usize,
 }
 
 pub(super) fn entry<B: Backend>() -> Entry<B> {
@@ -111,7 +111,7 @@ impl Settings {
             dropout: 0.5,
             r_max: 3.0,
             d_max: 5.0,
-            warm_up: 5000,
+            renorm_steps: 5000,
         }
     }
 
@@ -133,14 +133,14 @@ struct Rcnn {
 
 impl Rcnn {
     fn new<B: Backend>(builder: &mut Builder<B>, sizes: Settings) -> Made<Self, B> {
-        let Settings { channels, window, classes, maps, dense, hidden, warm_up, .. } = sizes;
-        let limits = (Limits { r: sizes.r_max, d: sizes.d_max }, warm_up);
+        let Settings { channels, window, classes, maps, dense, hidden, renorm_steps, .. } = sizes;
+        let limits = (Limits { r: sizes.r_max, d: sizes.d_max }, renorm_steps);
         let images = window * channels;
         let input = BatchRenorm::new(builder, "input", images, limits)?;
         let mut convolution = |number: usize| {
             let inputs = if number == 1 { images } else { maps };
             let shape = Shape { outputs: maps, kernel: 3, stride: 1, padding: 1 };
-            let convolution = Conv2d::new(builder, &format!("conv{number}"), inputs, shape)?;
+            let convolution = Conv2d::new(builder, &format!("conv{number}"), inputs, shape)?.then(Activation::Relu);
             Ok((convolution, BatchRenorm::new(builder, &format!("norm{number}"), maps, limits)?))
         };
         let convolutions = (1..=6).map(&mut convolution).collect::<Made<_, B>>()?;
@@ -168,8 +168,8 @@ impl Rcnn {
         let mut x = Image::from_channels_first(&images, window * channels, crop)?; // [d, 21, 21, 3]
         x = self.input.forward(pass, x)?;
         for (i, (convolution, norm)) in self.convolutions.iter().enumerate() {
-            let Image { pixels, batch, side } = convolution.forward(pass, x)?;
-            x = norm.forward(pass, Image { pixels: B::relu(pixels)?, batch, side })?; // [d, 21, 21, 64], [d, 11, 11, 64]
+            x = convolution.forward(pass, x)?; // [d, 21, 21, 64], [d, 11, 11, 64]
+            x = norm.forward(pass, x)?;
             if i == 2 || i == 5 {
                 x = B::max_pool(even::<B>(x)?, 2)?; // [d, 11, 11, 64], [d, 6, 6, 64]
             }

@@ -37,14 +37,15 @@ pub trait Backend: 'static + Clone + Debug + Default {
         format!("dfdx {}", device.rsplit("::").next().unwrap_or(device))
     }
 
-    /// Convolution, see [`conv2d`].
+    /// Convolution with what follows it, see [`conv2d`].
     fn conv2d(
         x: Image<Self>,
         weight: Vector<Self>,
         bias: Vector<Self>,
         shape: conv2d::Shape,
+        activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
-        conv2d::composed::<Self>(x, weight, bias, shape)
+        conv2d::composed::<Self>(x, weight, bias, shape, activation)
     }
 
     /// Nearest-neighbour resize to `side x side`, see [`upsample`].
@@ -148,8 +149,9 @@ impl Backend for Kernels {
         weight: Vector<Self>,
         bias: Vector<Self>,
         shape: conv2d::Shape,
+        activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
-        conv2d::kernel(x, weight, bias, shape)
+        conv2d::kernel(x, weight, bias, shape, activation)
     }
     fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
         upsample::kernel(x, side)

@@ -22,6 +22,14 @@ pub enum NnError {
         /// What came out.
         loss: f64,
     },
+    /// A part of a network that has no array.
+    #[error("the network has no part `{part}`")]
+    UnknownPart {
+        /// What was asked for.
+        part: String,
+        /// Names of the arrays that there are.
+        names: Vec<String>,
+    },
     /// Training or validation data that cannot be used.
     #[error("{0}")]
     Data(String),

@@ -7,16 +7,18 @@ use super::backend::{Backend, Made, Matrix};
 use super::image::Image;
 use super::ops::batch_norm::{Mode, Moments};
 use super::ops::batch_renorm::{Corrections, Limits, batch_renorm};
-use super::ops::{conv2d, dropout::dropout};
+use super::ops::conv2d::{self, Activation};
+use super::ops::dropout::dropout;
 use super::pass::Pass;
 use super::weights::{Builder, Slot};
 
-/// Convolution with bias; weights start as the builder says, bias zero.
+/// Convolution with bias and perhaps an activation; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Slot,
     bias: Slot,
     shape: conv2d::Shape,
+    activation: Activation,
 }
 
 impl Conv2d {
@@ -27,12 +29,19 @@ impl Conv2d {
             weight: builder.layer(format!("{name}.weight"), &kernel)?,
             bias: builder.constant(format!("{name}.bias"), shape.outputs, 0.0)?,
             shape,
+            activation: Activation::Linear,
         })
+    }
+
+    /// With an activation, which is computed in the same pass over memory.
+    #[must_use]
+    pub fn then(self, activation: Activation) -> Self {
+        Self { activation, ..self }
     }
 
     /// `[batch, y, x, input]` to `[batch, y', x', output]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: Image<B>) -> Made<Image<B>, B> {
-        B::conv2d(x, pass.weight(self.weight), pass.weight(self.bias), self.shape)
+        B::conv2d(x, pass.weight(self.weight), pass.weight(self.bias), self.shape, self.activation)
     }
 }
 

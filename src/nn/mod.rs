@@ -1,7 +1,6 @@
 //! Networks on dfdx, the only folder that names it: operations with their gradients, layers, optimisers, losses, checkpoints.
 //! Knows no stage, no file of the user and no astronomy.
 
-pub mod adam;
 pub mod backend;
 mod batch;
 pub mod bench;
@@ -12,6 +11,7 @@ mod kernels;
 pub mod layers;
 mod network;
 pub mod ops;
+pub mod optimisers;
 mod pass;
 pub mod recurrent;
 mod track;

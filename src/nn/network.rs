@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::backend::{Backend, Made, Matrix, Scalar};
 use super::batch::{Batch, Column, Rows};
 use super::error::NnError;
+use super::optimisers::Optimiser;
 use super::pass::Pass;
 use super::weights::Weights;
 use super::{checkpoint, track};
@@ -168,10 +169,10 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    /// One training step: forward, loss, backward, Adam, running statistics. Gives the loss before the step.
+    /// One training step: forward, loss, backward, optimiser, running statistics. Gives the loss before the step.
     pub(crate) fn train_step(
         &mut self,
-        adam: &mut super::adam::Adam,
+        optimiser: &mut Optimiser,
         batch: &Batch,
         random: rand_chacha::ChaCha8Rng,
     ) -> Result<f64, NnError> {
@@ -181,7 +182,7 @@ impl<B: Backend> Model<B> {
         let value = f64::from(loss.as_vec()[0]);
         if value.is_finite() {
             let mut gradients = track::backward(loss).map_err(NnError::device)?;
-            adam.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
+            optimiser.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
             statistics.store(&mut self.weights).map_err(NnError::device)?;
         }
         Ok(value)

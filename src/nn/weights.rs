@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::backend::{Backend, Made, Vector};
+use super::error::NnError;
 use super::track::Track;
 
 /// Where a value lies in [`Weights`].
@@ -33,6 +34,13 @@ impl<B: Backend> Entry<B> {
         let length = values.len();
         self.value = B::Device::default().try_tensor_from_vec(values, (length,))?;
         Ok(())
+    }
+
+    /// Whether it is one of these parts of a network: `trunk` is all that begins with `trunk.`.
+    pub(crate) fn is_under(&self, parts: &[String]) -> bool {
+        parts
+            .iter()
+            .any(|part| self.name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 
     /// What a backward pass left for these values.
@@ -68,6 +76,14 @@ impl<B: Backend> Weights<B> {
     /// Names with shapes, in order.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// That each of these parts has an array at least; see [`Entry::is_under`].
+    pub(crate) fn check_parts(&self, parts: &[String]) -> Result<(), NnError> {
+        let is_absent = |part: &&String| !self.entries.iter().any(|entry| entry.is_under(std::slice::from_ref(*part)));
+        parts.iter().find(is_absent).map_or(Ok(()), |part| {
+            Err(NnError::UnknownPart { part: part.clone(), names: self.names().map(|(name, _)| name.into()).collect() })
+        })
     }
 
     /// Number of trained values.

@@ -139,7 +139,7 @@ pub(super) fn table() -> Vec<Case> {
             &[(LIBRARY, "6e927447ee52a722")],
         ),
         case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
-        case("compare", both, &[("draws", int(200))], 1, &[(LIBRARY, "23b77245efdf81f0")]),
+        case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
 }

@@ -12,30 +12,20 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::models;
-use crate::nn::train::{Checkpoints, Schedule, train};
+use crate::nn::train::{Checkpoints, train};
 use crate::nn::{Backend, Column, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{DecayWord, Work, on_device, report, write_history};
+use super::training::{TrainingKeys, Work, on_device, report, write_history};
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
 
 crate::keys! {
-    /// Keys of `train_autoencoder`.
+    /// Keys of `train_autoencoder` beside those of training.
     pub struct AutoencoderKeys {
-        /// Passes over the training split.
-        epochs: usize = 30, range(1, 100_000);
-        /// Stamps per step of the optimiser (100 in Astorga et al. 2018).
-        batch: usize = 64, range(1, 100_000);
-        /// Learning rate of Adam (Astorga et al. 2018: 3.33e-5 with 160 epochs of 1.25 million stamps).
-        rate: f64 = 0.001, range(0, 1);
-        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
-        decay: DecayWord = DecayWord::Cosine;
-        /// Epochs without a better validation loss after which training stops; left out: never.
-        patience: Option<usize> = None, at_least(1);
         /// Test stamps that are kept with their reconstructions, for the figure.
         examples: usize = 8, range(0, 1000);
     }
@@ -76,7 +66,7 @@ impl StageKind for TrainAutoencoder {
         ArtifactType::Model
     }
     fn keys(&self) -> Vec<Key> {
-        AutoencoderKeys::keys()
+        [TrainingKeys::keys(), AutoencoderKeys::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
         let conv = Variant {
@@ -86,6 +76,9 @@ impl StageKind for TrainAutoencoder {
             keys: ConvKeys::keys(),
         };
         Some(Variants { key: "model", list: vec![conv] })
+    }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        TrainingKeys::faults(params)
     }
     fn randomness(&self, _: &Params) -> Randomness {
         Randomness::PerReplicate
@@ -133,23 +126,16 @@ impl Training<'_> {
 
 impl Work for Training<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
-        let (job, keys) = (self.job, &self.keys);
+        let job = self.job;
         let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
         let images = |rows| ImageRows { images: &self.stamps.images, rows };
         let mut model = models::build::<B>(self.card()?, job.seed)?;
-        let schedule = Schedule {
-            epochs: keys.epochs,
-            batch: keys.batch,
-            rate: keys.rate,
-            decay: keys.decay.into(),
-            patience: keys.patience,
-            seed: job.seed,
-        };
+        let schedule = job.keys::<TrainingKeys>()?.schedule(job.seed);
         let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let trained = train(&mut model, &images(&learned), &images(&held), &schedule, checkpoints, &mut watch)?;
         model.save(job.out)?;
-        write_history(job.out, &trained.history)?;
+        write_history(job.out, &trained)?;
         write_metrics(job.out, &error::measure(self.stamps, &model, self.job.keys::<ConvKeys>()?.latent)?)?;
         self.write_examples(&model)
     }

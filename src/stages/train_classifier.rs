@@ -5,7 +5,7 @@
 
 mod data;
 mod labels;
-mod offers;
+pub mod offers;
 mod sequences;
 mod stamps;
 mod steps;
@@ -17,10 +17,10 @@ use crate::models;
 use crate::nn::train::{Checkpoints, Progress, Schedule, train};
 use crate::nn::{Backend, Model, NnError, Rows, softmax};
 use crate::spec::keys::{Key, Keys};
-use crate::spec::value::Params;
+use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
-use super::training::{DecayWord, Work, on_device, report, write_history};
+use super::training::{BalanceWord, TrainingKeys, Work, on_device, report, write_history};
 use data::Data;
 use labels::Labels;
 use offers::{OFFERS, offer};
@@ -42,20 +42,10 @@ crate::choice! {
 }
 
 crate::keys! {
-    /// Keys of `train_classifier`.
+    /// Keys of `train_classifier` beside those of training.
     pub struct ClassifierKeys {
-        /// Passes over the training split.
-        epochs: usize = 30, range(1, 100_000);
-        /// Stamps per step of the optimiser.
-        batch: usize = 64, range(1, 100_000);
-        /// Learning rate of Adam.
-        rate: f64 = 0.001, range(0, 1);
-        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
-        decay: DecayWord = DecayWord::Constant;
-        /// Epochs without a better validation loss after which training stops; left out: never.
-        patience: Option<usize> = None, at_least(1);
-        /// Labels put together under a name of their own, such as `{ real = ["AGN", "SN", "VS", "asteroid"] }`; other labels stay classes.
-        merge: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
+        /// Whether small classes are seen as often as the largest, by replication within each epoch (Carrasco-Davis et al. 2021), or as they are.
+        balance: BalanceWord = BalanceWord::None;
         /// What is judged: each stamp as it is, or the mean probability over its eight turned and mirrored views (after Krizhevsky et al. 2012, section 4.1).
         views: Views = Views::One;
     }
@@ -95,10 +85,13 @@ impl StageKind for TrainClassifier {
         ArtifactType::Classifier
     }
     fn keys(&self) -> Vec<Key> {
-        ClassifierKeys::keys()
+        [TrainingKeys::keys_with(&[("decay", Value::Text("constant".into()))]), ClassifierKeys::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
         Some(Variants { key: "model", list: OFFERS.iter().map(|offer| offer.variant()).collect() })
+    }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        TrainingKeys::faults(params)
     }
     fn randomness(&self, _: &Params) -> Randomness {
         Randomness::PerReplicate
@@ -106,7 +99,7 @@ impl StageKind for TrainClassifier {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: ClassifierKeys = job.keys()?;
         let data = Data::open(job)?;
-        let labels = Labels::new(data.identities(), data.labels(), &keys.merge)?;
+        let labels = Labels::new(data.identities(), data.labels())?;
         on_device(job, &Training { job, data: &data, labels: &labels, keys })
     }
 }
@@ -120,16 +113,9 @@ struct Training<'a> {
 }
 
 impl Training<'_> {
-    fn schedule(&self) -> Schedule {
-        let keys = &self.keys;
-        Schedule {
-            epochs: keys.epochs,
-            batch: keys.batch,
-            rate: keys.rate,
-            decay: keys.decay.into(),
-            patience: keys.patience,
-            seed: self.job.seed,
-        }
+    fn schedule(&self) -> Result<Schedule, StageError> {
+        let shared = self.job.keys::<TrainingKeys>()?.schedule(self.job.seed);
+        Ok(Schedule { balance: self.keys.balance.into(), ..shared })
     }
 
     fn rows<'a>(&'a self, rows: &'a [usize]) -> Box<dyn Rows + 'a> {
@@ -226,9 +212,9 @@ impl Work for Training<'_> {
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let (learned, held) = (labels.training(), labels.originals(VALIDATION));
         let (learned, held) = (self.rows(&learned), self.rows(&held));
-        let trained = train(&mut model, &*learned, &*held, &self.schedule(), checkpoints, &mut watch)?;
+        let trained = train(&mut model, &*learned, &*held, &self.schedule()?, checkpoints, &mut watch)?;
         model.save(job.out)?;
-        write_history(job.out, &trained.history)?;
+        write_history(job.out, &trained)?;
         self.predictions(&model)?.write(job.out)?;
         let mut metrics = self.losses(&model)?;
         if let Data::Sequences(data) = self.data {

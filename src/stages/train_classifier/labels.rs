@@ -1,6 +1,4 @@
-//! The classes of labelled rows: merged as the user says, by split, with what each class has to learn from. Knows no pixels.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The classes of labelled rows by split, and which of them can be learnt. Knows no pixels.
 
 use crate::artifacts::predictions::Prediction;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
@@ -44,15 +42,10 @@ impl Row {
 }
 
 impl Labels {
-    /// The rows, whose labels are `classes` until `merge` puts some together.
-    pub(super) fn new(
-        identities: Vec<Identity>,
-        classes: &[String],
-        merge: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Self, StageError> {
-        let renamed = renamed(classes, merge)?;
-        let names: Vec<String> = renamed.values().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        let number = |label: &String| names.iter().position(|name| Some(name) == renamed.get(label));
+    /// The rows, with labels among `names`.
+    pub(super) fn new(identities: Vec<Identity>, names: &[String]) -> Result<Self, StageError> {
+        let names = names.to_vec();
+        let number = |label: &String| names.iter().position(|name| name == label);
         let row = |identity: Identity| Row { label: number(&identity.label), identity };
         let rows: Vec<Row> = identities.into_iter().map(row).collect();
         let mut train_counts = vec![0; names.len()];
@@ -72,7 +65,7 @@ impl Labels {
             let found = if found.is_empty() { "none".into() } else { found.join(", ") };
             return Err(StageError::with_hint(
                 format!("a classifier needs two classes with labelled rows in the training split; there is {found}"),
-                "give `load` a label table, check the splits of `preprocess`, or `merge` fewer labels",
+                "give `load` a label table, or check the splits and classes of `preprocess`",
             ));
         }
         if self.judged().is_empty() {
@@ -121,21 +114,4 @@ impl Labels {
             probabilities,
         }
     }
-}
-
-/// The class of each label.
-fn renamed(classes: &[String], merge: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, String>, StageError> {
-    let mut renamed: BTreeMap<String, String> = classes.iter().map(|class| (class.clone(), class.clone())).collect();
-    let mut taken = BTreeSet::new();
-    for (name, label) in merge.iter().flat_map(|(name, labels)| labels.iter().map(move |label| (name, label))) {
-        let Some(class) = renamed.get_mut(label) else {
-            let hint = format!("the labels are {}", classes.join(", "));
-            return Err(StageError::with_hint(format!("`merge` names a label `{label}` that there is not"), hint));
-        };
-        if !taken.insert(label) {
-            return Err(StageError::failed(format!("`merge` puts the label `{label}` into two classes")));
-        }
-        class.clone_from(name);
-    }
-    Ok(renamed)
 }

@@ -12,7 +12,7 @@ use crate::stage::{Job, StageError, Variant};
 
 crate::keys! {
     /// Keys of `stamp_classifier`.
-    pub(super) struct StampClassifierKeys {
+    pub struct StampClassifierKeys {
         /// Whether the packet's metadata are joined with what the images say (Carrasco-Davis et al. 2021).
         metadata: bool = true;
         /// Side of the inner kernels, odd (5 in the deployed model of Carrasco-Davis et al. 2021; 3 and 7 were tried).
@@ -32,7 +32,7 @@ crate::keys! {
 
 crate::keys! {
     /// Keys of `deep_hits`.
-    pub(super) struct DeepHitsKeys {
+    pub struct DeepHitsKeys {
         /// Share of dense values that training drops.
         dropout: f64 = 0.5, range(0, 0.99);
         /// Slope of the activations below zero (0.01 in the authors' configuration, 0 in the paper's text).
@@ -68,7 +68,7 @@ crate::choice! {
 
 crate::keys! {
     /// Keys of `temporal_stamp_classifier`.
-    pub(super) struct TemporalKeys {
+    pub struct TemporalKeys {
         /// What is judged: images with time gaps and metadata, images with time gaps, or metadata with time gaps (tables 8, 6 and 7 of Neira et al. 2024).
         sees: SeesWord = SeesWord::Both;
         /// What reads the sequence of detections: convolutions over time, whose outputs are averaged over the detections, simple recurrent units, GRU or LSTM.
@@ -96,7 +96,7 @@ crate::keys! {
 
 crate::keys! {
     /// Keys of `rcnn`.
-    pub(super) struct RcnnKeys {
+    pub struct RcnnKeys {
         /// Consecutive images that are seen at once (3 in Carrasco-Davis et al. 2019, whose visits are many).
         window: usize = 1, range(1, 100);
         /// Maps of each convolution.
@@ -112,7 +112,7 @@ crate::keys! {
         /// Batch renormalisation: largest distance of a batch's mean from the running one that is undone, in deviations (5 in Ioffe 2017).
         d_max: f64 = 5.0, range(0, 100);
         /// Steps of the optimiser over which both limits open, from those of batch norm.
-        warm_up: usize = 5000, range(0, 100_000_000);
+        renorm_steps: usize = 5000, range(0, 100_000_000);
     }
 }
 
@@ -223,7 +223,7 @@ pub(super) static OFFERS: &[Offer] = &[
                 dropout: keys.dropout as f32,
                 r_max: keys.r_max as f32,
                 d_max: keys.d_max as f32,
-                warm_up: keys.warm_up,
+                renorm_steps: keys.renorm_steps,
             }))
         }),
     },

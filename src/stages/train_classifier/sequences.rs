@@ -144,4 +144,8 @@ impl Rows for SequenceRows<'_> {
             _ => into.fill(self.classes[row].unwrap_or_default() as f32),
         }
     }
+
+    fn class(&self, row: usize) -> Option<usize> {
+        self.classes[self.rows[row]]
+    }
 }

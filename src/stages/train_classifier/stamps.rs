@@ -96,4 +96,7 @@ impl Rows for StampRows<'_> {
             _ => into.fill(self.classes[row].unwrap_or_default() as f32),
         }
     }
+    fn class(&self, row: usize) -> Option<usize> {
+        self.classes[self.rows[row]]
+    }
 }

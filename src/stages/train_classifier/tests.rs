@@ -94,22 +94,6 @@ fn the_same_seed_gives_the_same_bytes_with_any_threads() {
 }
 
 #[test]
-fn labels_can_be_merged() {
-    let merged = |labels: &[&str]| {
-        let labels = Value::List(labels.iter().map(|label| text(label)).collect());
-        let table = Value::Table([("real".to_string(), labels)].into());
-        run(1, &[("epochs", Value::Int(1)), ("merge", table)])
-    };
-    let predictions = Predictions::open(&merged(&["AGN", "SN", "VS"]).unwrap().out()).unwrap();
-    assert_eq!(predictions.facts.classes, ["bogus", "real"]);
-    assert!(predictions.rows.iter().filter(|row| row.label == 1).count() > 4);
-    let refused = |labels: &[&str]| merged(labels).err().unwrap().to_string();
-    assert!(refused(&["galaxy"]).contains("`galaxy`"));
-    assert!(refused(&["AGN", "AGN"]).contains("two classes"));
-    assert!(refused(&["AGN", "bogus"]).contains("there is real"));
-}
-
-#[test]
 fn eight_views_give_a_mirrored_stamp_the_same_probabilities() {
     let one = Predictions::open(&run(1, &[("epochs", Value::Int(1))]).unwrap().out()).unwrap();
     let all = run(1, &[("epochs", Value::Int(1)), ("views", text("dihedral"))]).unwrap();
