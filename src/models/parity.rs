@@ -3,7 +3,7 @@
 //!
 //! ```python
 //! # from the folder that holds reference_models.py
-//! import torch, torch.nn.functional as F, reference_models as m
+//! import torch, torch.nn as nn, torch.nn.functional as F, reference_models as m
 //! def wave(n, phase): return torch.sin(0.7 * torch.arange(n, dtype=torch.float64) + phase)
 //! def fill(net):
 //!     for name, p in net.named_parameters():
@@ -29,8 +29,10 @@
 
 mod conv_autoencoder;
 mod deep_hits;
+mod rcnn;
 mod sequence_autoencoder;
 mod stamp_classifier;
+mod temporal_stamp_classifier;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

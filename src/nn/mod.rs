@@ -14,6 +14,7 @@ mod network;
 pub mod ops;
 pub mod optimisers;
 mod pass;
+pub mod recurrent;
 mod track;
 pub mod train;
 mod weights;
@@ -29,8 +30,8 @@ pub(crate) use dfdx::tensor::Cpu;
 pub use error::{ArrayFault, NnError};
 pub use image::{Image, matrix};
 pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
+pub use ops::alive::Alive;
 pub use ops::cross_entropy::softmax;
-pub use ops::gru::Alive;
 pub use pass::Pass;
 #[cfg(test)]
 pub(crate) use track::backward;

@@ -50,6 +50,16 @@ impl<'w, B: Backend> Pass<'w, B> {
         }
     }
 
+    /// A running statistic as it was before the pass.
+    pub(crate) fn statistic(&self, slot: Slot) -> Vec<f32> {
+        self.weights.values(slot)
+    }
+
+    /// Replaces a running statistic once the pass is over.
+    pub(crate) fn note(&mut self, slot: Slot, values: Vec<f32>) {
+        self.statistics.push((slot, values));
+    }
+
     /// The new running statistics, to be stored once the pass is over.
     pub(crate) fn finish(self) -> Statistics {
         Statistics(self.statistics)

@@ -61,6 +61,10 @@ pub(super) fn table() -> Vec<Case> {
     let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
     let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
     let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
+    let temporal = [("model", text("temporal_stamp_classifier")), ("recurrent", text("conv1d")), ("width", int(6))];
+    let temporal = [&judge[..], &temporal[..], &[("rotations", int(2)), ("length", int(3))]].concat();
+    let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
+    let rcnn = [&judge[..], &rcnn[..]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
@@ -103,6 +107,8 @@ pub(super) fn table() -> Vec<Case> {
         ),
         case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "f0e289b86ae24ca4")]),
         case("train_classifier", &[("stamps", "stamps")], &joined, 1, &[(AVX2, "26409de1edc42af3")]),
+        case("train_classifier", &[("sequences", "sequences")], &temporal, 1, &[(AVX2, "0")]),
+        case("train_classifier", &[("sequences", "sequences")], &rcnn, 1, &[(AVX2, "0")]),
         case(
             "extract_features",
             &[("stamps", "stamps"), ("model", "model")],

@@ -4,6 +4,7 @@ pub mod ablation;
 pub mod bars;
 pub mod confusion;
 pub mod det;
+pub mod detections;
 pub mod latent;
 pub mod loss;
 mod rates;
@@ -44,6 +45,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &roc::Roc,
     &det::Det,
     &reliability::Reliability,
+    &detections::Detections,
     &loss::Loss,
     &reconstructions::Reconstructions,
     &latent::Latent,

@@ -2,7 +2,6 @@
 
 use crate::artifacts::predictions::Prediction;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
-use crate::artifacts::table::Table;
 use crate::stage::StageError;
 
 /// Rows with their classes.
@@ -18,34 +17,39 @@ pub(super) struct Labels {
     rows: Vec<Row>,
 }
 
-/// Identity of a row.
+/// Who a row is, in the words of its artifact.
+pub(super) struct Identity {
+    pub(super) candid: i64,
+    pub(super) object_id: String,
+    /// Empty: unlabelled.
+    pub(super) label: String,
+    pub(super) split: String,
+    /// 0 for an original.
+    pub(super) copy: i64,
+}
+
+/// The same with its class.
 struct Row {
-    candid: i64,
-    object_id: String,
+    identity: Identity,
     /// Position in `names`.
     label: Option<usize>,
-    split: String,
-    copy: i64,
+}
+
+impl Row {
+    fn is_original(&self, split: &str) -> bool {
+        self.identity.split == split && self.identity.copy == 0
+    }
 }
 
 impl Labels {
-    /// The rows of `index` with labels among `names`.
-    pub(super) fn new(index: &Table, names: &[String]) -> Result<Self, StageError> {
+    /// The rows, with labels among `names`.
+    pub(super) fn new(identities: Vec<Identity>, names: &[String]) -> Result<Self, StageError> {
         let names = names.to_vec();
         let number = |label: &String| names.iter().position(|name| name == label);
-        let ints = |name| index.ints(name).unwrap_or_default();
-        let (candids, copies) = (ints("candid"), ints("copy"));
-        let (objects, splits) = (index.texts("objectId"), index.texts("split"));
-        let row = |(i, label): (usize, &String)| Row {
-            candid: candids[i],
-            object_id: objects[i].clone(),
-            label: number(label),
-            split: splits[i].clone(),
-            copy: copies.get(i).copied().unwrap_or(0),
-        };
-        let rows: Vec<Row> = index.texts("label").iter().enumerate().map(row).collect();
+        let row = |identity: Identity| Row { label: number(&identity.label), identity };
+        let rows: Vec<Row> = identities.into_iter().map(row).collect();
         let mut train_counts = vec![0; names.len()];
-        for class in rows.iter().filter(|row| row.split == TRAIN && row.copy == 0).filter_map(|row| row.label) {
+        for class in rows.iter().filter(|row| row.is_original(TRAIN)).filter_map(|row| row.label) {
             train_counts[class] += 1;
         }
         let learnt: Vec<usize> = (0..names.len()).filter(|class| train_counts[*class] > 0).collect();
@@ -75,18 +79,18 @@ impl Labels {
 
     /// Training rows of learnt classes, augmented copies among them.
     pub(super) fn training(&self) -> Vec<usize> {
-        self.chosen(|row| row.split == TRAIN)
+        self.chosen(|row| row.identity.split == TRAIN)
     }
 
     /// Rows of a split of learnt classes, without copies.
     pub(super) fn originals(&self, split: &str) -> Vec<usize> {
-        self.chosen(|row| row.split == split && row.copy == 0)
+        self.chosen(|row| row.is_original(split))
     }
 
     /// Labelled rows of the validation and then the test split, whether their class could be learnt or not.
     pub(super) fn judged(&self) -> Vec<usize> {
         let of = |split: &'static str| {
-            let is_judged = move |row: &Row| row.label.is_some() && row.split == split && row.copy == 0;
+            let is_judged = move |row: &Row| row.label.is_some() && row.is_original(split);
             self.rows.iter().enumerate().filter(move |(_, row)| is_judged(row)).map(|(i, _)| i)
         };
         of(VALIDATION).chain(of(TEST)).collect()
@@ -99,7 +103,7 @@ impl Labels {
 
     /// The prediction for a judged row from probabilities of the learnt classes.
     pub(super) fn prediction(&self, row: usize, found: &[f64]) -> Prediction {
-        let Row { candid, object_id, label, split, .. } = &self.rows[row];
+        let Row { identity: Identity { candid, object_id, split, .. }, label } = &self.rows[row];
         let mut probabilities = vec![0.0; self.names.len()];
         self.learnt.iter().zip(found).for_each(|(class, p)| probabilities[*class] = *p);
         Prediction {
