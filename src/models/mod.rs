@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod classifier_tests;
 mod conv_autoencoder;
+mod conv_coder;
 mod deep_hits;
 #[cfg(test)]
 mod parity;
@@ -11,6 +12,11 @@ mod rotations;
 mod sequence_autoencoder;
 mod stamp_classifier;
 mod stamp_trunk;
+mod vade;
+mod vae;
+mod variational;
+#[cfg(test)]
+mod variational_tests;
 
 use std::path::Path;
 
@@ -23,6 +29,9 @@ pub use deep_hits::Settings as DeepHitsSettings;
 pub use rotations::Rotations;
 pub use sequence_autoencoder::Settings as SequenceAutoencoderSettings;
 pub use stamp_classifier::Settings as StampClassifierSettings;
+pub use vade::Settings as VadeSettings;
+pub use vae::Settings as VaeSettings;
+pub use variational::MIXTURE;
 
 /// What a build makes, or why the settings do not do.
 type Built<B> = Result<Box<dyn Network<B>>, NnError>;
@@ -56,8 +65,15 @@ pub struct Entry<B: Backend> {
 }
 
 /// Every network.
-pub fn entries<B: Backend>() -> [Entry<B>; 4] {
-    [conv_autoencoder::entry(), sequence_autoencoder::entry(), stamp_classifier::entry(), deep_hits::entry()]
+pub fn entries<B: Backend>() -> [Entry<B>; 6] {
+    [
+        conv_autoencoder::entry(),
+        vae::entry(),
+        vade::entry(),
+        sequence_autoencoder::entry(),
+        stamp_classifier::entry(),
+        deep_hits::entry(),
+    ]
 }
 
 /// The network called `name`.
