@@ -1,6 +1,6 @@
 //! Share of rows that are right when each cluster may stand for one class and each class for one cluster.
 
-use super::clusters::{ClusterMetric, Counts};
+use super::clusters::ClusterMetric;
 use super::share;
 
 /// Accuracy under the best one-to-one naming of clusters by classes.

@@ -24,7 +24,11 @@ fn ari(counts: &Counts) -> Option<f64> {
     let expected = if all > 0.0 { clusters * classes / all } else { 0.0 };
     let most = f64::midpoint(clusters, classes);
     // all rows in one cluster and one class, or each alone in both: they agree
-    Some(if (most - expected).abs() < f64::EPSILON * most.max(1.0) { 1.0 } else { (both - expected) / (most - expected) })
+    Some(if (most - expected).abs() < f64::EPSILON * most.max(1.0) {
+        1.0
+    } else {
+        (both - expected) / (most - expected)
+    })
 }
 
 fn pairs(count: usize) -> f64 {

@@ -3,7 +3,7 @@
 //!
 //! Weights move by the training split, the validation split chooses when, the test split only measures.
 
-mod labels;
+pub(super) mod labels;
 mod offers;
 mod rows;
 

@@ -120,7 +120,10 @@ impl Labels {
 }
 
 /// The class of each label.
-fn renamed(classes: &[String], merge: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, String>, StageError> {
+pub(in crate::stages) fn renamed(
+    classes: &[String],
+    merge: &BTreeMap<String, Vec<String>>,
+) -> Result<BTreeMap<String, String>, StageError> {
     let mut renamed: BTreeMap<String, String> = classes.iter().map(|class| (class.clone(), class.clone())).collect();
     let mut taken = BTreeSet::new();
     for (name, label) in merge.iter().flat_map(|(name, labels)| labels.iter().map(move |label| (name, label))) {
