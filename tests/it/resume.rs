@@ -157,12 +157,12 @@ impl Case {
         files.filter(|file| file.is_file()).map(read).collect()
     }
 
-    /// The only folder of checkpoints.
+    /// The folder of the newest checkpoint: each stage of a training has one.
     fn checkpoints(&self, cache: &str) -> PathBuf {
-        let pattern = self.world.path(cache).join("unfinished/*/checkpoint");
-        let found: Vec<PathBuf> = glob::glob(&pattern.to_string_lossy()).unwrap().flatten().collect();
-        assert_eq!(found.len(), 1, "{}", self.name);
-        found[0].clone()
+        let pattern = self.world.path(cache).join("unfinished/*/checkpoint/**/latest");
+        let found = glob::glob(&pattern.to_string_lossy()).unwrap().flatten();
+        let newest = found.max_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
+        newest.unwrap_or_else(|| panic!("{}: no checkpoint", self.name)).with_file_name("")
     }
 
     /// Runs where no file may be as large as a checkpoint, so that writing one is cut off in the middle.
@@ -233,6 +233,7 @@ fn training_that_is_killed_goes_on_and_ends_with_the_same_bytes() {
     for case in cases() {
         let (name, epochs) = (&case.name, case.epochs);
         case.copy("cache", "whole");
+        case.copy("cache", "late");
         assert_eq!(case.finish("whole").done, 1, "{name}");
         let whole = case.made("whole");
         assert!(whole.contains_key(Path::new("weights.safetensors")), "{name}");
@@ -252,6 +253,12 @@ fn training_that_is_killed_goes_on_and_ends_with_the_same_bytes() {
             again.first.is_resumed() && again.first.done == stopped.last.done,
             "{name}: {stopped:?} then {again:?}"
         );
+
+        // Killed late, in the second stage where there are two.
+        let late = case.stop_at("late", Signal::KILL, |line| line.done > 6 * line.total / 10 + 2);
+        let first = case.finish("late");
+        assert!(first.is_resumed() && first.done >= late.last.finished(epochs), "{name}: {late:?} then {first:?}");
+        assert!(case.made("late") == whole, "{name}: other bytes in late");
 
         case.run_into_a_torn_checkpoint("cache");
         case.copy("cache", "damaged");

@@ -2,6 +2,7 @@
 
 pub mod ablation;
 pub mod bars;
+pub mod centres;
 pub mod confusion;
 pub mod latent;
 pub mod loss;
@@ -43,6 +44,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &reliability::Reliability,
     &loss::Loss,
     &reconstructions::Reconstructions,
+    &centres::Centres,
     &latent::Latent,
     &stamps::Stamps,
 ];
