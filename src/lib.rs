@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod classifiers;
 pub mod cli;
+pub mod clustering;
 pub mod execute;
 pub mod geometry;
 pub mod graph;

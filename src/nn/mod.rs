@@ -29,7 +29,7 @@ pub use batch::{Batch, Column, Rows};
 pub(crate) use dfdx::tensor::Cpu;
 pub use error::{ArrayFault, NnError};
 pub use image::{Image, matrix};
-pub use network::{CARD, Model, ModelCard, Network, WEIGHTS};
+pub use network::{CARD, Decoded, Model, ModelCard, Network, Posterior, WEIGHTS};
 pub use ops::alive::Alive;
 pub use ops::cross_entropy::softmax;
 pub use pass::Pass;

@@ -84,6 +84,31 @@ impl<B: Backend> Weights<B> {
         self.entries[slot.0].set(values)
     }
 
+    /// The values called `name`.
+    pub fn named(&self, name: &str) -> Option<Vec<f32>> {
+        self.entries.iter().find(|entry| entry.name == name).map(Entry::values)
+    }
+
+    /// Replaces the values called `name`, which must be as many as there are; whether there are such.
+    pub fn set_named(&mut self, name: &str, values: Vec<f32>) -> Made<bool, B> {
+        let held = |entry: &&mut Entry<B>| entry.name == name && entry.shape.iter().product::<usize>() == values.len();
+        match self.entries.iter_mut().find(held) {
+            Some(entry) => entry.set(values).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Takes over all that `other` holds by the same name and in the same shape.
+    pub fn adopt(&mut self, other: &Self) -> Made<(), B> {
+        for entry in &mut self.entries {
+            let is_same = |theirs: &&Entry<B>| theirs.name == entry.name && theirs.shape == entry.shape;
+            if let Some(theirs) = other.entries.iter().find(is_same) {
+                entry.set(theirs.values())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Names with shapes, in order.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
@@ -200,7 +225,12 @@ impl<B: Backend> Builder<B> {
 
     /// One value everywhere, trained.
     pub(crate) fn constant(&mut self, name: String, length: usize, value: f32) -> Made<Slot, B> {
-        self.add(name, &[length], true, vec![value; length])
+        self.filled(name, &[length], value)
+    }
+
+    /// One value everywhere in an array of `shape`, trained.
+    pub(crate) fn filled(&mut self, name: String, shape: &[usize], value: f32) -> Made<Slot, B> {
+        self.add(name, shape, true, vec![value; shape.iter().product()])
     }
 
     /// A running statistic.

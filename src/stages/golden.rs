@@ -58,6 +58,9 @@ pub(super) fn table() -> Vec<Case> {
     let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
     let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
     let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
+    let sizes = [("maps", int(4)), ("latent", int(3)), ("epochs", int(2)), ("batch", int(8)), ("examples", int(2))];
+    let vae = [&sizes[..], &[("model", text("vae")), ("kl_warm_up", int(1))]].concat();
+    let vade = [&sizes[..], &[("model", text("vade")), ("clusters", int(3)), ("pretrain", int(2))]].concat();
     let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
     let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
     let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
@@ -91,6 +94,8 @@ pub(super) fn table() -> Vec<Case> {
             2,
             &[(AVX512, "3f89025b6f431f4c"), (AVX2, "d301bc963c9eaa45")],
         ),
+        case("train_autoencoder", &[("stamps", "stamps")], &vae, 2, &[(AVX2, "0")]),
+        case("train_autoencoder", &[("stamps", "stamps")], &vade, 2, &[(AVX2, "0")]),
         case(
             "train_sequence_autoencoder",
             &[("sequences", "sequences")],
