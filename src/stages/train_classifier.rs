@@ -57,7 +57,7 @@ impl StageKind for TrainClassifier {
         "Trains a published network on labelled stamps and gives class probabilities of the validation and test rows."
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] =
