@@ -59,7 +59,7 @@ impl StageKind for TrainAutoencoder {
         "Astorga et al. 2018 (IJCNN)"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[
