@@ -7,6 +7,7 @@ pub mod clustering;
 pub mod execute;
 pub mod geometry;
 pub mod graph;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod nn;
@@ -18,3 +19,6 @@ pub mod stage;
 pub mod stages;
 pub mod store;
 pub mod ztf;
+
+#[global_allocator]
+static MEMORY: memory::Keeping = memory::Keeping;

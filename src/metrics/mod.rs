@@ -11,6 +11,7 @@ pub mod clustering_accuracy;
 pub mod clusters;
 pub mod confusion;
 pub mod f1;
+pub mod fnr;
 pub mod log_loss;
 pub mod mcnemar;
 pub mod nmi;
@@ -18,6 +19,7 @@ pub mod precision;
 pub mod published;
 pub mod purity;
 pub mod rand_index;
+pub mod rates;
 pub mod recall;
 pub mod statistics;
 pub mod top2_accuracy;
@@ -36,6 +38,8 @@ pub static METRICS: &[&Metric] = &[
     &precision::PRECISION,
     &f1::F1,
     &auc::AUC,
+    &fnr::FNR_AT_1E2,
+    &fnr::FNR_AT_1E3,
 ];
 
 /// The metric called `name`.

@@ -16,6 +16,9 @@ use super::{Judged, METRICS, metric};
 /// print("brier", m.brier_score_loss(y, p, scale_by_half=False), ((p - one)**2).sum(1).mean()); print("ece", ece)
 /// print("recall", *m.recall_score(y, h, average=None)); print("precision", *m.precision_score(y, h, average=None))
 /// print("f1", *m.f1_score(y, h, average=None)); print("auc", *[m.roc_auc_score(y == c, p[:, c]) for c in range(4)])
+/// for c in range(4):
+///     fpr, tpr, _ = m.roc_curve(y == c, p[:, c], drop_intermediate=False)
+///     print("fnr_at_fpr_1e-2", 1 - tpr[fpr <= 0.01].max())
 /// print(m.confusion_matrix(y, h).tolist())
 /// ```
 const SCIKIT_LEARN: &[(&str, &[f64])] = &[
@@ -33,6 +36,10 @@ const SCIKIT_LEARN: &[(&str, &[f64])] = &[
         &[0.622_222_222_222_222_2, 0.607_142_857_142_857_1, 0.613_636_363_636_363_6, 0.575_757_575_757_575_8],
     ),
     ("f1", &[0.629_213_483_146_067_4, 0.548_387_096_774_193_5, 0.627_906_976_744_186, 0.603_174_603_174_603_1]),
+    (
+        "fnr_at_fpr_1e-2",
+        &[0.886_363_636_363_636_4, 0.852_941_176_470_588_2, 0.880_952_380_952_380_9, 0.566_666_666_666_666_7],
+    ),
     ("auc", &[0.748_391_938_250_428_8, 0.739_097_363_083_164_3, 0.795_965_608_465_608_5, 0.845_972_222_222_222_2]),
 ];
 
@@ -45,6 +52,10 @@ fn every_metric_equals_scikit_learn() {
     let (labels, probabilities) = sample(150);
     let rows = judged(&labels, &probabilities);
     for metric in METRICS {
+        if metric.name == "fnr_at_fpr_1e-3" {
+            assert_eq!(values(metric.name, &rows, 4), [None; 4], "150 rows have no thousand others");
+            continue;
+        }
         let (_, theirs) = SCIKIT_LEARN.iter().find(|(name, _)| *name == metric.name).expect("a golden number");
         let ours: Vec<f64> = values(metric.name, &rows, 4).into_iter().map(Option::unwrap).collect();
         assert_eq!(ours.len(), theirs.len());

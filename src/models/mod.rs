@@ -8,10 +8,12 @@ mod conv_coder;
 mod deep_hits;
 #[cfg(test)]
 mod parity;
+mod rcnn;
 mod rotations;
 mod sequence_autoencoder;
 mod stamp_classifier;
 mod stamp_trunk;
+mod temporal_stamp_classifier;
 mod vade;
 mod vae;
 mod variational;
@@ -26,9 +28,11 @@ use crate::nn::{Backend, Batch, Builder, Made, Model, ModelCard, Network, NnErro
 
 pub use conv_autoencoder::Settings as ConvAutoencoderSettings;
 pub use deep_hits::Settings as DeepHitsSettings;
+pub use rcnn::Settings as RcnnSettings;
 pub use rotations::Rotations;
 pub use sequence_autoencoder::Settings as SequenceAutoencoderSettings;
 pub use stamp_classifier::Settings as StampClassifierSettings;
+pub use temporal_stamp_classifier::{Sees, Settings as TemporalStampClassifierSettings};
 pub use vade::Settings as VadeSettings;
 pub use vae::Settings as VaeSettings;
 pub use variational::MIXTURE;
@@ -65,7 +69,7 @@ pub struct Entry<B: Backend> {
 }
 
 /// Every network.
-pub fn entries<B: Backend>() -> [Entry<B>; 6] {
+pub fn entries<B: Backend>() -> [Entry<B>; 8] {
     [
         conv_autoencoder::entry(),
         vae::entry(),
@@ -73,6 +77,8 @@ pub fn entries<B: Backend>() -> [Entry<B>; 6] {
         sequence_autoencoder::entry(),
         stamp_classifier::entry(),
         deep_hits::entry(),
+        temporal_stamp_classifier::entry(),
+        rcnn::entry(),
     ]
 }
 
@@ -118,6 +124,12 @@ fn boxed<B: Backend, N: Network<B> + 'static>(made: Made<N, B>) -> Built<B> {
 /// The class of each row of a batch.
 fn classes_of(batch: &Batch) -> Vec<usize> {
     batch.column("class").iter().map(|class| *class as usize).collect()
+}
+
+/// `[outer, inner, width]` as `[inner, outer, width]`.
+fn swap_outer(values: &[f32], outer: usize, inner: usize, width: usize) -> Vec<f32> {
+    let cell = |i: usize, o: usize| values[(o * inner + i) * width..][..width].iter().copied();
+    (0..inner).flat_map(|i| (0..outer).flat_map(move |o| cell(i, o))).collect()
 }
 
 /// Values in [0, 1) from a fixed sequence, for batches of examples.

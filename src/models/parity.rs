@@ -3,7 +3,7 @@
 //!
 //! ```python
 //! # from the folder that holds reference_models.py
-//! import torch, torch.nn.functional as F, reference_models as m
+//! import torch, torch.nn as nn, torch.nn.functional as F, reference_models as m
 //! def wave(n, phase): return torch.sin(0.7 * torch.arange(n, dtype=torch.float64) + phase)
 //! def fill(net):
 //!     for name, p in net.named_parameters():
@@ -29,8 +29,10 @@
 
 mod conv_autoencoder;
 mod deep_hits;
+mod rcnn;
 mod sequence_autoencoder;
 mod stamp_classifier;
+mod temporal_stamp_classifier;
 mod vade;
 mod vae;
 
@@ -39,7 +41,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::{ModelCard, build};
-use crate::nn::adam::Adam;
+use crate::nn::optimisers::{Method, Optimiser, Settings};
 use crate::nn::{Backend, Batch, Composed, Cpu, Kernels, Model, Pass};
 
 /// Sum and Euclidean norm of an array, as the script prints them.
@@ -109,7 +111,7 @@ fn check_numbers(expected: &Expected, settings: &Value, batch: &Batch) {
         let gradient = &gradients.iter().find(|(own, _)| own == name).unwrap().1;
         assert_agrees(name, gradient, (*sum, *norm));
     }
-    let mut adam = Adam::new(expected.rate, &model.weights);
+    let mut adam = Optimiser::new(&Settings::new(Method::Adam, expected.rate), &model.weights).unwrap();
     for (step, loss) in expected.losses.into_iter().enumerate() {
         let own = model.train_step(&mut adam, batch, ChaCha8Rng::seed_from_u64(0)).unwrap();
         assert!((own - loss).abs() < 1e-4 * loss.abs(), "step {step}: loss {own} against {loss}");

@@ -16,8 +16,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::stamp_trunk::StampTrunk;
-use super::{Built, Entry, Task, boxed, json, settings, uniform};
-use crate::nn::layers::{Gru, Linear};
+use super::{Built, Entry, Task, boxed, json, settings, swap_outer, uniform};
+use crate::nn::layers::Linear;
+use crate::nn::recurrent::{Recurrent, Unit};
 use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
 
 const NAME: &str = "sequence_autoencoder";
@@ -75,8 +76,8 @@ struct SequenceAutoencoder {
     sizes: Settings,
     /// Absent when codes are given.
     embedding: Option<(StampTrunk, Linear)>,
-    encode: Gru,
-    decode: Gru,
+    encode: Recurrent,
+    decode: Recurrent,
     out: Linear,
 }
 
@@ -90,8 +91,8 @@ impl SequenceAutoencoder {
             }
             _ => None,
         };
-        let encode = Gru::new(builder, "encode", sizes.width(), hidden)?;
-        let decode = Gru::new(builder, "decode", hidden, hidden)?;
+        let encode = Recurrent::new(builder, "encode", Unit::Gru, (sizes.width(), hidden, 1))?;
+        let decode = Recurrent::new(builder, "decode", Unit::Gru, (hidden, hidden, 1))?;
         let out = Linear::new(builder, "out", hidden, sizes.width())?;
         Ok(Self { sizes, embedding, encode, decode, out })
     }
@@ -120,23 +121,18 @@ impl SequenceAutoencoder {
     }
 
     fn alive(&self, batch: &Batch) -> Alive {
-        let length = |value: &f32| (*value as usize).clamp(1, self.sizes.steps);
-        Alive { steps: self.sizes.steps, lengths: batch.column("length").iter().map(length).collect() }
+        Alive::new(self.sizes.steps, batch.column("length"))
     }
 
     /// Codes `[n, hidden]` of `detections [step · n, width]`.
     fn code<B: Backend>(&self, pass: &Pass<B>, detections: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
-        let gates = self.encode.gates(pass, detections)?; // [step · n, 3 hidden]
-        let states = self.encode.forward(pass, gates, alive.clone())?; // [step · n, hidden]
-        let last = (alive.steps - 1) * alive.batch();
-        B::rows(states, (last..last + alive.batch()).collect()) // states stay after the last detection
+        let states = self.encode.forward(pass, detections, alive)?; // [step · n, hidden]
+        B::rows(states, alive.last())
     }
 
     /// What `codes [n, hidden]` say of the detections, `[step · n, width]`.
     fn decoded<B: Backend>(&self, pass: &Pass<B>, codes: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
-        let gates = self.decode.gates(pass, codes)?; // [n, 3 hidden], the same at every step
-        let repeated = B::rows(gates, (0..alive.steps).flat_map(|_| 0..alive.batch()).collect())?;
-        let states = self.decode.forward(pass, repeated, alive.clone())?; // [step · n, hidden]
+        let states = self.decode.repeated(pass, codes, alive)?; // [step · n, hidden]
         self.out.forward(pass, states) // [step · n, width]
     }
 }
@@ -146,12 +142,6 @@ impl Settings {
     fn width(&self) -> usize {
         self.dynamic + if self.codes > 0 { self.codes } else { EMBEDDING }
     }
-}
-
-/// `[outer, inner, width]` as `[inner, outer, width]`.
-fn swap_outer(values: &[f32], outer: usize, inner: usize, width: usize) -> Vec<f32> {
-    let cell = |i: usize, o: usize| values[(o * inner + i) * width..][..width].iter().copied();
-    (0..inner).flat_map(|i| (0..outer).flat_map(move |o| cell(i, o))).collect()
 }
 
 impl<B: Backend> Network<B> for SequenceAutoencoder {

@@ -3,14 +3,12 @@
 //! become 2304 features.
 
 use crate::nn::layers::Conv2d;
-use crate::nn::ops::conv2d::Shape;
+use crate::nn::ops::conv2d::{Activation, Shape};
 use crate::nn::ops::relu::leaky;
 use crate::nn::{Backend, Builder, Image, Made, Matrix, Pass};
 
 pub(super) struct StampTrunk {
     convolutions: [Conv2d; 5],
-    /// Slope of the activations below zero.
-    leak: f32,
 }
 
 impl StampTrunk {
@@ -22,9 +20,10 @@ impl StampTrunk {
         kernel: usize,
         leak: f32,
     ) -> Made<Self, B> {
+        let activation = if leak == 0.0 { Activation::Relu } else { Activation::LeakyRelu(leak) };
         let mut layer = |number: usize, inputs, outputs, kernel, padding| {
             let shape = Shape { outputs, kernel, stride: 1, padding };
-            Conv2d::new(builder, &format!("{name}.conv{number}"), inputs, shape)
+            Ok(Conv2d::new(builder, &format!("{name}.conv{number}"), inputs, shape)?.then(activation))
         };
         let same = kernel / 2;
         let convolutions = [
@@ -34,7 +33,7 @@ impl StampTrunk {
             layer(4, 64, 64, kernel, same)?,
             layer(5, 64, 64, kernel, same)?,
         ];
-        Ok(Self { convolutions, leak })
+        Ok(Self { convolutions })
     }
 
     /// Features of a stamp of side `crop`: `64 q²` with `q = ⌊(crop + 3) / 4⌋` after two poolings.
@@ -46,8 +45,7 @@ impl StampTrunk {
     /// `[n, crop, crop, channel]` to `[n, features]`.
     pub(super) fn forward<B: Backend>(&self, pass: &Pass<B>, mut x: Image<B>) -> Made<Matrix<B>, B> {
         for (i, convolution) in self.convolutions.iter().enumerate() {
-            let Image { pixels, batch, side } = convolution.forward(pass, x)?;
-            x = Image { pixels: activated::<B>(pixels, self.leak)?, batch, side }; // [n, 24, 24, 32] twice, then [n, 12, 12, 64]
+            x = convolution.forward(pass, x)?; // [n, 24, 24, 32] twice, then [n, 12, 12, 64]
             if i == 1 || i == 4 {
                 x = B::max_pool(x, 2)?; // [n, 12, 12, 32], [n, 6, 6, 64]
             }

@@ -9,7 +9,8 @@ use dfdx::tensor::{Cpu, HasErr, Tensor, TensorFromVec};
 use dfdx::tensor_ops::{GatherTo, TryConcatAlong};
 
 use super::image::Image;
-use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, max_pool, relu, upsample};
+use super::ops::alive::Alive;
+use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, lstm, max_pool, relu, upsample};
 use super::track::{self, Track};
 
 /// Everything that dfdx can do on a device, for f32.
@@ -36,14 +37,15 @@ pub trait Backend: 'static + Clone + Debug + Default {
         format!("dfdx {}", device.rsplit("::").next().unwrap_or(device))
     }
 
-    /// Convolution, see [`conv2d`].
+    /// Convolution with what follows it, see [`conv2d`].
     fn conv2d(
         x: Image<Self>,
         weight: Vector<Self>,
         bias: Vector<Self>,
         shape: conv2d::Shape,
+        activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
-        conv2d::composed::<Self>(x, weight, bias, shape)
+        conv2d::composed::<Self>(x, weight, bias, shape, activation)
     }
 
     /// Nearest-neighbour resize to `side x side`, see [`upsample`].
@@ -64,6 +66,11 @@ pub trait Backend: 'static + Clone + Debug + Default {
         mode: batch_norm::Mode,
     ) -> Made<batch_norm::Output<Self>, Self> {
         batch_norm::composed::<Self>(x, scale, shift, mode)
+    }
+
+    /// Mean and variance of each column.
+    fn moments(x: &Tensor<(usize, usize), f32, Self::Device>) -> batch_norm::Moments {
+        batch_norm::moments(&x.as_vec(), x.shape().1)
     }
 
     /// `x · weightᵀ + bias`, see [`linear`].
@@ -87,13 +94,13 @@ pub trait Backend: 'static + Clone + Debug + Default {
     }
 
     /// Gated recurrent unit over time, see [`gru`].
-    fn gru(
-        gates: Matrix<Self>,
-        weight: Vector<Self>,
-        bias: Vector<Self>,
-        alive: gru::Alive,
-    ) -> Made<Matrix<Self>, Self> {
-        gru::composed::<Self>(gates, weight, bias, alive)
+    fn gru(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {
+        gru::composed::<Self>(gates, weight, bias, &alive)
+    }
+
+    /// Long short-term memory over time, see [`lstm`].
+    fn lstm(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {
+        lstm::composed::<Self>(gates, weight, bias, &alive)
     }
 
     /// The rows of `x` at `index`, in that order.
@@ -142,8 +149,9 @@ impl Backend for Kernels {
         weight: Vector<Self>,
         bias: Vector<Self>,
         shape: conv2d::Shape,
+        activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
-        conv2d::kernel(x, weight, bias, shape)
+        conv2d::kernel(x, weight, bias, shape, activation)
     }
     fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
         upsample::kernel(x, side)
@@ -159,6 +167,9 @@ impl Backend for Kernels {
     ) -> Made<batch_norm::Output<Self>, Self> {
         batch_norm::kernel(x, scale, shift, mode)
     }
+    fn moments(x: &Tensor<(usize, usize), f32, Cpu>) -> batch_norm::Moments {
+        batch_norm::kernel_moments(x)
+    }
     fn linear(x: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, outputs: usize) -> Made<Matrix<Self>, Self> {
         linear::kernel(x, weight, bias, outputs)
     }
@@ -171,13 +182,11 @@ impl Backend for Kernels {
     fn unflatten(x: Matrix<Self>, channels: usize, side: usize) -> Made<Image<Self>, Self> {
         flatten::kernel_back(x, channels, side)
     }
-    fn gru(
-        gates: Matrix<Self>,
-        weight: Vector<Self>,
-        bias: Vector<Self>,
-        alive: gru::Alive,
-    ) -> Made<Matrix<Self>, Self> {
+    fn gru(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {
         gru::kernel(gates, weight, bias, alive)
+    }
+    fn lstm(gates: Matrix<Self>, weight: Vector<Self>, bias: Vector<Self>, alive: Alive) -> Made<Matrix<Self>, Self> {
+        lstm::kernel(gates, weight, bias, alive)
     }
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
         loss::kernel(x, target, weight)

@@ -26,6 +26,11 @@ pub trait Rows: Sync {
 
     /// Copies one row of the column at position `column` into `into`, which has the column's width.
     fn copy_row(&self, row: usize, column: usize, into: &mut [f32]);
+
+    /// Number of the row's class, if it has one: for balanced batches, see [`Balance`](super::train::Balance).
+    fn class(&self, _row: usize) -> Option<usize> {
+        None
+    }
 }
 
 /// Some rows, column by column: `[row, width]`.

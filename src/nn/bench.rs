@@ -7,11 +7,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::adam::Adam;
 use super::backend::Backend;
 use super::batch::Batch;
 use super::error::NnError;
 use super::network::Model;
+use super::optimisers::{Method, Optimiser, Settings};
 use super::pass::Pass;
 
 /// Steps before the clock starts.
@@ -44,7 +44,7 @@ pub struct Timing {
 
 /// Times `model` on `batch` over `steps` repetitions, on the threads of the current rayon pool.
 pub fn bench<B: Backend>(model: &mut Model<B>, batch: &Batch, steps: usize) -> Result<Timing, NnError> {
-    let mut adam = Adam::new(1e-3, &model.weights);
+    let mut adam = Optimiser::new(&Settings::new(Method::Adam, 1e-3), &model.weights)?;
     let train_ms = median_ms(steps, || model.train_step(&mut adam, batch, ChaCha8Rng::seed_from_u64(0)).map(drop))?;
     let infer_ms = median_ms(steps, || {
         let mut pass = Pass::inference(&model.weights);

@@ -1,20 +1,24 @@
 //! Layers: which weights an operation takes, and how they start. They hold no values, so a network is plain data.
 
 use dfdx::shapes::HasShape;
+use dfdx::tensor::{PutTape, SplitTape};
 
 use super::backend::{Backend, Made, Matrix};
 use super::image::Image;
-use super::ops::batch_norm::Mode;
-use super::ops::{conv2d, dropout::dropout, gru::Alive};
+use super::ops::batch_norm::{Mode, Moments};
+use super::ops::batch_renorm::{Corrections, Limits, batch_renorm};
+use super::ops::conv2d::{self, Activation};
+use super::ops::dropout::dropout;
 use super::pass::Pass;
 use super::weights::{Builder, Slot};
 
-/// Convolution with bias; weights start as the builder says, bias zero.
+/// Convolution with bias and perhaps an activation; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Conv2d {
     weight: Slot,
     bias: Slot,
     shape: conv2d::Shape,
+    activation: Activation,
 }
 
 impl Conv2d {
@@ -25,12 +29,19 @@ impl Conv2d {
             weight: builder.layer(format!("{name}.weight"), &kernel)?,
             bias: builder.constant(format!("{name}.bias"), shape.outputs, 0.0)?,
             shape,
+            activation: Activation::Linear,
         })
+    }
+
+    /// With an activation, which is computed in the same pass over memory.
+    #[must_use]
+    pub fn then(self, activation: Activation) -> Self {
+        Self { activation, ..self }
     }
 
     /// `[batch, y, x, input]` to `[batch, y', x', output]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: Image<B>) -> Made<Image<B>, B> {
-        B::conv2d(x, pass.weight(self.weight), pass.weight(self.bias), self.shape)
+        B::conv2d(x, pass.weight(self.weight), pass.weight(self.bias), self.shape, self.activation)
     }
 }
 
@@ -75,6 +86,63 @@ impl BatchNorm {
     }
 }
 
+/// Batch renormalisation; scale 1, shift 0. Its limits open in step with training: from those of batch norm (ratio 1,
+/// distance 0) to the given ones, linearly over `warm_up` steps.
+#[derive(Debug, Clone)]
+pub struct BatchRenorm {
+    scale: Slot,
+    shift: Slot,
+    mean: Slot,
+    variance: Slot,
+    steps: Slot,
+    limits: Limits,
+    warm_up: usize,
+}
+
+impl BatchRenorm {
+    /// Weights and statistics as those of [`BatchNorm`], and `NAME.steps`, the training steps that it has seen.
+    pub fn new<B: Backend>(
+        builder: &mut Builder<B>,
+        name: &str,
+        columns: usize,
+        (limits, warm_up): (Limits, usize),
+    ) -> Made<Self, B> {
+        Ok(Self {
+            scale: builder.constant(format!("{name}.weight"), columns, 1.0)?,
+            shift: builder.constant(format!("{name}.bias"), columns, 0.0)?,
+            mean: builder.statistic(format!("{name}.running_mean"), columns, 0.0)?,
+            variance: builder.statistic(format!("{name}.running_var"), columns, 1.0)?,
+            steps: builder.statistic(format!("{name}.steps"), 1, 0.0)?,
+            limits,
+            warm_up,
+        })
+    }
+
+    /// Over the pixels of images.
+    pub fn forward<B: Backend>(&self, pass: &mut Pass<B>, x: Image<B>) -> Made<Image<B>, B> {
+        let Image { pixels, batch, side } = x;
+        let (scale, shift) = (pass.weight(self.scale), pass.weight(self.shift));
+        let running = pass.running(self.mean, self.variance);
+        if running.is_some() {
+            let pixels = B::batch_norm(pixels, scale, shift, Mode { running, relu: false })?.rows;
+            return Ok(Image { pixels, batch, side });
+        }
+        let (rows, steps) = (pixels.shape().0, pass.statistic(self.steps)[0]);
+        let running = Moments { mean: pass.statistic(self.mean), variance: pass.statistic(self.variance) };
+        let (pixels, tape) = pixels.split_tape();
+        let corrections = Corrections::new(&B::moments(&pixels), &running, self.limits_after(steps));
+        let output = batch_renorm::<B>(pixels.put_tape(tape), scale, shift, corrections)?;
+        pass.observe(self.mean, self.variance, &output.moments, rows);
+        pass.note(self.steps, vec![steps + 1.0]);
+        Ok(Image { pixels: output.rows, batch, side })
+    }
+
+    fn limits_after(&self, steps: f32) -> Limits {
+        let open = if self.warm_up == 0 { 1.0 } else { (steps / self.warm_up as f32).min(1.0) };
+        Limits { r: 1.0 + open * (self.limits.r - 1.0), d: open * self.limits.d }
+    }
+}
+
 /// Fully connected; weights start as the builder says, bias zero.
 #[derive(Debug, Clone)]
 pub struct Linear {
@@ -96,36 +164,6 @@ impl Linear {
     /// `[row, input]` to `[row, output]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: Matrix<B>) -> Made<Matrix<B>, B> {
         B::linear(x, pass.weight(self.weight), pass.weight(self.bias), self.outputs)
-    }
-}
-
-/// Gated recurrent unit, one layer; all weights uniform in `±1 / √hidden`, PyTorch's default.
-#[derive(Debug, Clone)]
-pub struct Gru {
-    input: [Slot; 2],
-    recurrent: [Slot; 2],
-    hidden: usize,
-}
-
-impl Gru {
-    /// Weights `NAME.weight_ih_l0 [3 hidden, input]`, `NAME.weight_hh_l0 [3 hidden, hidden]`, `NAME.bias_ih_l0`,
-    /// `NAME.bias_hh_l0`; gate order reset, update, new.
-    pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, hidden: usize) -> Made<Self, B> {
-        let bound = 1.0 / (hidden as f32).sqrt();
-        let mut uniform = |kind: &str, shape: &[usize]| builder.uniform(format!("{name}.{kind}_l0"), shape, bound);
-        let weights = [uniform("weight_ih", &[3 * hidden, inputs])?, uniform("weight_hh", &[3 * hidden, hidden])?];
-        let biases = [uniform("bias_ih", &[3 * hidden])?, uniform("bias_hh", &[3 * hidden])?];
-        Ok(Self { input: [weights[0], biases[0]], recurrent: [weights[1], biases[1]], hidden })
-    }
-
-    /// The part of the gates that comes from the input: `[row, input]` to `[row, 3 hidden]`.
-    pub fn gates<B: Backend>(&self, pass: &Pass<B>, x: Matrix<B>) -> Made<Matrix<B>, B> {
-        B::linear(x, pass.weight(self.input[0]), pass.weight(self.input[1]), 3 * self.hidden)
-    }
-
-    /// States after each step: `gates [step · sequence, 3 hidden]` to `[step · sequence, hidden]`.
-    pub fn forward<B: Backend>(&self, pass: &Pass<B>, gates: Matrix<B>, alive: Alive) -> Made<Matrix<B>, B> {
-        B::gru(gates, pass.weight(self.recurrent[0]), pass.weight(self.recurrent[1]), alive)
     }
 }
 

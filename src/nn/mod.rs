@@ -1,18 +1,20 @@
 //! Networks on dfdx, the only folder that names it: operations with their gradients, layers, optimisers, losses, checkpoints.
 //! Knows no stage, no file of the user and no astronomy.
 
-pub mod adam;
 pub mod backend;
 mod batch;
 pub mod bench;
 mod checkpoint;
 mod error;
 mod image;
+pub mod import;
 mod kernels;
 pub mod layers;
 mod network;
 pub mod ops;
+pub mod optimisers;
 mod pass;
+pub mod recurrent;
 mod track;
 pub mod train;
 mod weights;
@@ -25,11 +27,11 @@ pub type Cuda = Composed<dfdx::tensor::Cuda>;
 pub use batch::{Batch, Column, Rows};
 #[cfg(test)]
 pub(crate) use dfdx::tensor::Cpu;
-pub use error::NnError;
+pub use error::{ArrayFault, NnError};
 pub use image::{Image, matrix};
 pub use network::{CARD, Decoded, Model, ModelCard, Network, Posterior, WEIGHTS};
+pub use ops::alive::Alive;
 pub use ops::cross_entropy::softmax;
-pub use ops::gru::Alive;
 pub use pass::Pass;
 #[cfg(test)]
 pub(crate) use track::backward;

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::backend::{Backend, Made, Matrix, Scalar};
 use super::batch::{Batch, Column, Rows};
 use super::error::NnError;
+use super::optimisers::Optimiser;
 use super::pass::Pass;
 use super::weights::Weights;
-use super::{checkpoint, track};
+use super::{checkpoint, import, track};
 
 /// A network: it makes codes of rows, and says something of each row that training compares with a target.
 pub trait Network<B: Backend> {
@@ -114,6 +115,11 @@ impl<B: Backend> Model<B> {
         checkpoint::load_weights(&mut self.weights, &folder.join(WEIGHTS))
     }
 
+    /// Starts from the weights in the file at `path`, but for the parts in `fresh`, which keep their own.
+    pub fn start_from(&mut self, path: &Path, fresh: &[String]) -> Result<(), NnError> {
+        self.weights.take(import::read(path)?, fresh, path)
+    }
+
     /// That `data` hold the columns which the network reads.
     pub fn check(&self, data: &dyn Rows) -> Result<(), NnError> {
         let held = data.columns();
@@ -215,10 +221,10 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    /// One training step: forward, loss, backward, Adam, running statistics. Gives the loss before the step.
+    /// One training step: forward, loss, backward, optimiser, running statistics. Gives the loss before the step.
     pub(crate) fn train_step(
         &mut self,
-        adam: &mut super::adam::Adam,
+        optimiser: &mut Optimiser,
         batch: &Batch,
         random: rand_chacha::ChaCha8Rng,
     ) -> Result<f64, NnError> {
@@ -228,7 +234,7 @@ impl<B: Backend> Model<B> {
         let value = f64::from(loss.as_vec()[0]);
         if value.is_finite() {
             let mut gradients = track::backward(loss).map_err(NnError::device)?;
-            adam.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
+            optimiser.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
             statistics.store(&mut self.weights).map_err(NnError::device)?;
         }
         Ok(value)

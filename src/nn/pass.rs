@@ -33,10 +33,11 @@ impl<'w, B: Backend> Pass<'w, B> {
         self.weights.tensor(slot, self.training.is_some())
     }
 
-    /// The running moments, at inference.
+    /// The running moments, at inference and where they are frozen.
     pub(crate) fn running(&self, mean: Slot, variance: Slot) -> Option<Moments> {
         let values = |slot| self.weights.values(slot);
-        self.training.is_none().then(|| Moments { mean: values(mean), variance: values(variance) })
+        (self.training.is_none() || self.weights.is_frozen(mean))
+            .then(|| Moments { mean: values(mean), variance: values(variance) })
     }
 
     /// Moves the running moments towards those of a batch of `rows`; the variance without bias, as PyTorch does.
@@ -49,12 +50,14 @@ impl<'w, B: Backend> Pass<'w, B> {
         }
     }
 
-    /// Counts this pass in `slot` if it trains; gives the number with it.
-    pub(crate) fn count(&mut self, slot: Slot) -> Option<f32> {
-        self.training.as_ref()?;
-        let count = self.weights.values(slot)[0] + 1.0;
-        self.statistics.push((slot, vec![count]));
-        Some(count)
+    /// A running statistic as it was before the pass.
+    pub(crate) fn statistic(&self, slot: Slot) -> Vec<f32> {
+        self.weights.values(slot)
+    }
+
+    /// Replaces a running statistic once the pass is over.
+    pub(crate) fn note(&mut self, slot: Slot, values: Vec<f32>) {
+        self.statistics.push((slot, values));
     }
 
     /// The new running statistics, to be stored once the pass is over.

@@ -1,73 +1,39 @@
-//! The training loop: shuffled batches, Adam, validation after each epoch, best weights, early stop, checkpoints.
+//! The training loop: shuffled batches, an optimiser, validation now and then, best weights, early stop, checkpoints.
 //! Knows no particular network and prints nothing.
 
+mod order;
 mod saved;
+mod schedule;
 mod standing;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rand::seq::SliceRandom;
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::adam::Adam;
 use super::backend::Backend;
 use super::batch::{Batch, Rows};
 use super::error::NnError;
 use super::network::Model;
+use super::optimisers::Optimiser;
 use super::weights::Weights;
+pub use order::Balance;
+use order::{Order, Pool};
+pub use schedule::{Decay, Length, Schedule};
 use standing::{Identity, Standing};
 
-/// How to train.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Schedule {
-    /// Passes over the training rows.
-    pub epochs: usize,
-    /// Rows per step.
-    pub batch: usize,
-    /// Learning rate of Adam at the start.
-    pub rate: f64,
-    /// How it falls.
-    pub decay: Decay,
-    /// Epochs without a better validation loss after which training stops; `None`: never.
-    pub patience: Option<usize>,
-    /// Where every draw (order of rows, dropout) comes from.
-    pub seed: u64,
-}
-
-/// How the learning rate falls over the steps of all epochs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Decay {
-    /// Not at all.
-    Constant,
-    /// Half a cosine from the whole rate to nothing (Loshchilov and Hutter 2017, equation 5, without restarts).
-    Cosine,
-}
-
-impl Decay {
-    /// What is left of the rate when `done` of all steps are taken, from 1 to 0.
-    fn left(self, done: f64) -> f64 {
-        match self {
-            Self::Constant => 1.0,
-            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
-        }
-    }
-}
-
-/// One row of `history.csv`. No times: the bytes must be the same in every run.
+/// What a validation found: one row of `history.csv`. No times: the bytes must be the same in every run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean loss over the epoch's steps, weighted by rows.
+pub struct Round {
+    /// Epochs done, or steps, as [`Length::unit`] says.
+    pub at: usize,
+    /// Mean loss over the steps since the last validation, weighted by rows.
     pub train_loss: f64,
     /// Mean loss at inference over the validation rows; `None` without such rows.
     pub validation_loss: Option<f64>,
 }
 
-impl Epoch {
+impl Round {
     /// What the best weights are chosen by.
     fn score(&self) -> f64 {
         self.validation_loss.unwrap_or(self.train_loss)
@@ -77,24 +43,24 @@ impl Epoch {
 /// Where training stands, told after every step, and once before the first when it goes on from a checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
-    /// From 1.
-    pub epoch: usize,
-    /// Passes in all.
-    pub epochs: usize,
-    /// Steps done in this epoch.
-    pub step: usize,
-    /// Steps per epoch.
-    pub steps: usize,
+    /// How it is counted.
+    pub length: Length,
+    /// Steps done.
+    pub done: usize,
+    /// Steps in all, as far as is known.
+    pub total: usize,
+    /// Steps of an epoch.
+    pub per_epoch: usize,
     /// Loss of the last step; `None`: nothing is done yet but taking up a checkpoint.
     pub loss: Option<f64>,
-    /// Finished epochs.
-    pub history: &'a [Epoch],
+    /// Validations so far.
+    pub history: &'a [Round],
 }
 
 /// Hears of progress; an error, usually [`NnError::Interrupted`], ends training.
 pub type Watch<'a> = dyn FnMut(Progress) -> Result<(), NnError> + 'a;
 
-/// Where checkpoints are kept: after every epoch, when training is interrupted, and inside long epochs.
+/// Where checkpoints are kept: after every epoch, when training is interrupted, and whenever the last one is old.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkpoints<'a> {
     /// A folder for nothing else, which stands for one set of data and one version of the code.
@@ -113,14 +79,16 @@ impl<'a> Checkpoints<'a> {
 /// What training leaves: the model holds the best weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    /// One entry per epoch.
-    pub history: Vec<Epoch>,
-    /// The epoch whose weights were kept, from 1.
-    pub best_epoch: usize,
+    /// What [`Round::at`] counts.
+    pub length: Length,
+    /// One entry for each validation.
+    pub history: Vec<Round>,
+    /// The epoch or step whose weights were kept.
+    pub best: usize,
 }
 
-/// Trains `model` in place and leaves the weights of the best epoch in it. With `checkpoints`, goes on from the newest whole
-/// one of the same run: the result then has the bytes of an undisturbed run.
+/// Trains `model` in place and leaves the weights of the best validation in it. With `checkpoints`, goes on from the newest
+/// whole one of the same run: the result then has the bytes of an undisturbed run.
 pub fn train<B: Backend>(
     model: &mut Model<B>,
     train: &dyn Rows,
@@ -130,88 +98,122 @@ pub fn train<B: Backend>(
     watch: &mut Watch,
 ) -> Result<Trained, NnError> {
     model.check(train)?;
-    if train.is_empty() || schedule.batch == 0 || schedule.epochs == 0 {
-        return Err(NnError::Data("training needs at least one row, one row per batch and one epoch".into()));
+    schedule.check()?;
+    if train.is_empty() {
+        return Err(NnError::Data("training needs at least one row".into()));
     }
-    let mut run = Run::new(model, schedule.clone(), [train.len(), validation.len()], checkpoints);
+    let mut run = Run::new(model, train, validation.len(), schedule, checkpoints)?;
     if run.resume(model) {
         watch(run.progress(None))?;
     }
     while run.goes_on() {
-        let epoch = run.epoch(model, train, validation, watch)?;
-        run.note(epoch, &model.weights);
-        run.save(model)?;
+        while !run.is_validation_due() {
+            let loss = run.step(model, train)?;
+            run.tell(model, loss, watch)?;
+        }
+        let round = run.validate(model, validation)?;
+        run.note(round, &model.weights);
+        if matches!(schedule.length, Length::Epochs(_)) {
+            run.save(model)?;
+        }
     }
+    let Standing { history, best, .. } = run.standing;
     model.weights = run.best;
-    Ok(Trained { history: run.standing.history, best_epoch: run.standing.best_epoch })
+    Ok(Trained { length: schedule.length, best: history[best - 1].at, history })
 }
 
 /// Training between two steps.
 struct Run<'a, B: Backend> {
     identity: Identity,
     standing: Standing,
-    adam: Adam,
+    optimiser: Optimiser,
     best: Weights<B>,
+    pool: Pool,
+    order: Order,
     checkpoints: Option<Checkpoints<'a>>,
     saved: Instant,
 }
 
 impl<'a, B: Backend> Run<'a, B> {
-    fn new(model: &Model<B>, schedule: Schedule, rows: [usize; 2], checkpoints: Option<Checkpoints<'a>>) -> Self {
-        let adam = Adam::new(schedule.rate, &model.weights);
-        let identity = Identity { card: model.card.clone(), arithmetic: B::arithmetic(), schedule, rows };
-        let (standing, best) = (Standing::default(), model.weights.clone());
-        Self { identity, standing, adam, best, checkpoints, saved: Instant::now() }
+    fn new(
+        model: &Model<B>,
+        train: &dyn Rows,
+        held: usize,
+        schedule: &Schedule,
+        checkpoints: Option<Checkpoints<'a>>,
+    ) -> Result<Self, NnError> {
+        let optimiser = Optimiser::new(&schedule.optimiser, &model.weights)?;
+        let pool = Pool::new(train, schedule.balance)?;
+        let order = Order::new(&pool, 0, schedule.batch, schedule.seed);
+        let (card, rows) = (model.card.clone(), [train.len(), held]);
+        let identity = Identity { card, arithmetic: B::arithmetic(), schedule: schedule.clone(), rows };
+        let horizon = schedule.length.steps(pool.len().div_ceil(schedule.batch));
+        let (standing, best) = (Standing { horizon, ..Standing::default() }, model.weights.clone());
+        Ok(Self { identity, standing, optimiser, best, pool, order, checkpoints, saved: Instant::now() })
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.identity.schedule
     }
 
     /// Steps per epoch.
-    fn steps(&self) -> usize {
-        self.identity.rows[0].div_ceil(self.identity.schedule.batch)
+    fn per_epoch(&self) -> usize {
+        self.pool.len().div_ceil(self.schedule().batch)
     }
 
     fn progress(&self, loss: Option<f64>) -> Progress<'_> {
-        let (Schedule { epochs, .. }, Standing { history, step, .. }) = (&self.identity.schedule, &self.standing);
-        Progress { epoch: history.len() + 1, epochs: *epochs, step: *step, steps: self.steps(), loss, history }
+        let Standing { history, done, horizon, .. } = &self.standing;
+        let length = self.schedule().length;
+        Progress { length, done: *done, total: *horizon, per_epoch: self.per_epoch(), loss, history }
     }
 
     fn goes_on(&self) -> bool {
-        let (schedule, Standing { history, best_epoch, .. }) = (&self.identity.schedule, &self.standing);
-        let waited = history.len() - best_epoch;
-        history.len() < schedule.epochs && schedule.patience.is_none_or(|patience| waited < patience.max(1))
+        let Standing { history, best, done, horizon, validated, .. } = &self.standing;
+        let waited = history.len() - best;
+        let is_patient = self.schedule().patience.is_none_or(|patience| waited < patience.max(1));
+        (done < horizon && is_patient) || done > validated
     }
 
-    /// The rest of an epoch: all of it, or what a checkpoint inside it left to do.
-    fn epoch(
-        &mut self,
-        model: &mut Model<B>,
-        train: &dyn Rows,
-        validation: &dyn Rows,
-        watch: &mut Watch,
-    ) -> Result<Epoch, NnError> {
-        let Schedule { epochs, batch, rate, decay, seed, .. } = self.identity.schedule;
-        let (epoch, steps) = (self.standing.history.len() + 1, self.steps());
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(epoch as u64); // a stream of its own, so that a resumed run draws the same
-        let mut order: Vec<usize> = (0..train.len()).collect();
-        order.shuffle(&mut random);
-        let draws: Vec<u64> = (0..steps).map(|_| random.next_u64()).collect();
-        for (step, (rows, draw)) in order.chunks(batch).zip(draws).enumerate().skip(self.standing.step) {
-            self.adam.rate = rate * decay.left(((epoch - 1) * steps + step) as f64 / (epochs * steps) as f64);
-            let batch = Batch::gather(train, rows);
-            let loss = model.train_step(&mut self.adam, &batch, ChaCha8Rng::seed_from_u64(draw))?;
-            if !loss.is_finite() {
-                return Err(NnError::Diverged { epoch, step: step + 1, rate, loss });
-            }
-            self.standing.step += 1;
-            self.standing.sum += loss * rows.len() as f64;
-            self.tell(model, loss, watch)?;
+    fn is_validation_due(&self) -> bool {
+        let Standing { done, validated, horizon, .. } = self.standing;
+        let is_end = done == horizon || self.schedule().length.validates(done, self.per_epoch());
+        done > validated && is_end
+    }
+
+    /// One step; gives the loss before it.
+    fn step(&mut self, model: &mut Model<B>, train: &dyn Rows) -> Result<f64, NnError> {
+        let (done, per_epoch) = (self.standing.done, self.per_epoch());
+        if self.order.epoch != done / per_epoch {
+            let Schedule { batch, seed, .. } = *self.schedule();
+            self.order = Order::new(&self.pool, done / per_epoch, batch, seed);
         }
+        self.optimiser.rate = self.identity.schedule.rate(done, per_epoch);
+        let (rows, random) = self.order.step(done % per_epoch);
+        let loss = model.train_step(&mut self.optimiser, &Batch::gather(train, rows), random)?;
+        if !loss.is_finite() {
+            return Err(self.diverged(done, loss));
+        }
+        self.standing.done += 1;
+        self.standing.rows += rows.len();
+        self.standing.sum += loss * rows.len() as f64;
+        Ok(loss)
+    }
+
+    /// A loss that is no number in the step after `done` others.
+    fn diverged(&self, done: usize, loss: f64) -> NnError {
+        let (per_epoch, rate) = (self.per_epoch(), self.schedule().optimiser.rate);
+        NnError::Diverged { epoch: done / per_epoch + 1, step: done % per_epoch + 1, rate, loss }
+    }
+
+    fn validate(&self, model: &Model<B>, validation: &dyn Rows) -> Result<Round, NnError> {
+        let (Standing { done, rows, sum, .. }, schedule) = (&self.standing, self.schedule());
         let validation_loss =
-            if validation.is_empty() { None } else { Some(model.mean_loss(validation, batch.max(64))?) };
+            if validation.is_empty() { None } else { Some(model.mean_loss(validation, schedule.batch.max(64))?) };
         if let Some(loss) = validation_loss.filter(|loss| !loss.is_finite()) {
-            return Err(NnError::Diverged { epoch, step: steps, rate, loss });
+            return Err(self.diverged(done - 1, loss));
         }
-        Ok(Epoch { epoch, train_loss: self.standing.sum / train.len() as f64, validation_loss })
+        let at = if matches!(schedule.length, Length::Epochs(_)) { done / self.per_epoch() } else { *done };
+        Ok(Round { at, train_loss: sum / *rows as f64, validation_loss })
     }
 
     /// Tells of a step; saves a checkpoint if the last one is old, or when that step is the last for now.
@@ -226,21 +228,23 @@ impl<'a, B: Backend> Run<'a, B> {
         heard
     }
 
-    fn note(&mut self, epoch: Epoch, weights: &Weights<B>) {
-        let Standing { history, best_epoch, step, sum, .. } = &mut self.standing;
-        let best = best_epoch.checked_sub(1).map(|at| history[at].score());
-        if best.is_none_or(|best| epoch.score() < best) {
-            *best_epoch = epoch.epoch;
+    /// Takes down a validation. Weights are shared until they move, so keeping the best ones copies none.
+    fn note(&mut self, round: Round, weights: &Weights<B>) {
+        let extend = self.schedule().length.extend();
+        let Standing { history, best, done, validated, horizon, rows, sum } = &mut self.standing;
+        let score = best.checked_sub(1).map(|at| history[at].score());
+        history.push(round);
+        if score.is_none_or(|score| round.score() < score) {
+            *best = history.len();
+            *horizon = (*horizon).max(*done + extend);
             self.best = weights.clone();
         }
-        history.push(epoch);
-        (*step, *sum) = (0, 0.0);
+        (*validated, *rows, *sum) = (*done, 0, 0.0);
     }
 
     fn save(&mut self, model: &Model<B>) -> Result<(), NnError> {
         let Some(Checkpoints { folder, .. }) = self.checkpoints else { return Ok(()) };
-        self.standing.adam_steps = self.adam.steps;
-        let content = standing::pack(&self.identity, &self.standing, model, &self.best, &self.adam);
+        let content = standing::pack(&self.identity, &self.standing, model, &self.best, &self.optimiser);
         let content = content.map_err(|fault| NnError::file(folder, fault))?;
         saved::store(folder, content).map_err(|fault| NnError::file(folder, fault))?;
         self.saved = Instant::now();
@@ -250,11 +254,11 @@ impl<'a, B: Backend> Run<'a, B> {
     /// Takes up the newest whole checkpoint of this run; whether there is one.
     fn resume(&mut self, model: &mut Model<B>) -> bool {
         let Some(Checkpoints { folder, .. }) = self.checkpoints else { return false };
-        let found = saved::whole(folder).find_map(|bytes| standing::unpack(&bytes, &self.identity, model));
+        let found = saved::whole(folder)
+            .find_map(|bytes| standing::unpack(&bytes, &self.identity, model, self.optimiser.clone()));
         let Some(found) = found else { return false };
         (model.weights, self.best) = (found.now, found.best);
-        (self.adam.steps, self.adam.states) = (found.standing.adam_steps, found.states);
-        self.standing = found.standing;
+        (self.standing, self.optimiser) = (found.standing, found.optimiser);
         true
     }
 }

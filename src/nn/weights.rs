@@ -1,11 +1,16 @@
 //! The named values of a network: trained ones and running statistics, in the order in which layers asked for them.
 //! Knows no layer; names are those of the PyTorch references.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use dfdx::tensor::{Gradients, PutTape, Tensor, TensorFromVec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::backend::{Backend, Made, Vector};
+use super::error::{ArrayFault, NnError};
+use super::import::Found;
 use super::track::Track;
 
 /// Where a value lies in [`Weights`].
@@ -19,6 +24,8 @@ pub(crate) struct Entry<B: Backend> {
     pub(crate) shape: Vec<usize>,
     /// Whether the optimiser changes it (running statistics: no).
     pub(crate) trained: bool,
+    /// Whether it stays as it is, with what the network was told: see [`Weights::freeze`].
+    pub(crate) frozen: bool,
     value: Tensor<(usize,), f32, B::Device>,
 }
 
@@ -33,6 +40,18 @@ impl<B: Backend> Entry<B> {
         let length = values.len();
         self.value = B::Device::default().try_tensor_from_vec(values, (length,))?;
         Ok(())
+    }
+
+    /// Whether the optimiser moves it.
+    pub(crate) fn moves(&self) -> bool {
+        self.trained && !self.frozen
+    }
+
+    /// Whether it is one of these parts of a network: `trunk` is all that begins with `trunk.`.
+    pub(crate) fn is_under(&self, parts: &[String]) -> bool {
+        parts
+            .iter()
+            .any(|part| self.name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 
     /// What a backward pass left for these values.
@@ -51,7 +70,7 @@ pub struct Weights<B: Backend> {
 impl<B: Backend> Weights<B> {
     /// The tensor in `slot`, recording if asked.
     pub(crate) fn tensor(&self, slot: Slot, record: bool) -> Vector<B> {
-        let track = if record && self.entries[slot.0].trained { Track::on() } else { Track::default() };
+        let track = if record && self.entries[slot.0].moves() { Track::on() } else { Track::default() };
         self.entries[slot.0].value.clone().put_tape(track)
     }
 
@@ -93,6 +112,59 @@ impl<B: Backend> Weights<B> {
     /// Names with shapes, in order.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// That each of these parts has an array at least; see [`Entry::is_under`].
+    pub(crate) fn check_parts(&self, parts: &[String]) -> Result<(), NnError> {
+        let is_absent = |part: &&String| !self.entries.iter().any(|entry| entry.is_under(std::slice::from_ref(*part)));
+        parts.iter().find(is_absent).map_or(Ok(()), |part| {
+            Err(NnError::UnknownPart { part: part.clone(), names: self.names().map(|(name, _)| name.into()).collect() })
+        })
+    }
+
+    /// Keeps these parts as they are: no step moves them, and a batch norm among them uses its running moments and leaves
+    /// them alone, as PyTorch's do in evaluation.
+    pub fn freeze(&mut self, parts: &[String]) -> Result<(), NnError> {
+        self.check_parts(parts)?;
+        self.entries.iter_mut().filter(|entry| entry.is_under(parts)).for_each(|entry| entry.frozen = true);
+        Ok(())
+    }
+
+    /// Whether the values in `slot` stay as they are.
+    pub(crate) fn is_frozen(&self, slot: Slot) -> bool {
+        self.entries[slot.0].frozen
+    }
+
+    /// Takes the values of `found`, which are from `path`, but for the parts in `fresh`. Arrays that the network does not have
+    /// (another head, PyTorch's counters) are passed over. Nothing is taken unless all fits.
+    pub(crate) fn take(&mut self, found: Vec<Found>, fresh: &[String], path: &Path) -> Result<(), NnError> {
+        self.check_parts(fresh)?;
+        let mut found: BTreeMap<String, Found> = found.into_iter().map(|found| (found.name.clone(), found)).collect();
+        let (mut faults, mut taken) = (Vec::new(), Vec::new());
+        for (at, entry) in self.entries.iter().enumerate() {
+            let own = found.remove(&entry.name);
+            if entry.is_under(fresh) {
+                continue;
+            }
+            match own {
+                Some(Found { shape, values: Some(values), .. }) if shape == entry.shape => taken.push((at, values)),
+                other => {
+                    let has = other.map(|found| format!("{} {:?}", found.number, found.shape));
+                    faults.push(ArrayFault { name: entry.name.clone(), has, wants: Some(entry.shape.clone()) });
+                }
+            }
+        }
+        if !faults.is_empty() {
+            let (fitting, arrays) = (taken.len(), taken.len() + faults.len());
+            let more = found.into_values().filter(|found| found.values.is_some()).map(|found| ArrayFault {
+                has: Some(format!("{} {:?}", found.number, found.shape)),
+                name: found.name,
+                wants: None,
+            });
+            faults.extend(more);
+            return Err(NnError::Misfit { path: path.into(), fitting, arrays, faults });
+        }
+        taken.into_iter().try_for_each(|(at, values)| self.entries[at].set(values)).map_err(NnError::device)
     }
 
     /// Number of trained values.
@@ -168,7 +240,7 @@ impl<B: Backend> Builder<B> {
 
     fn add(&mut self, name: String, shape: &[usize], trained: bool, values: Vec<f32>) -> Made<Slot, B> {
         let value = B::Device::default().try_tensor_from_vec(values, (shape.iter().product(),))?;
-        self.weights.entries.push(Entry { name, shape: shape.to_vec(), trained, value });
+        self.weights.entries.push(Entry { name, shape: shape.to_vec(), trained, frozen: false, value });
         Ok(Slot(self.weights.entries.len() - 1))
     }
 }

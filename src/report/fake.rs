@@ -54,6 +54,7 @@ pub(super) fn record(folder: &Path) -> Record {
             }
             step("probe", ArtifactType::Predictions, false, &[("features", "codes")], &|out| {
                 predictions(seed, *quality).write(out).unwrap();
+                by_detections(out, seed, *quality);
             });
             step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
         }
@@ -202,6 +203,27 @@ fn predictions(seed: u64, quality: f64) -> Predictions {
     let rows = (0..400).map(row).collect();
     let facts = PredictionsFacts { classes, classifier: "logistic_regression".into(), train_counts: vec![80; 5] };
     Predictions { facts, rows }
+}
+
+/// What grows with the number of detections.
+fn by_detections(out: &Path, seed: u64, quality: f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut metrics = Vec::new();
+    for detections in 1..=6_u32 {
+        for (metric, shift) in [("accuracy_at", 0.0), ("balanced_accuracy_at", -0.04)] {
+            let value = quality + shift - 0.3 / f64::from(detections) + 0.01 * normal(&mut rng);
+            metrics.push(Metric {
+                series: "rcnn".into(),
+                split: split::TEST.into(),
+                metric: metric.into(),
+                class: detections.to_string(),
+                value: Some(value),
+                n: 300 / detections as usize,
+                interval: None,
+            });
+        }
+    }
+    write_metrics(out, &metrics).unwrap();
 }
 
 fn scores(out: &Path, seed: u64, replicate: u64, quality: f64) {

@@ -65,7 +65,7 @@ impl StageKind for Compare {
         "bootstrap over objects: Efron & Tibshirani 1993; McNemar 1947, exact"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {

@@ -59,11 +59,15 @@ pub(super) fn table() -> Vec<Case> {
     let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
     let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
     let sizes = [("maps", int(4)), ("latent", int(3)), ("epochs", int(2)), ("batch", int(8)), ("examples", int(2))];
-    let vae = [&sizes[..], &[("model", text("vae")), ("warm_up", int(1))]].concat();
+    let vae = [&sizes[..], &[("model", text("vae")), ("kl_warm_up", int(1))]].concat();
     let vade = [&sizes[..], &[("model", text("vade")), ("clusters", int(3)), ("pretrain", int(2))]].concat();
     let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
     let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
     let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
+    let temporal = [("model", text("temporal_stamp_classifier")), ("recurrent", text("conv1d")), ("width", int(6))];
+    let temporal = [&judge[..], &temporal[..], &[("rotations", int(2)), ("length", int(3))]].concat();
+    let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
+    let rcnn = [&judge[..], &rcnn[..]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
@@ -106,8 +110,10 @@ pub(super) fn table() -> Vec<Case> {
             2,
             &[(AVX512, "8efc74db7138b2db"), (AVX2, "e2874e62e32d0b27")],
         ),
-        case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "0")]),
-        case("train_classifier", &[("stamps", "stamps")], &joined, 1, &[(AVX2, "0")]),
+        case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "f0e289b86ae24ca4")]),
+        case("train_classifier", &[("stamps", "stamps")], &joined, 1, &[(AVX2, "26409de1edc42af3")]),
+        case("train_classifier", &[("sequences", "sequences")], &temporal, 1, &[(AVX2, "0")]),
+        case("train_classifier", &[("sequences", "sequences")], &rcnn, 1, &[(AVX2, "0")]),
         case(
             "extract_features",
             &[("stamps", "stamps"), ("model", "model")],
@@ -138,7 +144,7 @@ pub(super) fn table() -> Vec<Case> {
             &[(LIBRARY, "6e927447ee52a722")],
         ),
         case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
-        case("compare", both, &[("draws", int(200))], 1, &[(LIBRARY, "23b77245efdf81f0")]),
+        case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
 }

@@ -35,6 +35,8 @@ crate::keys! {
         label_from: LabelFrom = LabelFrom::Label;
         /// Labels that are used, in order of their class numbers; left out: all that occur, in alphabetical order.
         classes: Option<Vec<String>> = None;
+        /// Labels put together under a name of their own, such as `{ real = ["AGN", "SN", "VS", "asteroid"] }`; `classes` then names the new ones.
+        merge: BTreeMap<String, Vec<String>> = BTreeMap::new(), added_later();
         /// What becomes of alerts without a label.
         unlabelled: Unlabelled = Unlabelled::Keep;
         /// Truncated cutouts: drop, pad on the side of the chip's edge (the source stays central), or pad at the end.
@@ -123,6 +125,8 @@ impl PreprocessKeys {
         for (key, names) in [("channels", &channels), ("classes", &classes), ("metadata", &columns)] {
             faults.extend(repeated(names).map(|name| (key, format!("`{name}` is listed twice"))));
         }
+        let merged: Vec<&str> = self.merge.values().flatten().map(String::as_str).collect();
+        faults.extend(repeated(&merged).map(|name| ("merge", format!("`{name}` is put into two classes"))));
         let unknown = |name: &&&str| !metadata::is_known(name);
         faults.extend(columns.iter().filter(unknown).map(|name| ("metadata", metadata::unknown(name))));
         faults
@@ -226,6 +230,7 @@ fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError>
         ));
     }
     let mut rows = Rows { kept, dropped: Vec::new() };
+    merge(&mut rows, &keys.merge)?;
     rows.drop_duplicates();
     if keys.detections == Detections::First {
         rows.keep_first();
@@ -248,6 +253,19 @@ fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError>
         rows.retain(reason::MISSING_PIXELS, |_| missing.next() == Some(false));
     }
     if rows.kept.is_empty() { Err(nothing_left(total, &rows)) } else { Ok(rows) }
+}
+
+/// Gives merged labels their new name.
+fn merge(rows: &mut Rows, merge: &BTreeMap<String, Vec<String>>) -> Result<(), StageError> {
+    for (name, label) in merge.iter().flat_map(|(name, labels)| labels.iter().map(move |label| (name, label))) {
+        let mut renamed = rows.kept.iter_mut().filter(|row| row.label == *label).peekable();
+        if renamed.peek().is_none() {
+            let what = format!("`merge` puts `{label}` into `{name}`, but no alert has that label");
+            return Err(StageError::with_hint(what, "correct `merge` or the label table"));
+        }
+        renamed.for_each(|row| row.label.clone_from(name));
+    }
+    Ok(())
 }
 
 fn nothing_left(total: usize, rows: &Rows) -> StageError {

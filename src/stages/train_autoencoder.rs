@@ -16,30 +16,20 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::models;
-use crate::nn::train::{Checkpoints, Schedule, Trained, Watch, train};
+use crate::nn::train::{Checkpoints, Progress, Schedule, Trained, Watch, train};
 use crate::nn::{Backend, Column, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{DecayWord, Work, on_device, report, write_history};
+use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
 
 crate::keys! {
-    /// Keys of `train_autoencoder`.
+    /// Keys of `train_autoencoder` beside those of training.
     pub struct AutoencoderKeys {
-        /// Passes over the training split.
-        epochs: usize = 30, range(1, 100_000);
-        /// Stamps per step of the optimiser (100 in Astorga et al. 2018).
-        batch: usize = 64, range(1, 100_000);
-        /// Learning rate of Adam (Astorga et al. 2018: 3.33e-5 with 160 epochs of 1.25 million stamps).
-        rate: f64 = 0.001, range(0, 1);
-        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
-        decay: DecayWord = DecayWord::Cosine;
-        /// Epochs without a better validation loss after which training stops; left out: never.
-        patience: Option<usize> = None, at_least(1);
         /// Test stamps that are kept with their reconstructions, for the figure.
         examples: usize = 8, range(0, 1000);
     }
@@ -72,15 +62,17 @@ impl StageKind for TrainAutoencoder {
         2
     }
     fn ports(&self) -> &'static [Port] {
-        const PORTS: &[Port] =
-            &[Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." }];
+        const PORTS: &[Port] = &[
+            Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." },
+            INIT,
+        ];
         PORTS
     }
     fn output(&self) -> ArtifactType {
         ArtifactType::Model
     }
     fn keys(&self) -> Vec<Key> {
-        AutoencoderKeys::keys()
+        [TrainingKeys::keys(), AutoencoderKeys::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
         let conv = Variant {
@@ -90,6 +82,9 @@ impl StageKind for TrainAutoencoder {
             keys: ConvKeys::keys(),
         };
         Some(Variants { key: "model", list: vec![conv, variational::vae(), variational::vade()] })
+    }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        TrainingKeys::faults(params)
     }
     fn randomness(&self, _: &Params) -> Randomness {
         Randomness::PerReplicate
@@ -136,29 +131,26 @@ impl Training<'_> {
 }
 
 impl Training<'_> {
-    /// Trains for `epochs`; weights of the best epoch are left in `model`.
+    /// Trains as `schedule` says; weights of the best validation are left in `model`.
     fn fit<B: Backend>(
         &self,
         model: &mut Model<B>,
-        epochs: usize,
-        seed: u64,
+        schedule: &Schedule,
         checkpoints: &Path,
         watch: &mut Watch,
     ) -> Result<Trained, StageError> {
-        let keys = &self.keys;
         let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
-        let (batch, rate, decay, patience) = (keys.batch, keys.rate, keys.decay.into(), keys.patience);
-        let schedule = Schedule { epochs, batch, rate, decay, patience, seed };
         let checkpoints = Some(Checkpoints::within(checkpoints));
-        Ok(train(model, &self.images(&learned), &self.images(&held), &schedule, checkpoints, watch)?)
+        Ok(train(model, &self.images(&learned), &self.images(&held), schedule, checkpoints, watch)?)
     }
 
     /// Trains `model` in one stage.
     fn fit_once<B: Backend>(&self, model: &mut Model<B>) -> Result<(), StageError> {
-        let job = self.job;
-        let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
-        let trained = self.fit(model, self.keys.epochs, job.seed, job.checkpoint, &mut watch)?;
-        write_history(job.out, &trained.history)
+        let (job, keys) = (self.job, self.job.keys::<TrainingKeys>()?);
+        prepare(job, &keys, model)?;
+        let mut watch = |progress: Progress| report(job, progress);
+        let trained = self.fit(model, &keys.schedule(job.seed), job.checkpoint, &mut watch)?;
+        write_history(job.out, &trained)
     }
 
     fn images<'a>(&'a self, rows: &'a [usize]) -> ImageRows<'a> {

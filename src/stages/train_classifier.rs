@@ -1,27 +1,32 @@
-//! `train_classifier`: labelled stamps to a network that gives the probability of each class, and to its predictions.
+//! `train_classifier`: labelled stamps, or sequences of them, to a network that gives the probability of each class, and to its predictions.
 //! Knows no survey.
 //!
 //! Weights move by the training split, the validation split chooses when, the test split only measures.
 
-pub(super) mod labels;
-mod offers;
-mod rows;
+mod data;
+mod labels;
+pub mod offers;
+mod sequences;
+mod stamps;
+mod steps;
 
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};
 use crate::artifacts::scores::{Metric, write_metrics};
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
-use crate::artifacts::stamps::Stamps;
 use crate::models;
 use crate::nn::train::{Checkpoints, Progress, Schedule, train};
-use crate::nn::{Backend, Model, Rows, softmax};
+use crate::nn::{Backend, Model, NnError, Rows, softmax};
 use crate::spec::keys::{Key, Keys};
-use crate::spec::value::Params;
+use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
-use super::training::{DecayWord, Work, on_device, report, write_history};
+use super::training::{BalanceWord, INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
+use data::Data;
 use labels::Labels;
 use offers::{OFFERS, offer};
-use rows::{StampRows, View};
+use sequences::{SequenceRows, Sequenced};
+use stamps::View;
+use steps::Step;
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
@@ -37,20 +42,10 @@ crate::choice! {
 }
 
 crate::keys! {
-    /// Keys of `train_classifier`.
+    /// Keys of `train_classifier` beside those of training.
     pub struct ClassifierKeys {
-        /// Passes over the training split.
-        epochs: usize = 30, range(1, 100_000);
-        /// Stamps per step of the optimiser.
-        batch: usize = 64, range(1, 100_000);
-        /// Learning rate of Adam.
-        rate: f64 = 0.001, range(0, 1);
-        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
-        decay: DecayWord = DecayWord::Constant;
-        /// Epochs without a better validation loss after which training stops; left out: never.
-        patience: Option<usize> = None, at_least(1);
-        /// Labels put together under a name of their own, such as `{ real = ["AGN", "SN", "VS", "asteroid"] }`; other labels stay classes.
-        merge: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
+        /// Whether small classes are seen as often as the largest, by replication within each epoch (Carrasco-Davis et al. 2021), or as they are.
+        balance: BalanceWord = BalanceWord::None;
         /// What is judged: each stamp as it is, or the mean probability over its eight turned and mirrored views (after Krizhevsky et al. 2012, section 4.1).
         views: Views = Views::One;
     }
@@ -64,85 +59,101 @@ impl StageKind for TrainClassifier {
         "train_classifier"
     }
     fn summary(&self) -> &'static str {
-        "Trains a published network on labelled stamps and gives class probabilities of the validation and test rows."
+        "Trains a published network on labelled stamps or sequences and gives class probabilities of the validation and test rows."
     }
     fn version(&self) -> u32 {
         1
     }
     fn ports(&self) -> &'static [Port] {
-        const PORTS: &[Port] =
-            &[Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps with labels." }];
+        const PORTS: &[Port] = &[
+            Port {
+                name: "stamps",
+                accepts: &[ArtifactType::Stamps],
+                required: false,
+                help: "Stamps with labels, for models of single stamps.",
+            },
+            Port {
+                name: "sequences",
+                accepts: &[ArtifactType::Sequences],
+                required: false,
+                help: "Sequences with labels, for models of several detections, in place of stamps.",
+            },
+            INIT,
+        ];
         PORTS
     }
     fn output(&self) -> ArtifactType {
         ArtifactType::Classifier
     }
     fn keys(&self) -> Vec<Key> {
-        ClassifierKeys::keys()
+        [TrainingKeys::keys_with(&[("decay", Value::Text("constant".into()))]), ClassifierKeys::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
         Some(Variants { key: "model", list: OFFERS.iter().map(|offer| offer.variant()).collect() })
+    }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        TrainingKeys::faults(params)
     }
     fn randomness(&self, _: &Params) -> Randomness {
         Randomness::PerReplicate
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: ClassifierKeys = job.keys()?;
-        let stamps = Stamps::open(job.input("stamps")?)?;
-        let labels = Labels::new(&stamps.index, &stamps.facts.classes, &keys.merge)?;
-        on_device(job, &Training { job, stamps: &stamps, labels: &labels, keys })
+        let data = Data::open(job)?;
+        let labels = Labels::new(data.identities(), data.labels())?;
+        on_device(job, &Training { job, data: &data, labels: &labels, keys })
     }
 }
 
 /// One run of the stage.
 struct Training<'a> {
     job: &'a Job<'a>,
-    stamps: &'a Stamps,
+    data: &'a Data,
     labels: &'a Labels,
     keys: ClassifierKeys,
 }
 
 impl Training<'_> {
-    fn schedule(&self) -> Schedule {
-        let keys = &self.keys;
-        Schedule {
-            epochs: keys.epochs,
-            batch: keys.batch,
-            rate: keys.rate,
-            decay: keys.decay.into(),
-            patience: keys.patience,
-            seed: self.job.seed,
-        }
+    fn schedule(&self) -> Result<Schedule, StageError> {
+        let shared = self.job.keys::<TrainingKeys>()?.schedule(self.job.seed);
+        Ok(Schedule { balance: self.keys.balance.into(), ..shared })
     }
 
-    fn rows<'a>(&'a self, rows: &'a [usize]) -> StampRows<'a> {
-        StampRows::new(self.stamps, &self.labels.classes, rows)
+    fn rows<'a>(&'a self, rows: &'a [usize]) -> Box<dyn Rows + 'a> {
+        self.data.rows(&self.labels.classes, rows, View::ALL[0])
     }
 
-    /// Probabilities `[row, learnt class]`, averaged over the views.
-    fn probabilities<B: Backend>(&self, model: &Model<B>, rows: &[usize]) -> Result<Vec<f64>, StageError> {
+    /// Probabilities `[row, .., learnt class]`, averaged over the views; `seen` gives the rows in each.
+    fn probabilities<'a, B: Backend>(
+        &self,
+        model: &Model<B>,
+        seen: impl Fn(View) -> Box<dyn Rows + 'a>,
+    ) -> Result<Vec<f64>, NnError> {
         let views = match self.keys.views {
             Views::One => &View::ALL[..1],
             Views::Dihedral => &View::ALL[..],
         };
-        let learnt = self.labels.learnt.len();
-        let mut sums = vec![0.0; rows.len() * learnt];
+        let mut means: Vec<f64> = Vec::new();
         for view in views {
-            let mut scores = Vec::with_capacity(sums.len());
-            model.outputs(&self.rows(rows).seen(*view), INFERENCE_BATCH, |_, made| {
+            let mut scores = Vec::new();
+            model.outputs(&*seen(*view), INFERENCE_BATCH, |_, made| {
                 scores.extend(made);
                 Ok(())
             })?;
-            sums.iter_mut().zip(softmax(&scores, learnt)).for_each(|(sum, p)| *sum += p / views.len() as f64);
+            means.resize(scores.len(), 0.0);
+            let found = softmax(&scores, self.labels.learnt.len());
+            means.iter_mut().zip(found).for_each(|(mean, p)| *mean += p / views.len() as f64);
         }
-        Ok(sums)
+        Ok(means)
     }
 
     fn predictions<B: Backend>(&self, model: &Model<B>) -> Result<Predictions, StageError> {
         let labels = self.labels;
         let rows = labels.judged();
-        let found = self.probabilities(model, &rows)?;
-        let found = found.chunks_exact(labels.learnt.len());
+        let found = self.probabilities(model, |view| self.data.rows(&labels.classes, &rows, view))?;
+        let learnt = labels.learnt.len();
+        // of a network that judges every detection, what it says in the end
+        let found = found.chunks_exact(found.len() / rows.len()).map(|all| &all[all.len() - learnt..]);
         let facts = PredictionsFacts {
             classes: labels.names.clone(),
             classifier: model.card.model.clone(),
@@ -154,13 +165,31 @@ impl Training<'_> {
         })
     }
 
+    /// What is thought of each judged object after each number of detections.
+    fn steps<B: Backend>(&self, model: &Model<B>, data: &Sequenced) -> Result<Vec<Step>, StageError> {
+        let (labels, learnt) = (self.labels, self.labels.learnt.len());
+        let mut steps = Vec::new();
+        let judged = labels.judged();
+        for detections in 1..=data.steps {
+            let rows: Vec<usize> = judged.iter().copied().filter(|row| data.length(*row) >= detections).collect();
+            let shown = |view| SequenceRows::new(data, &labels.classes, &rows).first(detections).seen(view);
+            let found = self.probabilities(model, |view| Box::new(shown(view)))?;
+            let each = found.chunks_exact((found.len() / rows.len().max(1)).max(1));
+            steps.extend(rows.iter().zip(each).map(|(row, found)| {
+                let prediction = labels.prediction(*row, &found[found.len() - learnt..]);
+                Step { detections, prediction }
+            }));
+        }
+        Ok(steps)
+    }
+
     /// The loss on the labelled rows of each split, as training sees it but without dropout.
     fn losses<B: Backend>(&self, model: &Model<B>) -> Result<Vec<Metric>, StageError> {
         let mut metrics = Vec::new();
         for split in [TRAIN, VALIDATION, TEST] {
             let rows = self.labels.originals(split);
             let data = self.rows(&rows);
-            let value = if data.is_empty() { None } else { Some(model.mean_loss(&data, INFERENCE_BATCH)?) };
+            let value = if data.is_empty() { None } else { Some(model.mean_loss(&*data, INFERENCE_BATCH)?) };
             metrics.push(Metric {
                 series: model.card.model.clone(),
                 split: split.into(),
@@ -178,17 +207,24 @@ impl Training<'_> {
 impl Work for Training<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
         let (job, labels) = (self.job, self.labels);
-        let card = offer(job.word("model"))?.card(job, &self.stamps.facts, labels.learnt.len())?;
+        let card = offer(job.word("model"))?.card(job, self.data, labels.learnt.len())?;
         let mut model = models::build::<B>(card, job.seed)?;
+        prepare(job, &job.keys()?, &mut model)?;
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let (learned, held) = (labels.training(), labels.originals(VALIDATION));
         let (learned, held) = (self.rows(&learned), self.rows(&held));
-        let trained = train(&mut model, &learned, &held, &self.schedule(), checkpoints, &mut watch)?;
+        let trained = train(&mut model, &*learned, &*held, &self.schedule()?, checkpoints, &mut watch)?;
         model.save(job.out)?;
-        write_history(job.out, &trained.history)?;
+        write_history(job.out, &trained)?;
         self.predictions(&model)?.write(job.out)?;
-        Ok(write_metrics(job.out, &self.losses(&model)?)?)
+        let mut metrics = self.losses(&model)?;
+        if let Data::Sequences(data) = self.data {
+            let steps = self.steps(&model, data)?;
+            steps::write(job.out, &labels.names, &steps)?;
+            metrics.extend(steps::metrics(&model.card.model, labels.names.len(), &steps));
+        }
+        Ok(write_metrics(job.out, &metrics)?)
     }
 }
 

@@ -14,13 +14,13 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::sequences::Sequences;
 use crate::artifacts::split::{TRAIN, VALIDATION};
 use crate::models;
-use crate::nn::train::{Checkpoints, Progress, Schedule, train};
+use crate::nn::train::{Checkpoints, Progress, train};
 use crate::nn::{Backend, CARD, Kernels, ModelCard, WEIGHTS};
 use crate::spec::keys::{Key, Keys};
-use crate::spec::value::Params;
+use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{DecayWord, Work, on_device, report, write_history};
+use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 use rows::{Codes, SequenceRows};
 
 /// Objects per batch when nothing is learned.
@@ -29,22 +29,6 @@ const INFERENCE_BATCH: usize = 64;
 const AUTOENCODER: &str = "autoencoder";
 /// File with the scale of its codes.
 const SCALE: &str = "codes.json";
-
-crate::keys! {
-    /// Keys of `train_sequence_autoencoder`.
-    pub struct SequenceAutoencoderKeys {
-        /// Passes over the training split.
-        epochs: usize = 60, range(1, 100_000);
-        /// Objects per step of the optimiser.
-        batch: usize = 64, range(1, 100_000);
-        /// Learning rate of Adam.
-        rate: f64 = 0.001, range(0, 1);
-        /// How the rate falls over all steps: half a cosine to nothing, or not at all.
-        decay: DecayWord = DecayWord::Cosine;
-        /// Epochs without a better validation loss after which training stops; left out: never.
-        patience: Option<usize> = None, at_least(1);
-    }
-}
 
 crate::keys! {
     /// Keys of `sequence_autoencoder`.
@@ -79,6 +63,7 @@ impl StageKind for TrainSequenceAutoencoder {
                 required: false,
                 help: "A trained stamp autoencoder whose codes, kept as they are, stand for the stamps.",
             },
+            INIT,
         ];
         PORTS
     }
@@ -86,7 +71,7 @@ impl StageKind for TrainSequenceAutoencoder {
         ArtifactType::Model
     }
     fn keys(&self) -> Vec<Key> {
-        SequenceAutoencoderKeys::keys()
+        TrainingKeys::keys_with(&[("epochs", Value::Int(60))])
     }
     fn variants(&self) -> Option<Variants> {
         let gru = Variant {
@@ -97,12 +82,15 @@ impl StageKind for TrainSequenceAutoencoder {
         };
         Some(Variants { key: "model", list: vec![gru] })
     }
+    fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
+        TrainingKeys::faults(params)
+    }
     fn randomness(&self, _: &Params) -> Randomness {
         Randomness::PerReplicate
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let sequences = Sequences::open(job.input("sequences")?)?;
-        on_device(job, &Training { job, sequences: &sequences, keys: job.keys()? })
+        on_device(job, &Training { job, sequences: &sequences })
     }
 }
 
@@ -110,7 +98,6 @@ impl StageKind for TrainSequenceAutoencoder {
 struct Training<'a> {
     job: &'a Job<'a>,
     sequences: &'a Sequences,
-    keys: SequenceAutoencoderKeys,
 }
 
 impl Training<'_> {
@@ -145,23 +132,17 @@ impl Training<'_> {
 
 impl Work for Training<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
-        let (job, keys) = (self.job, &self.keys);
+        let job = self.job;
         let codes = self.codes()?;
         let split = |name| SequenceRows::new(self.sequences, codes.as_ref(), self.sequences.objects_of(name));
         let mut model = models::build::<B>(self.card(codes.as_ref())?, job.seed)?;
-        let schedule = Schedule {
-            epochs: keys.epochs,
-            batch: keys.batch,
-            rate: keys.rate,
-            decay: keys.decay.into(),
-            patience: keys.patience,
-            seed: job.seed,
-        };
+        prepare(job, &job.keys()?, &mut model)?;
+        let schedule = job.keys::<TrainingKeys>()?.schedule(job.seed);
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let trained = train(&mut model, &split(TRAIN), &split(VALIDATION), &schedule, checkpoints, &mut watch)?;
         model.save(job.out)?;
-        write_history(job.out, &trained.history)?;
+        write_history(job.out, &trained)?;
         Ok(write_metrics(job.out, &error::measure(&model, split)?)?)
     }
 }

@@ -61,7 +61,16 @@ fn every_shipped_file_is_free_of_faults() {
 fn small(target: &Path) -> Vec<String> {
     let name = target.to_string_lossy();
     let mut set = vec!["autoencoder.epochs=1", "autoencoder.maps=4"];
-    if name.contains("temporal") {
+    if name.contains("rotations") {
+        set = vec!["alerts.objects=60", "images.epochs=1", "forest.trees=20"];
+    } else if name.contains("supervised") {
+        set = vec!["both.epochs=1", "images.epochs=1", "deep_hits.epochs=1", "forest.trees=20"];
+        if !name.contains("real_alerts") {
+            set.push("alerts.objects=60");
+        }
+    } else if name.contains("real_bogus") {
+        set = vec!["alerts.objects=120", "deep_hits.epochs=1", "forest.trees=20", "forest_on_pixels.trees=20"];
+    } else if name.contains("temporal") {
         set.extend(["alerts.objects=60", "sequence_autoencoder.epochs=2"]);
     } else if name.contains("realism") {
         set = vec!["simulated.objects=200", "pixels.components=8", "by_metadata.trees=20", "by_pixels_forest.trees=20"];
@@ -156,6 +165,20 @@ fn new_files_run_as_they_are() {
     world.say(&["new", "experiment", "mine"]).expect(2, "is there already");
     world.say(&["run", "experiments/mine", "--set", "autoencoder.maps=4"]).expect(0, "failed 0, skipped 0");
     world.say(&["new", "pipeline", "../evil"]).expect(2, "letters, digits");
+}
+
+#[test]
+fn schema_knows_every_way_to_write_arms() {
+    let said = World::new().say(&["schema"]);
+    let validator = jsonschema::validator_for(&serde_json::from_str(&said.out).unwrap()).unwrap();
+    let is_valid = |text: &str| {
+        let text = format!("[experiment]\npipeline = \"p.toml\"\n{text}");
+        validator.is_valid(&toml::from_str::<serde_json::Value>(&text).unwrap())
+    };
+    let zip = "\"a.b\" = [1, 2]\n";
+    assert!(is_valid(&format!("[zip]\n{zip}")) && is_valid(&format!("[[zip]]\n{zip}[[zip]]\n{zip}")));
+    assert!(is_valid(&format!("[axes]\n{zip}[leave_one_out]\n\"a.c\" = 1\ngroup = {{ \"a.d\" = 1 }}\n")));
+    assert!(!is_valid("[zip]\n\"a.b\" = 1\n") && !is_valid("[axes]\n\"a.b\" = []\n"));
 }
 
 /// Fenced blocks of a language in a document.

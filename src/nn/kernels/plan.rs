@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-/// Pixels that the micro-kernels compute together.
-pub(crate) const TILE: usize = 6;
+use super::microkernel::ROWS;
+
 /// Marks a tap that falls on the zero padding.
 pub(crate) const PADDING: u32 = u32::MAX;
 /// Output pixels per block of the weight gradient: two blocks of 64 channels stay in a first-level cache of 32 KiB.
@@ -29,13 +29,13 @@ pub(crate) struct Geometry {
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) tap: u32,
-    pub(crate) sources: [u32; TILE],
+    pub(crate) sources: [u32; ROWS],
 }
 
-/// Up to [`TILE`] target pixels and the steps (a range of [`Plan::steps`]) whose sum they are.
+/// Up to [`ROWS`] target pixels and the steps (a range of [`Plan::steps`]) whose sum they are.
 #[derive(Debug, Clone)]
 pub(crate) struct Tile {
-    pub(crate) pixels: [u32; TILE],
+    pub(crate) pixels: [u32; ROWS],
     pub(crate) count: usize,
     pub(crate) steps: Range<usize>,
 }
@@ -87,6 +87,13 @@ impl Geometry {
         self.plan(&[pixels], columns, self.height * self.width, |at, tap| Some(self.pixel(at, tap)? as u32))
     }
 
+    /// The convolution of the output gradient with the turned kernel that gives the input gradient, at stride 1.
+    pub(crate) fn turned(&self) -> Option<Self> {
+        let (height, width) = self.output();
+        let padding = (self.kernel - 1).checked_sub(self.padding)?;
+        (self.stride == 1).then_some(Self { height, width, padding, ..*self })
+    }
+
     /// For each output pixel and tap, in that order, the input pixel; `None` on the padding.
     pub(crate) fn sources(&self) -> Vec<Option<usize>> {
         let (rows, columns) = self.output();
@@ -123,18 +130,18 @@ impl Geometry {
     ) -> Plan {
         let target_pixels = classes.iter().map(Vec::len).sum();
         let mut plan = Plan { tiles: Vec::new(), steps: Vec::new(), source_pixels, target_pixels };
-        for group in classes.iter().flat_map(|class| class.chunks(TILE)) {
+        for group in classes.iter().flat_map(|class| class.chunks(ROWS)) {
             let first = plan.steps.len();
             for tap in 0..self.taps() {
-                let mut sources = [PADDING; TILE];
+                let mut sources = [PADDING; ROWS];
                 for (slot, &pixel) in sources.iter_mut().zip(group) {
                     *slot = source(pixel, (tap / self.kernel, tap % self.kernel)).unwrap_or(PADDING);
                 }
-                if sources != [PADDING; TILE] {
+                if sources != [PADDING; ROWS] {
                     plan.steps.push(Step { tap: tap as u32, sources });
                 }
             }
-            let mut pixels = [0; TILE];
+            let mut pixels = [0; ROWS];
             for (slot, &(y, x)) in pixels.iter_mut().zip(group) {
                 *slot = (y * columns + x) as u32;
             }
@@ -178,7 +185,7 @@ mod tests {
         };
         let (forward, backward) = (geometry.forward(), geometry.input_gradient());
         assert_eq!(pairs(&forward), pairs(&backward));
-        assert!(backward.steps.len() * TILE < pairs(&backward) * 11 / 10, "{} steps", backward.steps.len());
+        assert!(backward.steps.len() * ROWS < pairs(&backward) * 11 / 10, "{} steps", backward.steps.len());
         let in_runs: usize = geometry.runs().iter().flatten().flatten().map(|run| run.count).sum();
         assert_eq!(in_runs, pairs(&forward));
     }

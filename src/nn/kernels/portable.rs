@@ -1,39 +1,50 @@
-//! The inner loops of a convolution in plain Rust, for processors and sizes that `avx2` does not serve, and to test it.
+//! Plain arrays in place of registers, for any processor, and to test the loops with.
 
-use super::plan::{PADDING, Run, Step, TILE};
-use super::{LANES, Operand, Source};
+use super::lanes::Lanes;
 
-/// Does what `avx2::tile` does.
-pub(super) fn tile(source: Source, steps: &[Step], panel: &[f32], sums: &mut [[f32; LANES]; TILE]) {
-    let depth = source.depth;
-    for step in steps {
-        let weights = &panel[step.tap as usize * depth * LANES..][..depth * LANES];
-        for (sum, &at) in sums.iter_mut().zip(&step.sources) {
-            if at == PADDING {
-                continue;
-            }
-            let pixel = &source.image[at as usize * depth..][..depth];
-            for (value, row) in pixel.iter().zip(weights.chunks_exact(LANES)) {
-                for (sum, weight) in sum.iter_mut().zip(row) {
-                    *sum += value * weight;
-                }
-            }
-        }
+#[expect(unsafe_code, reason = "pointers as `Lanes` says")]
+impl<const COUNT: usize> Lanes for [f32; COUNT] {
+    const COUNT: usize = COUNT;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        [value; COUNT]
     }
-}
 
-/// Adds the outer products of all channels of `a` with all channels of `b` to `sums [a.channels, b.channels]`.
-pub(super) fn outer(a: Operand, b: Operand, runs: &[Run], sums: &mut [f32]) {
-    let (rows, width) = (a.channels, b.channels);
-    for run in runs {
-        for i in 0..run.count {
-            let left = &a.values[a.offset(run) + i * a.step..][..rows];
-            let right = &b.values[b.offset(run) + i * b.step..][..width];
-            for (value, sums) in left.iter().zip(sums.chunks_exact_mut(width)) {
-                for (sum, other) in sums.iter_mut().zip(right) {
-                    *sum += value * other;
-                }
-            }
-        }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: by contract; an array of values has the alignment of a value.
+        unsafe { from.cast::<Self>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as `load`.
+        unsafe { to.cast::<Self>().write(self) }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] + other[i])
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] - other[i])
+    }
+
+    #[inline(always)]
+    fn times(self, factor: Self) -> Self {
+        std::array::from_fn(|i| self[i] * factor[i])
+    }
+
+    #[inline(always)]
+    fn at_least(self, least: Self) -> Self {
+        std::array::from_fn(|i| if self[i] < least[i] { least[i] } else { self[i] })
+    }
+
+    #[inline(always)]
+    fn times_plus(self, factor: Self, sum: Self) -> Self {
+        std::array::from_fn(|i| self[i] * factor[i] + sum[i])
     }
 }

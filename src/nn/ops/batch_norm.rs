@@ -7,7 +7,7 @@ use dfdx::prelude::{
 };
 use rayon::prelude::*;
 
-use super::storage::{add_gradient, matrix, take_gradient, tracked, values, vector};
+use super::storage::{PlainMatrix, add_gradient, matrix, take_gradient, tracked, values, vector};
 use crate::nn::backend::{Backend, Kernels, Made, Matrix, Vector};
 use crate::nn::track::{Track, fork};
 
@@ -91,8 +91,13 @@ pub(crate) fn kernel(
     Ok(Output { rows: tracked(output, tape), moments })
 }
 
+/// The moments of a matrix by the loop of our own.
+pub(crate) fn kernel_moments(x: &PlainMatrix) -> Moments {
+    moments(values(x), x.shape().1)
+}
+
 /// Moments in one pass, as differences from the first row; sums over tasks in order and in double precision.
-fn moments(x: &[f32], columns: usize) -> Moments {
+pub(crate) fn moments(x: &[f32], columns: usize) -> Moments {
     let pivot = &x[..columns.min(x.len())];
     let partial: Vec<[Vec<f32>; 2]> = x
         .par_chunks(ROWS * columns)

@@ -34,8 +34,8 @@ impl Case {
         })
     }
 
-    /// Output and gradients of `f`, after checking them against finite differences.
-    pub(super) fn run<B: Backend, const N: usize>(&self, f: impl Fn([Matrix<B>; N]) -> Matrix<B>) -> Vec<Vec<f32>> {
+    /// Output and gradients of `f`.
+    pub(super) fn results<B: Backend, const N: usize>(&self, f: impl Fn([Matrix<B>; N]) -> Matrix<B>) -> Vec<Vec<f32>> {
         let inputs = self.tensors::<B, N>(None);
         let plain: Vec<_> = inputs.iter().map(dfdx::tensor::Tensor::retaped::<Track<B::Device>>).collect();
         let output = f(inputs);
@@ -47,6 +47,12 @@ impl Case {
         for x in &plain {
             results.push(grads.get(x).as_vec());
         }
+        results
+    }
+
+    /// Output and gradients of `f`, after checking them against finite differences.
+    pub(super) fn run<B: Backend, const N: usize>(&self, f: impl Fn([Matrix<B>; N]) -> Matrix<B>) -> Vec<Vec<f32>> {
+        let results = self.results::<B, N>(&f);
         for input in 0..N {
             let slope: f64 =
                 results[input + 1].iter().enumerate().map(|(j, g)| f64::from(*g) * f64::from(direction(j))).sum();

@@ -6,10 +6,13 @@ use dfdx::prelude::{
     TryMul,
 };
 
+use super::relu;
 use super::storage::{add_gradient, matrix, take_gradient, tracked, values, vector};
 use crate::nn::backend::{Backend, Kernels, Made, Vector};
 use crate::nn::image::Image;
 use crate::nn::kernels::{Convolution, Geometry};
+
+pub use crate::nn::kernels::Activation;
 
 /// What a convolution layer fixes; the image side comes with the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +44,22 @@ pub(crate) fn kernel(
     weight: Vector<Kernels>,
     bias: Vector<Kernels>,
     shape: Shape,
+    activation: Activation,
 ) -> Made<Image<Kernels>, Kernels> {
     let geometry = shape.geometry(x.side);
-    let convolution = Convolution { geometry, inputs: x.channels(), outputs: shape.outputs };
+    let convolution = Convolution::new(geometry, x.channels(), shape.outputs);
     let (batch, side) = (x.batch, geometry.output().0);
     let (x, x_tape) = x.pixels.split_tape();
     let ((weight, weight_tape), (bias, bias_tape)) = (weight.split_tape(), bias.split_tape());
     let wants_input_gradient = x_tape.is_on();
     let mut tape = x_tape.merge(weight_tape).merge(bias_tape);
-    let output = convolution.forward(values(&x), vector(&weight), vector(&bias));
+    let output = convolution.forward(values(&x), vector(&weight), vector(&bias), activation);
     let output = matrix(output, batch * side * side, shape.outputs)?;
     let made = output.clone();
     tape.add_backward_op(move |grads| {
-        let gradient = take_gradient(grads, &made)?;
+        let mut gradient = take_gradient(grads, &made)?;
+        add_gradient(grads, &bias, &activation.backward(&mut gradient, values(&made), shape.outputs))?;
         add_gradient(grads, &weight, &convolution.weight_gradient(values(&x), &gradient))?;
-        add_gradient(grads, &bias, &super::linear::column_sums(&gradient, convolution.outputs))?;
         if wants_input_gradient {
             convolution.add_input_gradient(&gradient, vector(&weight), grads.get_or_alloc_mut(&x)?);
         }
@@ -65,7 +69,13 @@ pub(crate) fn kernel(
 }
 
 /// The same by dfdx's operations: every tap's pixels are gathered side by side, then one matrix product.
-pub(crate) fn composed<B: Backend>(x: Image<B>, weight: Vector<B>, bias: Vector<B>, shape: Shape) -> Made<Image<B>, B> {
+pub(crate) fn composed<B: Backend>(
+    x: Image<B>,
+    weight: Vector<B>,
+    bias: Vector<B>,
+    shape: Shape,
+    activation: Activation,
+) -> Made<Image<B>, B> {
     let geometry = shape.geometry(x.side);
     let (batch, inputs, taps, side) = (x.batch, x.channels(), shape.kernel * shape.kernel, geometry.output().0);
     let rows = batch * side * side;
@@ -79,7 +89,12 @@ pub(crate) fn composed<B: Backend>(x: Image<B>, weight: Vector<B>, bias: Vector<
     let weight = weight.try_reshape_like(&(shape.outputs, inputs, taps))?;
     let weight = weight.try_permute::<_, Axes3<2, 1, 0>>()?.try_reshape_like(&(taps * inputs, shape.outputs))?;
     let bias = bias.try_broadcast_like::<_, Axis<0>>(&(rows, shape.outputs))?;
-    let pixels = unfolded.try_matmul(weight)?.try_add(bias)?; // [pixel, output]
+    let sums = unfolded.try_matmul(weight)?.try_add(bias)?; // [pixel, output]
+    let pixels = match activation {
+        Activation::Linear => sums,
+        Activation::Relu => relu::composed::<B>(sums)?,
+        Activation::LeakyRelu(slope) => relu::leaky::<B>(sums, slope)?,
+    };
     Ok(Image { pixels, batch, side })
 }
 
@@ -94,23 +109,61 @@ fn unfolding(geometry: &Geometry, batch: usize) -> (Vec<usize>, Vec<f32>) {
 
 #[cfg(test)]
 mod tests {
+    use dfdx::prelude::HasShape;
+
     use super::super::check::{Case, check_both};
     use super::*;
+    use crate::nn::backend::Matrix;
 
     #[test]
     fn gradients_match_finite_differences_on_both_paths() {
         for (inputs, outputs, side, kernel, stride, padding) in
             [(3, 16, 5, 3, 1, 1), (16, 5, 6, 3, 2, 1), (2, 32, 4, 4, 1, 3), (3, 4, 7, 5, 2, 0), (32, 16, 3, 1, 1, 0)]
         {
-            let shape = Shape { outputs, kernel, stride, padding };
-            let parts = [2 * side * side * inputs, outputs * inputs * kernel * kernel, outputs];
-            let case = Case::new(&[(2 * side * side, inputs), (1, parts[1]), (1, parts[2])]);
-            check_both!(case, |B, x| {
-                let [pixels, weight, bias] = x;
-                let image = Image { pixels, batch: 2, side };
-                let (weight, bias) = (weight.reshape_like(&(parts[1],)), bias.reshape_like(&(parts[2],)));
-                B::conv2d(image, weight, bias, shape).unwrap().pixels
-            });
+            check(inputs, side, Shape { outputs, kernel, stride, padding });
         }
+    }
+
+    /// Sizes for which the algorithm of `kernels/winograd` is chosen, each with an edge that cuts tiles.
+    #[test]
+    fn gradients_match_with_fewer_multiplications() {
+        for (inputs, outputs, side, kernel, padding) in
+            [(16, 16, 7, 3, 1), (16, 16, 6, 4, 3), (16, 32, 6, 5, 2), (16, 3, 8, 3, 0), (3, 16, 6, 5, 4)]
+        {
+            check(inputs, side, Shape { outputs, kernel, stride: 1, padding });
+        }
+    }
+
+    /// An activation in the convolution is the same as one after it; by itself it is checked in `relu`.
+    #[test]
+    fn activations_equal_those_that_follow() {
+        for (inputs, outputs, kernel) in [(3, 16, 3), (16, 20, 5)] {
+            let shape = Shape { outputs, kernel, stride: 1, padding: 1 };
+            let case = Case::new(&[(50, inputs), (1, outputs * inputs * kernel * kernel), (1, outputs)]);
+            let fused = case.results::<Kernels, 3>(|x| convolve::<Kernels>(x, shape, Activation::Relu));
+            let after = case
+                .results::<Kernels, 3>(|x| relu::kernel(convolve::<Kernels>(x, shape, Activation::Linear)).unwrap());
+            assert_eq!(fused, after);
+        }
+    }
+
+    #[test]
+    fn a_leaky_activation_has_its_slope() {
+        let shape = Shape { outputs: 2, kernel: 1, stride: 1, padding: 0 };
+        check_both!(Case::new(&[(18, 1), (1, 2), (1, 2)]), |B, x| convolve::<B>(x, shape, Activation::LeakyRelu(0.1)));
+    }
+
+    fn convolve<B: Backend>([pixels, weight, bias]: [Matrix<B>; 3], shape: Shape, activation: Activation) -> Matrix<B> {
+        let side = (pixels.shape().0 / 2).isqrt();
+        let (weights, biases) = (weight.shape().1, bias.shape().1);
+        let (weight, bias) = (weight.reshape_like(&(weights,)), bias.reshape_like(&(biases,)));
+        B::conv2d(Image { pixels, batch: 2, side }, weight, bias, shape, activation).unwrap().pixels
+    }
+
+    fn check(inputs: usize, side: usize, shape: Shape) {
+        let Shape { outputs, kernel, .. } = shape;
+        let parts = [2 * side * side * inputs, outputs * inputs * kernel * kernel, outputs];
+        let case = Case::new(&[(2 * side * side, inputs), (1, parts[1]), (1, parts[2])]);
+        check_both!(case, |B, x| convolve::<B>(x, shape, Activation::Linear));
     }
 }

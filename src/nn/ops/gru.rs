@@ -2,39 +2,15 @@
 //! `r = σ(gᵣ + uᵣ)`, `z = σ(g_z + u_z)`, `n = tanh(gₙ + r uₙ)`, `h' = (1 − z) n + z h`, with `g` from the input (given) and
 //! `u = W h + b`. After the last step of a sequence its state stays, so padding changes nothing.
 
-use dfdx::prelude::{
-    Axes2, Axis, BroadcastTo, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, SplitTape, Tape, TensorFromVec, TryAdd,
-    TryConcatAlong, TryMatMul, TryMul, TrySub,
-};
+use dfdx::prelude::{HasShape, Merge, SplitTape, Tape, TryAdd, TryMul, TrySub};
 
+use super::alive::Alive;
 use super::linear::{column_sums, multiply_rows};
 use super::storage::{self, add_gradient, take_gradient, tracked, values, vector};
+use super::unroll::{part, unroll};
 use crate::nn::backend::{Backend, Kernels, Made, Matrix, Vector};
-use crate::nn::image::matrix;
 use crate::nn::kernels::matmul::{View, add_product};
 use crate::nn::track::fork;
-
-/// The lengths of the sequences of a batch; rows are ordered `[step, sequence]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alive {
-    /// Steps of the longest sequence.
-    pub steps: usize,
-    /// Steps of each sequence.
-    pub lengths: Vec<usize>,
-}
-
-impl Alive {
-    /// Number of sequences.
-    pub fn batch(&self) -> usize {
-        self.lengths.len()
-    }
-
-    /// 1 for each row `[step, sequence]` within its sequence, else 0.
-    pub fn mask(&self) -> Vec<f32> {
-        let alive = |step| self.lengths.iter().map(move |&length| f32::from(u8::from(step < length)));
-        (0..self.steps).flat_map(alive).collect()
-    }
-}
 
 /// What a step leaves for its gradient, `[sequence, hidden]` each.
 struct Step {
@@ -45,7 +21,7 @@ struct Step {
     recurrent: Vec<f32>,
 }
 
-fn sigmoid(x: f32) -> f32 {
+pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
@@ -159,48 +135,19 @@ fn backward_step(
 
 /// The same by dfdx's operations, step by step.
 pub(crate) fn composed<B: Backend>(
-    mut gates: Matrix<B>,
+    gates: Matrix<B>,
     weight: Vector<B>,
-    mut bias: Vector<B>,
-    alive: Alive,
+    bias: Vector<B>,
+    alive: &Alive,
 ) -> Made<Matrix<B>, B> {
-    let (hidden, batch) = (gates.shape().1 / 3, alive.batch());
-    let weight = weight.try_reshape_like(&(3 * hidden, hidden))?;
-    let mut weight = weight.try_permute::<_, Axes2<1, 0>>()?; // [hidden, gate · hidden]
-    let mut state = matrix::<B>(vec![0.0; batch * hidden], batch, hidden)?;
-    let mut states: Option<Matrix<B>> = None;
-    for (step, mask) in alive.mask().chunks_exact(batch).enumerate() {
-        let (whole, copy) = fork(gates);
-        gates = whole;
-        let given = copy.try_slice((step * batch..(step + 1) * batch, 0..3 * hidden))?;
-        let (weights, biases) = (fork(weight), fork(bias));
-        (weight, bias) = (weights.0, biases.0);
-        let (old, previous) = fork(state);
-        let (old, kept) = fork(old);
-        let recurrent = previous.try_matmul(weights.1)?;
-        let recurrent = recurrent.try_add(biases.1.try_broadcast_like::<_, Axis<0>>(&(batch, 3 * hidden))?)?;
-        let after = gated::<B>(given, recurrent, old)?;
-        state = mixed::<B>(after, kept, mask)?;
-        let (here, next) = fork(state);
-        state = next;
-        states = Some(match states {
-            Some(before) => (before, here).try_concat_along(Axis::<0>)?,
-            None => here,
-        });
-    }
-    let states = match states {
-        Some(states) => states,
-        None => matrix::<B>(Vec::new(), 0, hidden)?,
-    };
-    let (states, tape) = states.split_tape();
-    let tape = tape.merge(gates.split_tape().1).merge(weight.split_tape().1).merge(bias.split_tape().1);
-    Ok(states.put_tape(tape))
+    let hidden = gates.shape().1 / 3;
+    unroll::<B>(gates, weight, bias, (alive, hidden, 1), gated::<B>)
 }
 
 /// The state after a step from the gates of the input, those of the state, and the state.
 fn gated<B: Backend>(given: Matrix<B>, recurrent: Matrix<B>, state: Matrix<B>) -> Made<Matrix<B>, B> {
-    let &(batch, hidden) = state.shape();
-    let gate = |x: Matrix<B>, gate: usize| x.try_slice((0..batch, gate * hidden..(gate + 1) * hidden));
+    let hidden = state.shape().1;
+    let gate = |x: Matrix<B>, gate| part::<B>(x, gate, hidden);
     let (given, given_reset) = fork(given);
     let (given_new, given_update) = fork(given);
     let (recurrent, recurrent_reset) = fork(recurrent);
@@ -212,18 +159,10 @@ fn gated<B: Backend>(given: Matrix<B>, recurrent: Matrix<B>, state: Matrix<B>) -
     new.try_add(update.try_mul(state.try_sub(subtracted)?)?) // (1 - z) n + z h
 }
 
-/// `after` where `mask [sequence]` is 1, `before` where it is 0.
-fn mixed<B: Backend>(after: Matrix<B>, before: Matrix<B>, mask: &[f32]) -> Made<Matrix<B>, B> {
-    let shape = *after.shape();
-    let device = B::Device::default();
-    let rows = |values: Vec<f32>| device.try_tensor_from_vec(values, (shape.0,));
-    let alive = rows(mask.to_vec())?.try_broadcast_like::<_, Axis<1>>(&shape)?;
-    let over = rows(mask.iter().map(|alive| 1.0 - alive).collect())?.try_broadcast_like::<_, Axis<1>>(&shape)?;
-    after.try_mul(alive)?.try_add(before.try_mul(over)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use dfdx::prelude::ReshapeTo;
+
     use super::super::check::{Case, check_both};
     use super::*;
 

@@ -62,6 +62,18 @@ pub(crate) fn composed<B: Backend>(x: Image<B>, window: usize) -> Made<Image<B>,
     Ok(Image { pixels: gathered.try_max::<_, Axis<1>>()?, batch, side })
 }
 
+/// The image with its last row and column repeated where its side is odd: pooled by two it then loses nothing, as with
+/// padding that is less than every value ("SAME" of TensorFlow).
+pub fn even<B: Backend>(x: Image<B>) -> Made<Image<B>, B> {
+    if x.side.is_multiple_of(2) {
+        return Ok(x);
+    }
+    let Image { pixels, batch, side } = x;
+    let row = move |at: usize| (0..=side).map(move |column| at.min(side - 1) * side + column.min(side - 1));
+    let index = (0..batch).flat_map(|image| (0..=side).flat_map(row).map(move |pixel| image * side * side + pixel));
+    Ok(Image { pixels: B::rows(pixels, index.collect())?, batch, side: side + 1 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::check::{Case, check_both};
@@ -72,6 +84,11 @@ mod tests {
         check_both!(Case::new(&[(2 * 25, 3)]), |B, x| {
             let [pixels] = x;
             B::max_pool(Image { pixels, batch: 2, side: 5 }, 2).unwrap().pixels
+        });
+        check_both!(Case::new(&[(2 * 25, 3)]), |B, x| {
+            let [pixels] = x;
+            let whole = even::<B>(Image { pixels, batch: 2, side: 5 }).unwrap();
+            B::max_pool(whole, 2).unwrap().pixels
         });
     }
 }

@@ -16,7 +16,7 @@ const EARLIER: &str = "earlier";
 /// The newest one until it is whole and renamed.
 const NEXT: &str = "next";
 /// What the digest is of; another layout of checkpoints gets another text, so that old ones are not read.
-const CONTEXT: &str = "estampa 2026-11 checkpoint of a training run, layout 2";
+const CONTEXT: &str = "estampa 2026-11 checkpoint of a training run, layout 3";
 
 fn seal(content: &[u8]) -> blake3::Hash {
     blake3::Hasher::new_derive_key(CONTEXT).update(content).finalize()

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, Schedule};
-use crate::nn::adam::{Adam, State};
+use super::{Round, Schedule};
 use crate::nn::backend::Backend;
 use crate::nn::checkpoint::{self, Array};
 use crate::nn::network::{Model, ModelCard};
+use crate::nn::optimisers::Optimiser;
 use crate::nn::weights::Weights;
 
 /// What must be the same for a checkpoint to be taken up, beside what the folder that it lies in stands for.
@@ -25,13 +25,19 @@ pub(super) struct Identity {
 /// What is done so far.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Standing {
-    pub(super) adam_steps: u64,
-    /// Finished epochs.
-    pub(super) history: Vec<Epoch>,
-    pub(super) best_epoch: usize,
-    /// Steps done in the epoch after those.
-    pub(super) step: usize,
-    /// Sum of the losses of its rows.
+    /// Validations.
+    pub(super) history: Vec<Round>,
+    /// Position of the best of them, from 1; 0: there is none yet.
+    pub(super) best: usize,
+    /// Steps done.
+    pub(super) done: usize,
+    /// Steps done at the last validation.
+    pub(super) validated: usize,
+    /// Steps in all, as far as is known.
+    pub(super) horizon: usize,
+    /// Rows of the steps since the last validation.
+    pub(super) rows: usize,
+    /// Sum of the losses of these rows.
     pub(super) sum: f64,
 }
 
@@ -48,19 +54,21 @@ pub(super) fn pack<B: Backend>(
     standing: &Standing,
     model: &Model<B>,
     best: &Weights<B>,
-    adam: &Adam,
+    optimiser: &Optimiser,
 ) -> Result<Vec<u8>, String> {
     let note = Note { identity: identity.clone(), standing: standing.clone() };
     let note = serde_json::to_string(&note).map_err(|fault| fault.to_string())?;
     let mut arrays = checkpoint::arrays(&model.weights, "now/");
     arrays.extend(checkpoint::arrays(best, "best/"));
-    for (entry, State { mean, square }) in model.weights.entries.iter().zip(&adam.states) {
-        for (kind, values) in [("mean", mean), ("square", square)] {
-            let (name, shape) = (format!("{kind}/{}", entry.name), vec![values.len()]);
-            arrays.push(Array { name, shape, values: values.clone() });
-        }
+    for (what, array, values) in optimiser.memory() {
+        arrays.push(Array { name: memory(what, array), shape: vec![values.len()], values: values.clone() });
     }
     checkpoint::pack(&arrays, Some(note))
+}
+
+/// Name of what the optimiser remembers of an array.
+fn memory(what: &str, array: &str) -> String {
+    format!("optimiser/{what}/{array}")
 }
 
 /// A checkpoint as it was packed.
@@ -68,11 +76,16 @@ pub(super) struct Unpacked<B: Backend> {
     pub(super) standing: Standing,
     pub(super) now: Weights<B>,
     pub(super) best: Weights<B>,
-    pub(super) states: Vec<State>,
+    pub(super) optimiser: Optimiser,
 }
 
 /// Reads a checkpoint; `None` if it is of another run. Nothing of it is used unless all of it is there.
-pub(super) fn unpack<B: Backend>(bytes: &[u8], identity: &Identity, model: &Model<B>) -> Option<Unpacked<B>> {
+pub(super) fn unpack<B: Backend>(
+    bytes: &[u8],
+    identity: &Identity,
+    model: &Model<B>,
+    mut optimiser: Optimiser,
+) -> Option<Unpacked<B>> {
     let (arrays, note) = checkpoint::unpack(bytes).ok()?;
     let note: Note = serde_json::from_str(&note?).ok()?;
     if note.identity != *identity {
@@ -81,9 +94,10 @@ pub(super) fn unpack<B: Backend>(bytes: &[u8], identity: &Identity, model: &Mode
     let (mut now, mut best) = (model.weights.clone(), model.weights.clone());
     checkpoint::fill(&mut now, &arrays, "now/", Path::new("checkpoint")).ok()?;
     checkpoint::fill(&mut best, &arrays, "best/", Path::new("checkpoint")).ok()?;
-    let values = |name: String| arrays.iter().find(|array| array.name == name).map(|array| array.values.clone());
-    let state =
-        |name: &str| Some(State { mean: values(format!("mean/{name}"))?, square: values(format!("square/{name}"))? });
-    let states = model.weights.entries.iter().map(|entry| state(&entry.name)).collect::<Option<_>>()?;
-    Some(Unpacked { standing: note.standing, now, best, states })
+    let find = |what: &str, array: &str| {
+        let name = memory(what, array);
+        arrays.iter().find(|array| array.name == name).map(|array| array.values.clone())
+    };
+    let is_whole = optimiser.recall(note.standing.done as u64, find);
+    is_whole.then_some(Unpacked { standing: note.standing, now, best, optimiser })
 }

@@ -1,4 +1,4 @@
-//! Loss curves: training and validation loss by epoch, all arms in one figure.
+//! Loss curves: training and validation loss by epoch or step, all arms in one figure.
 
 use super::{Figure, Plot, file_name};
 use crate::artifacts::table::Table;
@@ -16,7 +16,7 @@ pub struct Loss;
 const HISTORY: &str = "history.csv";
 const PANELS: [(&str, &str); 2] = [("train_loss", "training"), ("validation_loss", "validation")];
 
-/// One arm's curve: epoch, mean, lowest and highest over replicates.
+/// One arm's curve: epoch or step, mean, lowest and highest over replicates.
 struct Curve {
     style: Style,
     points: Vec<(f64, f64, f64, f64)>,
@@ -28,7 +28,7 @@ impl Plot for Loss {
     }
 
     fn needs(&self) -> &'static str {
-        "model artifacts with history.csv (epoch, train_loss, validation_loss)"
+        "model artifacts with history.csv (epoch or step, train_loss, validation_loss)"
     }
 
     fn draw(&self, sources: &Sources) -> Vec<Figure> {
@@ -44,8 +44,9 @@ fn figure(plot: &Loss, sources: &Sources, stage: &str) -> Option<Figure> {
         .map(|arm| (arm, histories(sources, stage, arm)))
         .filter(|a| !a.1.is_empty())
         .collect();
+    let unit = unit(&arms);
     let curves = PANELS.map(|(column, _)| -> Vec<Curve> {
-        arms.iter().filter_map(|(arm, tables)| curve(sources.arm_style(arm), tables, column)).collect()
+        arms.iter().filter_map(|(arm, tables)| curve(sources.arm_style(arm), tables, unit, column)).collect()
     });
     let columns: Vec<usize> = (0..PANELS.len()).filter(|i| !curves[*i].is_empty()).collect();
     if columns.is_empty() {
@@ -55,10 +56,10 @@ fn figure(plot: &Loss, sources: &Sources, stage: &str) -> Option<Figure> {
     let size = (TWO_COLUMNS / 2.0, 175.0);
     let (mut canvas, rects) = legend::panels(columns.len(), 2, size, Sample::Line, &sources.arm_entries(&names));
     for (rect, column) in rects.into_iter().zip(columns) {
-        panel(&mut canvas, rect, PANELS[column].1, &curves[column]);
+        panel(&mut canvas, rect, PANELS[column].1, unit, &curves[column]);
     }
     let caption = format!(
-        "Loss of stage {stage} by epoch: mean over replicates; the band spans the lowest and the highest replicate."
+        "Loss of stage {stage} by {unit}: mean over replicates; the band spans the lowest and the highest replicate."
     );
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }
@@ -69,9 +70,15 @@ fn histories(sources: &Sources, stage: &str, arm: &str) -> Vec<Table> {
     with_history.filter_map(|step| sources.read(step, |folder| Table::read(folder.join(HISTORY)))).collect()
 }
 
-fn curve(style: Style, tables: &[Table], column: &str) -> Option<Curve> {
+/// What the losses are told by: epochs if there are any, else steps.
+fn unit(arms: &[(&str, Vec<Table>)]) -> &'static str {
+    let has_epochs = |table: &Table| table.numbers("epoch").is_some();
+    if arms.iter().flat_map(|arm| &arm.1).any(has_epochs) { "epoch" } else { "step" }
+}
+
+fn curve(style: Style, tables: &[Table], unit: &str, column: &str) -> Option<Curve> {
     let series: Vec<(Vec<f64>, Vec<f64>)> =
-        tables.iter().filter_map(|t| Some((t.numbers("epoch")?, t.numbers(column)?))).collect();
+        tables.iter().filter_map(|t| Some((t.numbers(unit)?, t.numbers(column)?))).collect();
     let longest = series.iter().max_by_key(|s| s.0.len())?;
     let point = |row: usize| {
         let values: Vec<f64> = series.iter().filter_map(|s| s.1.get(row).copied()).filter(|v| v.is_finite()).collect();
@@ -84,19 +91,15 @@ fn curve(style: Style, tables: &[Table], column: &str) -> Option<Curve> {
     (!points.is_empty()).then_some(Curve { style, points })
 }
 
-fn panel(canvas: &mut Canvas, rect: Rect, title: &str, curves: &[Curve]) {
+fn panel(canvas: &mut Canvas, rect: Rect, title: &str, unit: &str, curves: &[Curve]) {
     let all = || curves.iter().flat_map(|c| &c.points);
-    let epochs = Scale::Linear(
+    let at = Scale::Linear(
         all().map(|p| p.0).fold(f64::INFINITY, f64::min),
         all().map(|p| p.0).fold(f64::NEG_INFINITY, f64::max),
     );
-    let epochs = if matches!(epochs, Scale::Linear(low, high) if low < high) {
-        epochs
-    } else {
-        Scale::around(all().map(|p| p.0))
-    };
+    let at = if matches!(at, Scale::Linear(low, high) if low < high) { at } else { Scale::around(all().map(|p| p.0)) };
     let losses = Scale::positive(all().flat_map(|p| [p.2, p.3]));
-    let axes = Axes::draw(canvas, rect, title, Axis::new("epoch", epochs), Axis::new("loss", losses));
+    let axes = Axes::draw(canvas, rect, title, Axis::new(unit, at), Axis::new("loss", losses));
     for curve in curves {
         let high: Vec<Point> = curve.points.iter().map(|p| (p.0, p.3)).collect();
         let low = curve.points.iter().rev().map(|p| (p.0, p.2));

@@ -4,8 +4,11 @@ pub mod ablation;
 pub mod bars;
 pub mod centres;
 pub mod confusion;
+pub mod det;
+pub mod detections;
 pub mod latent;
 pub mod loss;
+mod rates;
 pub mod reconstructions;
 pub mod reliability;
 pub mod roc;
@@ -41,7 +44,9 @@ pub static PLOTS: &[&dyn Plot] = &[
     &bars::Bars,
     &confusion::Confusion,
     &roc::Roc,
+    &det::Det,
     &reliability::Reliability,
+    &detections::Detections,
     &loss::Loss,
     &reconstructions::Reconstructions,
     &centres::Centres,

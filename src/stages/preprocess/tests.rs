@@ -302,3 +302,16 @@ fn inputs_told_apart_may_hold_the_same_alerts() {
     let (ids, splits) = (stamps.index.texts("objectId"), stamps.index.texts("split"));
     assert_eq!(ids.iter().zip(&splits).collect::<BTreeSet<_>>().len(), 9);
 }
+
+#[test]
+fn labels_can_be_merged() {
+    let table = |labels: &[&str]| [("merge", Value::Table([("real".to_string(), list(labels))].into()))];
+    let bench = run(&[("alerts", &given(12))], false, &table(&["SN", "AGN"])).unwrap();
+    let stamps = Stamps::open(&bench.out()).unwrap();
+    assert_eq!(stamps.facts.classes, ["VS", "real"]);
+    assert_eq!(stamps.index.texts("label").iter().filter(|label| *label == "real").count(), 8);
+    let refused = run(&[("alerts", &given(12))], false, &table(&["galaxy"])).err().unwrap().to_string();
+    assert!(refused.contains("`galaxy` into `real`"), "{refused}");
+    let twice = Preprocess.check(&params(&Preprocess, &table(&["SN", "SN"])));
+    assert!(twice.iter().any(|(key, what)| *key == "merge" && what.contains("`SN`")), "{twice:?}");
+}

@@ -18,7 +18,6 @@ use crate::metrics::clusters::{CLUSTER_METRICS, Counts};
 use crate::nn::{Backend, Model};
 use crate::projections::pca::Pca;
 use crate::stage::StageError;
-use crate::stages::train_classifier::labels::renamed;
 
 /// Equal parts of rows by rising variance, as in figure 9 of Astorga et al. 2018.
 const DECILES: usize = 10;
@@ -57,12 +56,11 @@ impl<'a> Clusters<'a> {
                 "lower `clusters`, or give the training split more alerts",
             ));
         }
-        let renamed = renamed(&training.stamps.facts.classes, &keys.merge)?;
-        let names: std::collections::BTreeSet<&String> = renamed.values().collect();
-        let class = |label: &String| renamed.get(label).and_then(|name| names.iter().position(|known| *known == name));
+        let classes = &training.stamps.facts.classes;
+        let class = |label: &String| classes.iter().position(|known| known == label);
         let labels = training.stamps.index.texts("label").iter().map(class).collect();
         let splits = training.stamps.index.texts("split");
-        Ok(Self { training, keys, classes: names.len(), labels, splits })
+        Ok(Self { training, keys, classes: classes.len(), labels, splits })
     }
 
     /// Asks the network about all stamps, writes what it says, and measures that.

@@ -1,10 +1,7 @@
-//! The classes of labelled rows: merged as the user says, by split, with what each class has to learn from. Knows no pixels.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The classes of labelled rows by split, and which of them can be learnt. Knows no pixels.
 
 use crate::artifacts::predictions::Prediction;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
-use crate::artifacts::table::Table;
 use crate::stage::StageError;
 
 /// Rows with their classes.
@@ -20,39 +17,39 @@ pub(super) struct Labels {
     rows: Vec<Row>,
 }
 
-/// Identity of a row.
+/// Who a row is, in the words of its artifact.
+pub(super) struct Identity {
+    pub(super) candid: i64,
+    pub(super) object_id: String,
+    /// Empty: unlabelled.
+    pub(super) label: String,
+    pub(super) split: String,
+    /// 0 for an original.
+    pub(super) copy: i64,
+}
+
+/// The same with its class.
 struct Row {
-    candid: i64,
-    object_id: String,
+    identity: Identity,
     /// Position in `names`.
     label: Option<usize>,
-    split: String,
-    copy: i64,
+}
+
+impl Row {
+    fn is_original(&self, split: &str) -> bool {
+        self.identity.split == split && self.identity.copy == 0
+    }
 }
 
 impl Labels {
-    /// The rows of `index`, whose labels are `classes` until `merge` puts some together.
-    pub(super) fn new(
-        index: &Table,
-        classes: &[String],
-        merge: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Self, StageError> {
-        let renamed = renamed(classes, merge)?;
-        let names: Vec<String> = renamed.values().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        let number = |label: &String| names.iter().position(|name| Some(name) == renamed.get(label));
-        let ints = |name| index.ints(name).unwrap_or_default();
-        let (candids, copies) = (ints("candid"), ints("copy"));
-        let (objects, splits) = (index.texts("objectId"), index.texts("split"));
-        let row = |(i, label): (usize, &String)| Row {
-            candid: candids[i],
-            object_id: objects[i].clone(),
-            label: number(label),
-            split: splits[i].clone(),
-            copy: copies.get(i).copied().unwrap_or(0),
-        };
-        let rows: Vec<Row> = index.texts("label").iter().enumerate().map(row).collect();
+    /// The rows, with labels among `names`.
+    pub(super) fn new(identities: Vec<Identity>, names: &[String]) -> Result<Self, StageError> {
+        let names = names.to_vec();
+        let number = |label: &String| names.iter().position(|name| name == label);
+        let row = |identity: Identity| Row { label: number(&identity.label), identity };
+        let rows: Vec<Row> = identities.into_iter().map(row).collect();
         let mut train_counts = vec![0; names.len()];
-        for class in rows.iter().filter(|row| row.split == TRAIN && row.copy == 0).filter_map(|row| row.label) {
+        for class in rows.iter().filter(|row| row.is_original(TRAIN)).filter_map(|row| row.label) {
             train_counts[class] += 1;
         }
         let learnt: Vec<usize> = (0..names.len()).filter(|class| train_counts[*class] > 0).collect();
@@ -68,7 +65,7 @@ impl Labels {
             let found = if found.is_empty() { "none".into() } else { found.join(", ") };
             return Err(StageError::with_hint(
                 format!("a classifier needs two classes with labelled rows in the training split; there is {found}"),
-                "give `load` a label table, check the splits of `preprocess`, or `merge` fewer labels",
+                "give `load` a label table, or check the splits and classes of `preprocess`",
             ));
         }
         if self.judged().is_empty() {
@@ -82,18 +79,18 @@ impl Labels {
 
     /// Training rows of learnt classes, augmented copies among them.
     pub(super) fn training(&self) -> Vec<usize> {
-        self.chosen(|row| row.split == TRAIN)
+        self.chosen(|row| row.identity.split == TRAIN)
     }
 
     /// Rows of a split of learnt classes, without copies.
     pub(super) fn originals(&self, split: &str) -> Vec<usize> {
-        self.chosen(|row| row.split == split && row.copy == 0)
+        self.chosen(|row| row.is_original(split))
     }
 
     /// Labelled rows of the validation and then the test split, whether their class could be learnt or not.
     pub(super) fn judged(&self) -> Vec<usize> {
         let of = |split: &'static str| {
-            let is_judged = move |row: &Row| row.label.is_some() && row.split == split && row.copy == 0;
+            let is_judged = move |row: &Row| row.label.is_some() && row.is_original(split);
             self.rows.iter().enumerate().filter(move |(_, row)| is_judged(row)).map(|(i, _)| i)
         };
         of(VALIDATION).chain(of(TEST)).collect()
@@ -106,7 +103,7 @@ impl Labels {
 
     /// The prediction for a judged row from probabilities of the learnt classes.
     pub(super) fn prediction(&self, row: usize, found: &[f64]) -> Prediction {
-        let Row { candid, object_id, label, split, .. } = &self.rows[row];
+        let Row { identity: Identity { candid, object_id, split, .. }, label } = &self.rows[row];
         let mut probabilities = vec![0.0; self.names.len()];
         self.learnt.iter().zip(found).for_each(|(class, p)| probabilities[*class] = *p);
         Prediction {
@@ -117,24 +114,4 @@ impl Labels {
             probabilities,
         }
     }
-}
-
-/// The class of each label.
-pub(in crate::stages) fn renamed(
-    classes: &[String],
-    merge: &BTreeMap<String, Vec<String>>,
-) -> Result<BTreeMap<String, String>, StageError> {
-    let mut renamed: BTreeMap<String, String> = classes.iter().map(|class| (class.clone(), class.clone())).collect();
-    let mut taken = BTreeSet::new();
-    for (name, label) in merge.iter().flat_map(|(name, labels)| labels.iter().map(move |label| (name, label))) {
-        let Some(class) = renamed.get_mut(label) else {
-            let hint = format!("the labels are {}", classes.join(", "));
-            return Err(StageError::with_hint(format!("`merge` names a label `{label}` that there is not"), hint));
-        };
-        if !taken.insert(label) {
-            return Err(StageError::failed(format!("`merge` puts the label `{label}` into two classes")));
-        }
-        class.clone_from(name);
-    }
-    Ok(renamed)
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::artifacts::scores::read_metrics;
-use crate::artifacts::stamps::{MetadataColumn, StampRow, StampsFacts, StampsWriter};
+use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
+use crate::artifacts::stamps::{MetadataColumn, StampRow, Stamps, StampsFacts, StampsWriter};
 use crate::spec::value::Value;
 use crate::stages::testing::{Bench, text};
 
@@ -93,22 +94,6 @@ fn the_same_seed_gives_the_same_bytes_with_any_threads() {
 }
 
 #[test]
-fn labels_can_be_merged() {
-    let merged = |labels: &[&str]| {
-        let labels = Value::List(labels.iter().map(|label| text(label)).collect());
-        let table = Value::Table([("real".to_string(), labels)].into());
-        run(1, &[("epochs", Value::Int(1)), ("merge", table)])
-    };
-    let predictions = Predictions::open(&merged(&["AGN", "SN", "VS"]).unwrap().out()).unwrap();
-    assert_eq!(predictions.facts.classes, ["bogus", "real"]);
-    assert!(predictions.rows.iter().filter(|row| row.label == 1).count() > 4);
-    let refused = |labels: &[&str]| merged(labels).err().unwrap().to_string();
-    assert!(refused(&["galaxy"]).contains("`galaxy`"));
-    assert!(refused(&["AGN", "AGN"]).contains("two classes"));
-    assert!(refused(&["AGN", "bogus"]).contains("there is real"));
-}
-
-#[test]
 fn eight_views_give_a_mirrored_stamp_the_same_probabilities() {
     let one = Predictions::open(&run(1, &[("epochs", Value::Int(1))]).unwrap().out()).unwrap();
     let all = run(1, &[("epochs", Value::Int(1)), ("views", text("dihedral"))]).unwrap();
@@ -122,10 +107,118 @@ fn eight_views_give_a_mirrored_stamp_the_same_probabilities() {
     let stamps = Stamps::open(stamps.path()).unwrap();
     let seen = |view| {
         let mut pixels = vec![0.0; 81];
-        StampRows::new(&stamps, &[], &[7]).seen(view).copy_row(0, 0, &mut pixels);
+        super::stamps::StampRows::new(&stamps, &[], &[7]).seen(view).copy_row(0, 0, &mut pixels);
         pixels
     };
     for (i, view) in View::ALL.into_iter().enumerate() {
         assert!(View::ALL[..i].iter().all(|earlier| seen(*earlier) != seen(view)), "view {i} is not new");
+    }
+}
+
+/// Objects whose second detection shows the class, of 1 to 3 detections.
+fn write_sequences(folder: &Path) {
+    let stamps = StampsFacts {
+        channels: vec!["science".into()],
+        side: 9,
+        normalise: "none".into(),
+        metadata: Vec::new(),
+        classes: ["SN", "VS"].map(String::from).into(),
+    };
+    let [dynamic, fixed] = [["gap", "magpsf"], ["ra", "dec"]].map(|names| names.map(String::from).to_vec());
+    let facts = SequencesFacts { stamps, dynamic, fixed, longest: 3 };
+    let mut writer = SequencesWriter::create(folder, &facts).unwrap();
+    for i in 0..60_usize {
+        let split = ["train", "train", "train", "validation", "test"][i / 2 % 5];
+        let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let object =
+            SequenceObject { object_id: format!("o{i}"), label: ["SN", "VS"][i % 2].into(), split: split.into() };
+        let shown = |t: usize| if t == 0 { 0.0 } else { sign };
+        let pixel =
+            |t: usize, p: usize| shown(t) * (-((p % 9) as f32 - 4.0).powi(2) / 3.0).exp() + ((p + i) % 7) as f32 / 20.0;
+        let images: Vec<Vec<f32>> = (0..3).map(|t| (0..81).map(|p| pixel(t, p)).collect()).collect();
+        let noise = [(i * 7 % 5) as f32 / 5.0 - 0.4; 2];
+        let detection = |t: usize| Detection {
+            candid: (10 * i + t) as i64,
+            jd: t as f64,
+            fid: 1,
+            days: if t == 0 { 0.0 } else { 2.0 },
+            image: &images[t],
+            dynamic: &noise,
+        };
+        let detections: Vec<Detection> = (0..1 + (i / 2 + i / 10) % 3).map(detection).collect();
+        writer.push(&object, &noise, &detections).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn run_sequences(model: &str, inputs: &[&str], set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
+    let mut params = crate::stages::testing::params(&TrainClassifier, &[]);
+    params.insert("model", text(model));
+    for key in offer(model)?.variant().keys {
+        params.insert(key.name, key.default.unwrap());
+    }
+    let small = [("epochs", Value::Int(12)), ("batch", Value::Int(8)), ("dropout", Value::Float(0.0))];
+    let sizes = match model {
+        "rcnn" => vec![("maps", Value::Int(8)), ("dense", Value::Int(16)), ("hidden", Value::Int(8))],
+        "temporal_stamp_classifier" => vec![("rotations", Value::Int(1)), ("jitter", Value::Float(0.0))],
+        _ => Vec::new(),
+    };
+    for (name, value) in small.into_iter().chain(sizes).chain(set.iter().cloned()) {
+        params.insert(name, value);
+    }
+    let fill =
+        |name: &str, folder: &Path| if name == "sequences" { write_sequences(folder) } else { write(name, folder) };
+    Bench::new(inputs, fill).run_with(&TrainClassifier, inputs, 3, &params)
+}
+
+#[test]
+fn sequences_are_judged_after_each_detection() {
+    for model in ["temporal_stamp_classifier", "rcnn"] {
+        let bench = run_sequences(model, &["sequences"], &[]).unwrap();
+        let predictions = Predictions::open(&bench.out()).unwrap();
+        let steps = crate::artifacts::table::Table::read(bench.out().join("steps.csv")).unwrap();
+        let lengths: usize = predictions.rows.iter().map(|row| row.candid as usize % 10 + 1).sum();
+        assert_eq!(steps.rows(), lengths, "{model}: a row for each detection of the judged objects");
+        let metrics = read_metrics(&bench.out()).unwrap();
+        let at = |name: &str, n: &str| {
+            metrics.iter().find(|m| m.split == "test" && m.metric == name && m.class == n).unwrap()
+        };
+        for name in ["accuracy_at", "balanced_accuracy_at"] {
+            assert!(at(name, "1").value.unwrap() < 0.8, "{model}: the first detection shows nothing");
+            assert!(at(name, "3").value.unwrap() > 0.9, "{model}: {:?}", at(name, "3"));
+        }
+        assert_eq!((at("accuracy_at", "1").n, at("accuracy_at", "3").n), (12, 4));
+        let last = steps.numbers("p_SN").unwrap();
+        let ends = predictions.rows.iter().filter(|row| row.candid % 10 == 2).map(|row| row.probabilities[0]);
+        assert!(last[last.len() - ends.clone().count()..].iter().zip(ends).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn a_length_cuts_objects_and_their_identity() {
+    let one = [("length", Value::Int(1)), ("epochs", Value::Int(1))];
+    let bench = run_sequences("temporal_stamp_classifier", &["sequences"], &one).unwrap();
+    let predictions = Predictions::open(&bench.out()).unwrap();
+    assert!(predictions.rows.iter().all(|row| row.candid % 10 == 0), "the last judged detection is the first");
+}
+
+#[test]
+fn models_say_what_they_judge() {
+    let refused = |model, inputs: &[&str]| run_sequences(model, inputs, &[]).err().unwrap().to_string();
+    assert!(refused("rcnn", &["stamps"]).contains("`rcnn` judges sequences"));
+    assert!(refused("stamp_classifier", &["sequences"]).contains("`stamp_classifier` judges single stamps"));
+    assert!(refused("rcnn", &["stamps", "sequences"]).contains("both"));
+    assert!(refused("rcnn", &[]).contains("neither"));
+}
+
+#[test]
+fn sequences_give_the_same_bytes_with_any_threads() {
+    for model in ["temporal_stamp_classifier", "rcnn"] {
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let set = [("epochs", Value::Int(1)), ("views", text("dihedral"))];
+            pool.install(|| run_sequences(model, &["sequences"], &set).unwrap().bytes())
+        };
+        assert!(with(1) == with(2), "{model}");
     }
 }

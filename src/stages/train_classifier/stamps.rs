@@ -1,5 +1,6 @@
 //! Labelled stamps as rows for a network: pixels, as they are or turned and mirrored, metadata, class.
 
+use super::labels::Identity;
 use crate::artifacts::stamps::Stamps;
 use crate::geometry::Geometry;
 use crate::nn::{Column, Rows};
@@ -25,6 +26,31 @@ impl View {
             view(3, true),
         ]
     };
+}
+
+impl View {
+    /// `image [channel, side, side]` seen so.
+    pub(super) fn turn(self, image: &[f32], side: usize, into: &mut [f32]) {
+        let mut seen = Vec::with_capacity(into.len());
+        image.chunks_exact(side * side).for_each(|plane| self.0.apply(plane, side, side, &mut seen));
+        into.copy_from_slice(&seen);
+    }
+}
+
+/// Who the rows of `stamps` are.
+pub(super) fn identities(stamps: &Stamps) -> Vec<Identity> {
+    let ints = |name| stamps.index.ints(name).unwrap_or_default();
+    let (candids, copies) = (ints("candid"), ints("copy"));
+    let texts = |name| stamps.index.texts(name);
+    let (objects, labels, splits) = (texts("objectId"), texts("label"), texts("split"));
+    let identity = |(row, label): (usize, &String)| Identity {
+        candid: candids[row],
+        object_id: objects[row].clone(),
+        label: label.clone(),
+        split: splits[row].clone(),
+        copy: copies.get(row).copied().unwrap_or(0),
+    };
+    labels.iter().enumerate().map(identity).collect()
 }
 
 /// Some rows of stamps.
@@ -65,15 +91,12 @@ impl Rows for StampRows<'_> {
         let row = self.rows[row];
         match column {
             0 if self.view == View::ALL[0] => into.copy_from_slice(self.stamps.images.row(row)),
-            0 => {
-                let (side, mut seen) = (self.stamps.facts.side, Vec::with_capacity(into.len()));
-                for plane in self.stamps.images.row(row).chunks_exact(side * side) {
-                    self.view.0.apply(plane, side, side, &mut seen);
-                }
-                into.copy_from_slice(&seen);
-            }
+            0 => self.view.turn(self.stamps.images.row(row), self.stamps.facts.side, into),
             1 => into.copy_from_slice(self.stamps.metadata.row(row)),
             _ => into.fill(self.classes[row].unwrap_or_default() as f32),
         }
+    }
+    fn class(&self, row: usize) -> Option<usize> {
+        self.classes[self.rows[row]]
     }
 }

@@ -1,0 +1,165 @@
+//! In which order an epoch goes through the rows, and what each of its steps draws from: by the seed and the number of the
+//! epoch alone, so that a resumed run draws the same. Knows no network.
+
+use std::collections::BTreeMap;
+
+use rand::seq::SliceRandom;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::nn::batch::Rows;
+use crate::nn::error::NnError;
+
+/// How often an epoch sees the rows of each class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Balance {
+    /// Each row once.
+    None,
+    /// As many rows of every class as the largest has: all rows of a smaller class equally often, and the remainder drawn
+    /// anew in each epoch ([2]: by replication).
+    Oversample,
+}
+
+/// The rows that an epoch is made of.
+#[derive(Debug)]
+pub(super) enum Pool {
+    /// So many rows, each once.
+    All(usize),
+    /// Rows of each class, and the number in the largest.
+    Classes(Vec<Vec<usize>>, usize),
+}
+
+impl Pool {
+    pub(super) fn new(rows: &dyn Rows, balance: Balance) -> Result<Self, NnError> {
+        if balance == Balance::None {
+            return Ok(Self::All(rows.len()));
+        }
+        let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for row in 0..rows.len() {
+            let class = rows.class(row).ok_or_else(|| {
+                NnError::Data(format!("row {row} of the training data has no class: there is nothing to balance by"))
+            })?;
+            classes.entry(class).or_default().push(row);
+        }
+        let largest = classes.values().map(Vec::len).max().unwrap_or(0);
+        Ok(Self::Classes(classes.into_values().collect(), largest))
+    }
+
+    /// Rows of an epoch.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::All(rows) => *rows,
+            Self::Classes(classes, largest) => classes.len() * largest,
+        }
+    }
+
+    fn rows(&self, random: &mut ChaCha8Rng) -> Vec<usize> {
+        match self {
+            Self::All(rows) => (0..*rows).collect(),
+            Self::Classes(classes, largest) => {
+                classes.iter().flat_map(|rows| replicated(rows, *largest, random)).collect()
+            }
+        }
+    }
+}
+
+/// `length` rows: all of them equally often, the remainder drawn.
+fn replicated(rows: &[usize], length: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut all = rows.repeat(length / rows.len());
+    let mut rest = rows.to_vec();
+    let (drawn, _) = rest.partial_shuffle(random, length % rows.len());
+    all.extend_from_slice(drawn);
+    all
+}
+
+/// One epoch.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// From 0.
+    pub(super) epoch: usize,
+    rows: Vec<usize>,
+    draws: Vec<u64>,
+    batch: usize,
+}
+
+impl Order {
+    pub(super) fn new(pool: &Pool, epoch: usize, batch: usize, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(epoch as u64 + 1); // a stream of its own, so that a resumed run draws the same
+        let mut rows = pool.rows(&mut random);
+        rows.shuffle(&mut random);
+        let draws = (0..rows.len().div_ceil(batch)).map(|_| random.next_u64()).collect();
+        Self { epoch, rows, draws, batch }
+    }
+
+    /// Rows of a step of this epoch, from 0, and where its draws come from.
+    pub(super) fn step(&self, step: usize) -> (&[usize], ChaCha8Rng) {
+        let first = step * self.batch;
+        let rows = &self.rows[first..self.rows.len().min(first + self.batch)];
+        (rows, ChaCha8Rng::seed_from_u64(self.draws[step]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Column;
+
+    /// Row by row, the class.
+    struct Classes(Vec<Option<usize>>);
+
+    impl Rows for Classes {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn columns(&self) -> Vec<Column> {
+            Vec::new()
+        }
+        fn copy_row(&self, _: usize, _: usize, _: &mut [f32]) {}
+        fn class(&self, row: usize) -> Option<usize> {
+            self.0[row]
+        }
+    }
+
+    fn counts(pool: &Pool, epoch: usize) -> BTreeMap<usize, usize> {
+        let order = Order::new(pool, epoch, 4, 7);
+        let steps = pool.len().div_ceil(4);
+        let mut counts = BTreeMap::new();
+        (0..steps).flat_map(|step| order.step(step).0).for_each(|row| *counts.entry(*row).or_default() += 1);
+        counts
+    }
+
+    #[test]
+    fn an_epoch_sees_each_row_once() {
+        let pool = Pool::new(&Classes(vec![None; 10]), Balance::None).unwrap();
+        assert_eq!(counts(&pool, 0), (0..10).map(|row| (row, 1)).collect());
+        assert_ne!(Order::new(&pool, 0, 4, 7).rows, Order::new(&pool, 1, 4, 7).rows);
+        assert_ne!(Order::new(&pool, 0, 4, 7).rows, Order::new(&pool, 0, 4, 8).rows);
+    }
+
+    #[test]
+    fn balanced_classes_are_seen_equally_often_and_their_rows_too() {
+        let classes: Vec<usize> = (0..20).map(|row| [0, 0, 0, 0, 0, 0, 0, 5, 5, 9][row % 10]).collect();
+        let pool =
+            Pool::new(&Classes(classes.iter().map(|class| Some(*class)).collect()), Balance::Oversample).unwrap();
+        assert_eq!(pool.len(), 3 * 14);
+        let mut remainders = std::collections::BTreeSet::new();
+        for epoch in 0..20 {
+            let counts = counts(&pool, epoch);
+            for (class, least, most) in [(0, 1, 1), (5, 3, 4), (9, 7, 7)] {
+                let of = || counts.iter().filter(|(row, _)| classes[**row] == class).map(|(_, count)| *count);
+                assert_eq!(of().sum::<usize>(), 14);
+                assert_eq!((of().min(), of().max()), (Some(least), Some(most)));
+            }
+            remainders.insert(counts);
+        }
+        assert!(remainders.len() > 1, "the same rows are left over in every epoch");
+    }
+
+    #[test]
+    fn a_row_without_class_cannot_be_balanced() {
+        let message = Pool::new(&Classes(vec![Some(1), None]), Balance::Oversample).unwrap_err().to_string();
+        assert!(message.contains("row 1"), "{message}");
+    }
+}
