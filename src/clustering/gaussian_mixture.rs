@@ -311,12 +311,13 @@ mod tests {
     fn more_steps_and_more_starts_never_lose() {
         let rows = clouds(300);
         let of = |steps, restarts| {
-            let fit = Fit { steps, restarts, tolerance: 0.0, ..FIT };
+            // without the floor, which is no part of the likelihood
+            let fit = Fit { steps, restarts, tolerance: 0.0, floor: 1e-12, ..FIT };
             likelihood(&GaussianMixture::fit(&rows, &fit).unwrap(), &rows)
         };
         let by_steps = [1, 2, 5, 20].map(|steps| of(steps, 1));
-        assert!(by_steps.windows(2).all(|pair| pair[1] >= pair[0] - 1e-12), "{by_steps:?}");
-        assert!(of(20, 8) >= of(20, 1));
+        assert!(by_steps.windows(2).all(|pair| pair[1] >= pair[0] - 1e-9), "{by_steps:?}");
+        assert!(of(20, 8) >= of(20, 1) - 1e-6);
     }
 
     #[test]

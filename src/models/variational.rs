@@ -150,8 +150,10 @@ impl Variational {
 
     /// Weight of the divergence: 1 in use.
     fn weight<B: Backend>(&self, pass: &mut Pass<B>) -> f32 {
-        let warm_up = self.warm_up.and_then(|(slot, steps)| Some(pass.count(slot)? / steps));
-        warm_up.map_or(1.0, |share| share.min(1.0))
+        let Some((slot, steps)) = self.warm_up.filter(|_| pass.training.is_some()) else { return 1.0 };
+        let count = pass.statistic(slot)[0] + 1.0;
+        pass.note(slot, vec![count]);
+        (count / steps).min(1.0)
     }
 
     fn reconstructed<B: Backend>(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Image<B>, B> {

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::{Task, build, entries};
-use crate::nn::optimisers::{Method, Optimiser, Settings as OptimiserSettings};
+use crate::nn::optimisers::{Method, Optimiser, Settings};
 use crate::nn::{Batch, Kernels, Model, ModelCard, Pass};
 
 fn built(model: &str, changes: &[(&str, Value)]) -> Model<Kernels> {
@@ -43,7 +43,7 @@ fn every_autoencoder_of_stamps_learns_sixteen_by_heart() {
     let spread = batch.column("stamps").iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / 16.0;
     for entry in entries::<Kernels>().iter().filter(|entry| entry.task == Task::Reconstruct && !entry.sequential) {
         let mut model = built(entry.name, &[("channels", 1.into()), ("maps", 12.into()), ("latent", 8.into())]);
-        let mut adam = Optimiser::new(&OptimiserSettings::new(Method::Adam, 4e-3), &model.weights).unwrap();
+        let mut adam = Optimiser::new(&Settings::new(Method::Adam, 4e-3), &model.weights).unwrap();
         for step in 0..300 {
             model.train_step(&mut adam, &batch, ChaCha8Rng::seed_from_u64(step)).unwrap();
         }
@@ -80,7 +80,7 @@ fn batch_norm_learns_its_moments_in_training() {
     let before = moments(&model);
     model.network.loss(&mut Pass::inference(&model.weights), &blobs(4)).unwrap();
     assert_eq!(moments(&model), before);
-    let mut adam = Optimiser::new(&OptimiserSettings::new(Method::Adam, 0.0), &model.weights).unwrap();
+    let mut adam = Optimiser::new(&Settings::new(Method::Adam, 0.0), &model.weights).unwrap();
     model.train_step(&mut adam, &blobs(4), ChaCha8Rng::seed_from_u64(0)).unwrap();
     assert_ne!(moments(&model), before);
 }
@@ -89,7 +89,7 @@ fn batch_norm_learns_its_moments_in_training() {
 fn the_divergence_warms_up_over_the_first_steps_of_training() {
     let losses = |warm_up: usize| -> Vec<f64> {
         let mut model = built("vae", &[("channels", 1.into()), ("maps", 4.into()), ("warm_up", warm_up.into())]);
-        let mut adam = Optimiser::new(&OptimiserSettings::new(Method::Adam, 0.0), &model.weights).unwrap();
+        let mut adam = Optimiser::new(&Settings::new(Method::Adam, 0.0), &model.weights).unwrap();
         let batch = blobs(4);
         let mut step = || model.train_step(&mut adam, &batch, ChaCha8Rng::seed_from_u64(1)).unwrap();
         let mut losses: Vec<f64> = (0..6).map(|_| step()).collect();

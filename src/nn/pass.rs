@@ -60,14 +60,6 @@ impl<'w, B: Backend> Pass<'w, B> {
         self.statistics.push((slot, values));
     }
 
-    /// Counts this pass in `slot` if it trains; gives the number with it.
-    pub(crate) fn count(&mut self, slot: Slot) -> Option<f32> {
-        self.training.as_ref()?;
-        let count = self.weights.values(slot)[0] + 1.0;
-        self.statistics.push((slot, vec![count]));
-        Some(count)
-    }
-
     /// The new running statistics, to be stored once the pass is over.
     pub(crate) fn finish(self) -> Statistics {
         Statistics(self.statistics)

@@ -16,7 +16,7 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::models;
-use crate::nn::train::{Checkpoints, Schedule, Trained, Watch, train};
+use crate::nn::train::{Checkpoints, Progress, Schedule, Trained, Watch, train};
 use crate::nn::{Backend, Column, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
@@ -131,7 +131,7 @@ impl Training<'_> {
 }
 
 impl Training<'_> {
-    /// Trains by `schedule`; the best weights are left in `model`.
+    /// Trains as `schedule` says; weights of the best validation are left in `model`.
     fn fit<B: Backend>(
         &self,
         model: &mut Model<B>,
@@ -148,7 +148,7 @@ impl Training<'_> {
     fn fit_once<B: Backend>(&self, model: &mut Model<B>) -> Result<(), StageError> {
         let (job, keys) = (self.job, self.job.keys::<TrainingKeys>()?);
         prepare(job, &keys, model)?;
-        let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
+        let mut watch = |progress: Progress| report(job, progress);
         let trained = self.fit(model, &keys.schedule(job.seed), job.checkpoint, &mut watch)?;
         write_history(job.out, &trained)
     }

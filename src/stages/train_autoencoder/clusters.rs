@@ -56,11 +56,11 @@ impl<'a> Clusters<'a> {
                 "lower `clusters`, or give the training split more alerts",
             ));
         }
-        let names = &training.stamps.facts.classes;
-        let class = |label: &String| names.iter().position(|known| known == label);
+        let classes = &training.stamps.facts.classes;
+        let class = |label: &String| classes.iter().position(|known| known == label);
         let labels = training.stamps.index.texts("label").iter().map(class).collect();
         let splits = training.stamps.index.texts("split");
-        Ok(Self { training, keys, classes: names.len(), labels, splits })
+        Ok(Self { training, keys, classes: classes.len(), labels, splits })
     }
 
     /// Asks the network about all stamps, writes what it says, and measures that.

@@ -7,7 +7,7 @@ use crate::artifacts::scores::Metric;
 use crate::artifacts::split::TRAIN;
 use crate::artifacts::table::{RowWriter, number};
 use crate::models;
-use crate::nn::train::{Length, Progress, Round, Schedule};
+use crate::nn::train::{Length, Progress, Schedule, Trained};
 use crate::nn::{Backend, Kernels, Model, ModelCard, NnError};
 use crate::spec::keys::Keys;
 use crate::stage::{Job, StageError, Variant};
@@ -69,7 +69,6 @@ pub(super) fn train_vade<B: Backend>(training: &Training, more: &mut Vec<Metric>
     let clusters = Clusters::new(training, &keys)?;
     let mut first = models::build::<B>(vae_card(training)?, job.seed)?;
     let mut history = Vec::new();
-    prepare(job, &job.keys()?, &mut first)?;
     fit_stage(training, &mut first, 0, &mut history)?;
 
     let codes = mixture::means(training, &first)?;
@@ -77,7 +76,6 @@ pub(super) fn train_vade<B: Backend>(training: &Training, more: &mut Vec<Metric>
     let mut model = models::build::<B>(vade_card(training, &keys)?, job.seed)?;
     model.weights.adopt(&first.weights).map_err(NnError::device)?;
     mixture::begin(&mut model, &start, &keys)?;
-    model.weights.freeze(&job.keys::<TrainingKeys>()?.frozen)?;
     fit_stage(training, &mut model, 1, &mut history)?;
 
     write_stages(job, &history)?;
@@ -90,56 +88,74 @@ pub(super) fn train_vade<B: Backend>(training: &Training, more: &mut Vec<Metric>
 /// Names of the stages, in `history.csv` and as folders of checkpoints.
 const STAGES: [&str; 2] = ["vae", "vade"];
 
+/// What the keys of training mean in a stage: the first has a length of its own, and no mixture.
+fn keys_of(training: &Training, stage: usize) -> Result<(TrainingKeys, Schedule), StageError> {
+    let job = training.job;
+    let mut keys: TrainingKeys = job.keys()?;
+    if stage == 0 {
+        for parts in [&mut keys.group, &mut keys.frozen] {
+            parts.retain(|part| !part.starts_with("mixture"));
+        }
+        (keys.steps, keys.extend, keys.epochs) = (None, 0, job.keys::<VadeKeys>()?.pretrain);
+    }
+    let schedule = keys.schedule(job.seed.wrapping_add(stage as u64)); // other draws in each stage
+    Ok((keys, schedule))
+}
+
 /// Trains `model` in stage 0 or 1 of the two.
 fn fit_stage<B: Backend>(
     training: &Training,
     model: &mut Model<B>,
     stage: usize,
-    history: &mut Vec<(&'static str, Round)>,
+    history: &mut Vec<(&'static str, Trained)>,
 ) -> Result<(), StageError> {
     let job = training.job;
-    let last = job.keys::<TrainingKeys>()?.schedule(job.seed.wrapping_add(1)); // other draws in each stage
-    let first = Schedule { length: Length::Epochs(job.keys::<VadeKeys>()?.pretrain), seed: job.seed, ..last.clone() };
-    let steps = [steps(&first, training), steps(&last, training)];
-    let (before, total) = (steps[..stage].iter().sum::<usize>(), steps.iter().sum::<usize>());
+    let (keys, schedule) = keys_of(training, stage)?;
+    if stage == 0 {
+        prepare(job, &keys, model)?;
+    } else {
+        model.weights.freeze(&keys.frozen)?;
+    }
+    let (pretrain, last) = (job.keys::<VadeKeys>()?.pretrain, keys_of(training, 1)?.1.length);
     // a stage that is over says nothing when it is taken up again: the next one does
     let mut taken_up = None;
     let mut watch = |progress: Progress| {
-        let Progress { done, total: own, loss, .. } = progress;
-        let tell = |done: usize, note: &str| {
-            job.progress((before + done) as u64, total as u64, note).map_err(|_| NnError::Interrupted)
+        let Progress { done, total, per_epoch, loss, .. } = progress;
+        let (before, after) = match (stage, last) {
+            (0, Length::Epochs(epochs)) => (0, epochs * per_epoch),
+            (0, Length::Steps { steps, .. }) => (0, steps),
+            _ => (pretrain * per_epoch, 0),
         };
+        let (done, all) = (before + done, before + total + after);
+        let tell =
+            |done: usize, note: &str| job.progress(done as u64, all as u64, note).map_err(|_| NnError::Interrupted);
         let Some(loss) = loss else {
-            taken_up =
-                Some((done, format!("{}: goes on from a checkpoint: {done} of {own} steps done", STAGES[stage])));
+            let note = format!("{}: goes on from a checkpoint: {done} of {all} steps done", STAGES[stage]);
+            taken_up = Some((done, note));
             return Ok(());
         };
         if let Some((done, note)) = taken_up.take() {
             tell(done, &note)?;
         }
-        tell(done, &format!("{}: step {done}/{own} loss {loss:.4}", STAGES[stage]))
+        tell(done, &format!("{}: step {done}/{all} loss {loss:.4}", STAGES[stage]))
     };
-    let schedule = if stage == 0 { &first } else { &last };
-    let trained = training.fit(model, schedule, &job.checkpoint.join(STAGES[stage]), &mut watch)?;
-    history.extend(trained.history.into_iter().map(|round| (STAGES[stage], round)));
+    let trained = training.fit(model, &schedule, &job.checkpoint.join(STAGES[stage]), &mut watch)?;
+    history.push((STAGES[stage], trained));
     Ok(())
 }
 
-/// Steps of a schedule, as far as is known before.
-fn steps(schedule: &Schedule, training: &Training) -> usize {
-    match schedule.length {
-        Length::Epochs(epochs) => epochs * training.stamps.rows_of(TRAIN).len().div_ceil(schedule.batch),
-        Length::Steps { steps, .. } => steps,
-    }
-}
-
-/// Writes `history.csv`: as of one stage, with its name; validations are counted through.
-fn write_stages(job: &Job, history: &[(&str, Round)]) -> Result<(), StageError> {
-    let header = ["epoch", "train_loss", "validation_loss", "stage"];
-    let mut table = RowWriter::create(job.out.join("history.csv"), &header)?;
-    for (at, (stage, round)) in history.iter().enumerate() {
-        let validation = round.validation_loss.map_or_else(String::new, number);
-        table.push([(at + 1).to_string(), number(round.train_loss), validation, (*stage).to_string()])?;
+/// Writes `history.csv`: as of one stage, with its name; epochs or steps are counted through.
+fn write_stages(job: &Job, history: &[(&str, Trained)]) -> Result<(), StageError> {
+    let unit = history.last().map_or("epoch", |(_, trained)| trained.length.unit());
+    let mut table = RowWriter::create(job.out.join("history.csv"), &[unit, "train_loss", "validation_loss", "stage"])?;
+    let mut before = 0;
+    for (stage, trained) in history {
+        for round in &trained.history {
+            let validation = round.validation_loss.map_or_else(String::new, number);
+            let at = (before + round.at).to_string();
+            table.push([at, number(round.train_loss), validation, (*stage).to_string()])?;
+        }
+        before += trained.history.last().map_or(0, |round| round.at);
     }
     Ok(table.finish()?)
 }
@@ -148,9 +164,9 @@ fn vae_card(training: &Training) -> Result<ModelCard, StageError> {
     let ConvKeys { latent, maps } = training.job.keys()?;
     let VaeKeys { variance_head, kl_warm_up } = training.job.keys()?;
     let (channels, crop) = (training.stamps.facts.channels.len(), training.stamps.facts.side);
-    let steps = training.stamps.rows_of(TRAIN).len().div_ceil(training.job.keys::<TrainingKeys>()?.batch);
-    let settings =
-        models::VaeSettings { channels, crop, latent, maps, variance_head, warm_up: kl_warm_up.saturating_mul(steps) };
+    let batch = training.job.keys::<TrainingKeys>()?.batch;
+    let warm_up = kl_warm_up.saturating_mul(training.stamps.rows_of(TRAIN).len().div_ceil(batch));
+    let settings = models::VaeSettings { channels, crop, latent, maps, variance_head, warm_up };
     Ok(ModelCard { model: "vae".into(), settings: serde_json::json!(settings) })
 }
 
