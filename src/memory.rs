@@ -15,7 +15,7 @@ const SLOTS: usize = 256;
 const ALIGNMENT: usize = 16;
 
 /// The system's allocator, with a store of large blocks.
-pub struct Keeping;
+pub(crate) struct Keeping;
 
 /// Address and size of a block; a size of 0 is no block.
 type Block = (usize, usize);
