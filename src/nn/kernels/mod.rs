@@ -2,6 +2,12 @@
 //!
 //! Images are `[pixel, channel]`: the loops vectorise over channels, so that any image side fills the registers.
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a function for AVX2 gets its instructions")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are functions of their own, see `inline_always`"
+)]
+
 mod activation;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -100,7 +100,9 @@ pub(super) fn gradient<const P: usize>(partial: &[Vec<f32>], kernel: usize, dept
             sums.iter_mut().zip(&partial[point * size..]).for_each(|(sum, more)| *sum += more);
         }
         let weight = weight::<P>(point / P) * weight::<P>(point % P);
-        sums.iter_mut().for_each(|sum| *sum *= weight);
+        for sum in sums {
+            *sum *= weight;
+        }
     });
     let mut gradient = vec![0.0; depth * kernel * kernel * channels];
     gradient.par_chunks_mut(kernel * kernel * channels).enumerate().for_each(|(depth, taps)| {
