@@ -66,6 +66,7 @@ pub(super) fn table() -> Vec<Case> {
     let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
     let rcnn = [&judge[..], &rcnn[..]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
+    let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
     let both = &[("one", "predictions"), ("two", "other predictions")];
@@ -105,6 +106,8 @@ pub(super) fn table() -> Vec<Case> {
             2,
             &[(AVX512, "8efc74db7138b2db"), (AVX2, "e2874e62e32d0b27")],
         ),
+        case("train_sequence_autoencoder", &[("sequences", "sequences")], &lstm, 2, &[(AVX2, "0")]),
+        case("train_sequence_autoencoder", &[("sequences", "sequences")], &conv1d, 2, &[(AVX2, "0")]),
         case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "f0e289b86ae24ca4")]),
         case("train_classifier", &[("stamps", "stamps")], &joined, 1, &[(AVX2, "26409de1edc42af3")]),
         case("train_classifier", &[("sequences", "sequences")], &temporal, 1, &[(AVX2, "0")]),
