@@ -3,9 +3,11 @@
 pub mod artifacts;
 pub mod classifiers;
 pub mod cli;
+pub mod clustering;
 pub mod execute;
 pub mod geometry;
 pub mod graph;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod nn;
@@ -17,3 +19,6 @@ pub mod stage;
 pub mod stages;
 pub mod store;
 pub mod ztf;
+
+#[global_allocator]
+static MEMORY: memory::Keeping = memory::Keeping;

@@ -48,8 +48,11 @@ enum Action {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Hash the contents of every entry again; damaged ones are moved aside
+    /// Hash the contents of every entry again, or of all that a run used; damaged ones are moved aside
     Verify {
+        /// A target as it is now, or TARGET@N, the last recorded run but N - 1: its results and your files that it read
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
         /// Compute damaged entries of these again
         #[arg(long, value_name = "TARGET", num_args = 1..)]
         repair: Vec<PathBuf>,
@@ -105,7 +108,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     match Arguments::from_arg_matches(matches).map_err(Ending::input)?.action {
         Action::Ls { keep } => list(&keep),
         Action::Gc { keep, max_size, older_than, dry_run } => gc::collect(&keep, max_size, older_than, dry_run),
-        Action::Verify { repair, places } => verify::verify(&repair, &places),
+        Action::Verify { run, repair, places } => verify::verify(run.as_deref(), &repair, &places),
         Action::Pin { run, places } => pin(&run, &places),
         Action::Unpin { target, places } => unpin(&target, &places),
         Action::Runs { places } => list_runs(&store(&places)),

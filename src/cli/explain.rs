@@ -12,7 +12,8 @@ use super::session::{Session, Target};
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
-pub(super) const ENTRY: Entry = Entry { define: || Arguments::augment_args(Command::new("explain")).about(ABOUT), run };
+pub(super) const ENTRY: Entry =
+    Entry { define: || Arguments::augment_args(Command::new("explain")).visible_alias("why").about(ABOUT), run };
 
 /// Chains of waiting stages are followed this far.
 const DEEP: usize = 12;

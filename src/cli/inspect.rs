@@ -6,6 +6,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::artifacts::array::Array;
 use crate::artifacts::table::Table;
+use crate::nn::import;
 use crate::report::draw::mosaic::{Plane, mosaic};
 use crate::report::draw::png;
 use crate::spec::files;
@@ -52,7 +53,7 @@ fn run(matches: &ArgMatches) -> Outcome {
             }
         }
         Some("csv") => say(describe_table(&Table::read(path).map_err(wrong)?)),
-        Some("safetensors") => say(describe_weights(path)?),
+        Some("safetensors" | "pth" | "pt") => say(describe_weights(path)?),
         Some("json") => say(std::fs::read_to_string(path).map_err(Ending::input)?.trim_end()),
         _ => alerts(&arguments)?,
     }
@@ -127,10 +128,8 @@ fn describe_table(table: &Table) -> String {
 }
 
 fn describe_weights(path: &Path) -> Result<String, Ending> {
-    let bytes = std::fs::read(path).map_err(Ending::input)?;
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| Ending::input(format!("error: {e}")))?;
-    let mut lines: Vec<String> =
-        tensors.iter().map(|(name, t)| format!("  {name:<32} {:?} {:?}", t.dtype(), t.shape())).collect();
-    lines.sort();
+    let found = import::read(path).map_err(|fault| Ending::input(format!("error: {fault}")))?;
+    let lines: Vec<String> =
+        found.iter().map(|found| format!("  {:<32} {} {:?}", found.name, found.number, found.shape)).collect();
     Ok(format!("{} tensors\n{}", lines.len(), lines.join("\n")))
 }

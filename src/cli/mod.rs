@@ -142,7 +142,8 @@ pub fn say(text: impl std::fmt::Display) {
 /// Prints a line to standard error.
 pub fn complain(text: impl std::fmt::Display) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    // In one piece: else words of other processes come between, and each piece is a call of the system.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Whether standard error takes colours: a terminal, and `NO_COLOR` is not set.

@@ -131,7 +131,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     memory.save();
     let written = write_results(&session, &report);
     if !report.interrupted && report.summary().failed == 0 {
-        runs::note(&session, &store, &report.plan);
+        runs::note(&session, &store, &report.plan, &memory);
     }
     let exit = if report.interrupted {
         Exit::Interrupted

@@ -1,6 +1,7 @@
 //! Runs as a user names them: `TARGET` as it is now, `TARGET@N` the last recorded one but N - 1, either with `:ARM`; and what
 //! `run` records.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,8 @@ use crate::plan::Plan;
 use crate::spec::faults::suggest;
 use crate::store::Store;
 use crate::store::key::Digest;
-use crate::store::runs::{RunRecord, RunStep};
+use crate::store::memory::Memory;
+use crate::store::runs::{RunFile, RunRecord, RunStep};
 
 use super::Ending;
 use super::session::{Places, Session, Target};
@@ -19,13 +21,28 @@ pub(super) fn now() -> u64 {
 }
 
 /// Records a run that succeeded, unless the last one was the same. That it cannot be recorded is no failure of the run.
-pub(super) fn note(session: &Session, store: &Store, plan: &Plan) {
-    let identity = identity(session, plan);
-    let _ = store.record_run(&session.experiment.name, &identity, || record(session, plan));
+pub(super) fn note(session: &Session, store: &Store, plan: &Plan, memory: &Memory) {
+    let files = files(session, plan, memory);
+    let identity = identity(session, plan, &files);
+    let _ = store.record_run(&session.experiment.name, &identity, || record(session, plan, files));
+}
+
+/// The user's files of all steps that have a result, as this run found them.
+pub(super) fn files(session: &Session, plan: &Plan, memory: &Memory) -> Vec<RunFile> {
+    let done = session.graph.steps.iter().zip(&plan.steps).filter(|(_, planned)| planned.entry.is_some());
+    let mut seen = HashSet::new();
+    let lists = done.flat_map(|(step, _)| &step.stage.files).map(|(_, list)| list);
+    let paths: BTreeSet<&Path> = lists
+        .filter(|list| seen.insert(list.as_ptr()))
+        .flat_map(|list| list.iter().map(|f| f.path.as_path()))
+        .collect();
+    let record =
+        |path: &Path| Some(RunFile { path: std::path::absolute(path).ok()?, digest: memory.digest(path).ok()? });
+    paths.into_iter().filter_map(record).collect()
 }
 
 /// Digest of what [`record`] would say.
-fn identity(session: &Session, plan: &Plan) -> Digest {
+fn identity(session: &Session, plan: &Plan, files: &[RunFile]) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("estampa 2026-11 what a run used");
     for used in &session.graph.uses {
         if let Some(entry) = &plan.step(used.step).entry {
@@ -39,11 +56,17 @@ fn identity(session: &Session, plan: &Plan) -> Digest {
             hasher.update(&entry.digest.0);
         }
     }
+    for file in files {
+        let path = file.path.as_os_str().as_encoded_bytes();
+        hasher.update(&(path.len() as u64).to_le_bytes());
+        hasher.update(path);
+        hasher.update(&file.digest.0);
+    }
     Digest(*hasher.finalize().as_bytes())
 }
 
 /// What the cache holds of a target.
-pub(super) fn record(session: &Session, plan: &Plan) -> RunRecord {
+fn record(session: &Session, plan: &Plan, files: Vec<RunFile>) -> RunRecord {
     let steps = session.graph.uses.iter().filter_map(|used| {
         let entry = plan.step(used.step).entry.as_ref()?;
         Some(RunStep {
@@ -60,6 +83,7 @@ pub(super) fn record(session: &Session, plan: &Plan) -> RunRecord {
         version: env!("CARGO_PKG_VERSION").into(),
         created: now(),
         steps: steps.collect(),
+        files,
     }
 }
 
@@ -121,7 +145,8 @@ pub(super) fn find(text: &str, places: &Places) -> Result<Named, Ending> {
 /// What the cache holds of a target as its files are now.
 fn current(target: &str, places: &Places) -> Result<Named, Ending> {
     let (session, plan) = super::compare::planned(Path::new(target), places)?;
-    let record = record(&session, &plan);
+    let files = files(&session, &plan, &session.memory(false));
+    let record = record(&session, &plan, files);
     if record.steps.is_empty() {
         return Err(Ending::input(format!("error: the cache holds nothing of {target}; run it first")));
     }

@@ -195,11 +195,13 @@ impl<'a> Run<'a> {
     }
 
     /// The next step with the accelerators that it gets and the entries of its inputs; waits for one, `None` when there
-    /// will be none.
+    /// will be none. Who takes one wakes another worker only if there is more to take: else in a chain of short steps each
+    /// would wake them all for nothing.
     fn next(&self) -> Option<(StepId, Vec<u32>, Vec<Entry>)> {
         let mut board = self.board();
         loop {
             if board.schedule.unsettled() == 0 || board.halted || self.stop.load(Ordering::SeqCst) {
+                self.changed.notify_all();
                 return None;
             }
             let left = board.due.map(|due| due.saturating_duration_since(Instant::now()));
@@ -210,6 +212,9 @@ impl<'a> Run<'a> {
             if let Some((id, gpus)) = board.schedule.start() {
                 let sources = self.request.graph.step(id).sources.iter();
                 let inputs = sources.filter_map(|from| board.plan.step(*from).entry.clone()).collect();
+                if board.schedule.has_ready() {
+                    self.changed.notify_one();
+                }
                 return Some((id, gpus, inputs));
             }
             board = match left.filter(|left| !left.is_zero()) {
@@ -234,6 +239,5 @@ impl<'a> Run<'a> {
             board.outcomes[blocked.0] = if failed { Outcome::Blocked(cause) } else { Outcome::Skipped };
         }
         board.halted |= failed && !self.request.options.keep_going;
-        self.changed.notify_all();
     }
 }

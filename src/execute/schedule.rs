@@ -96,6 +96,11 @@ impl Schedule {
         self.used
     }
 
+    /// Whether steps are left that could begin now, were there room for them.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Whether steps are left that another process has.
     pub fn has_elsewhere(&self) -> bool {
         !self.elsewhere.is_empty()

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod classifier_tests;
 mod conv_autoencoder;
+mod conv_coder;
 mod deep_hits;
 #[cfg(test)]
 mod parity;
@@ -13,6 +14,11 @@ mod sequence_autoencoder;
 mod stamp_classifier;
 mod stamp_trunk;
 mod temporal_stamp_classifier;
+mod vade;
+mod vae;
+mod variational;
+#[cfg(test)]
+mod variational_tests;
 
 use std::path::Path;
 
@@ -27,6 +33,9 @@ pub use rotations::Rotations;
 pub use sequence_autoencoder::Settings as SequenceAutoencoderSettings;
 pub use stamp_classifier::Settings as StampClassifierSettings;
 pub use temporal_stamp_classifier::{Sees, Settings as TemporalStampClassifierSettings};
+pub use vade::Settings as VadeSettings;
+pub use vae::Settings as VaeSettings;
+pub use variational::MIXTURE;
 
 /// What a build makes, or why the settings do not do.
 type Built<B> = Result<Box<dyn Network<B>>, NnError>;
@@ -60,9 +69,11 @@ pub struct Entry<B: Backend> {
 }
 
 /// Every network.
-pub fn entries<B: Backend>() -> [Entry<B>; 6] {
+pub fn entries<B: Backend>() -> [Entry<B>; 8] {
     [
         conv_autoencoder::entry(),
+        vae::entry(),
+        vade::entry(),
         sequence_autoencoder::entry(),
         stamp_classifier::entry(),
         deep_hits::entry(),

@@ -10,6 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::backend::Backend;
 use super::error::NnError;
+use super::import;
 use super::weights::Weights;
 
 /// A named array on its way to or from a file.
@@ -32,18 +33,19 @@ pub(crate) fn pack(arrays: &[Array], note: Option<String>) -> Result<Vec<u8>, St
     safetensors::serialize(views, note).map_err(|fault| fault.to_string())
 }
 
-/// All arrays of such a file and its note.
+/// All arrays of such a file and its note; other numbers than f32 are refused, since nothing here writes them.
 pub(crate) fn unpack(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|fault| fault.to_string())?;
     let note = metadata.metadata().as_ref().and_then(|notes| notes.get("state").cloned());
     let tensors = SafeTensors::deserialize(bytes).map_err(|fault| fault.to_string())?;
     let mut arrays = Vec::new();
     for (name, view) in tensors.tensors() {
-        if view.dtype() == Dtype::F32 {
-            let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            let values = view.data().chunks_exact(4).map(value).collect();
-            arrays.push(Array { name, shape: view.shape().to_vec(), values });
+        if view.dtype() != Dtype::F32 {
+            return Err(format!("`{name}` holds {:?}, not f32", view.dtype()));
         }
+        let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let values = view.data().chunks_exact(4).map(value).collect();
+        arrays.push(Array { name, shape: view.shape().to_vec(), values });
     }
     Ok((arrays, note))
 }
@@ -95,7 +97,5 @@ pub(crate) fn save_weights<B: Backend>(weights: &Weights<B>, path: &Path) -> Res
 
 /// Reads the weights alone; arrays that the network does not have (PyTorch's counters) are passed over.
 pub(crate) fn load_weights<B: Backend>(weights: &mut Weights<B>, path: &Path) -> Result<(), NnError> {
-    let bytes = fs::read(path).map_err(|fault| NnError::file(path, fault))?;
-    let (arrays, _) = unpack(&bytes).map_err(|fault| NnError::file(path, fault))?;
-    fill(weights, &arrays, "", path)
+    weights.take(import::read(path)?, &[], path)
 }

@@ -49,6 +49,18 @@ pub enum NnError {
         /// What is wrong.
         what: String,
     },
+    /// Weights of another network.
+    #[error("{path} does not fit the network: {fitting} of its {arrays} arrays do, not these:\n{}", lines(.faults))]
+    Misfit {
+        /// The file.
+        path: PathBuf,
+        /// Arrays of the network that are in the file as they must be.
+        fitting: usize,
+        /// Arrays of the network that are wanted.
+        arrays: usize,
+        /// The others, and those of the file that the network has not.
+        faults: Vec<ArrayFault>,
+    },
     /// A file that cannot be read or written, or does not fit the network.
     #[error("{path}: {what}")]
     File {
@@ -60,6 +72,26 @@ pub enum NnError {
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// An array that is not the same in a file and in a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayFault {
+    /// Its name.
+    pub name: String,
+    /// What the file has, in words; `None`: nothing.
+    pub has: Option<String>,
+    /// The shape that the network wants; `None`: it has no such array.
+    pub wants: Option<Vec<usize>>,
+}
+
+fn lines(faults: &[ArrayFault]) -> String {
+    let line = |ArrayFault { name, has, wants }: &ArrayFault| {
+        let has = has.as_deref().unwrap_or("nothing");
+        let wants = wants.as_ref().map_or_else(|| "nothing".into(), |shape| format!("{shape:?}"));
+        format!("  {name}: the file has {has}, the network wants {wants}")
+    };
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 impl NnError {

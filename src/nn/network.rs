@@ -11,7 +11,7 @@ use super::error::NnError;
 use super::optimisers::Optimiser;
 use super::pass::Pass;
 use super::weights::Weights;
-use super::{checkpoint, track};
+use super::{checkpoint, import, track};
 
 /// A network: it makes codes of rows, and says something of each row that training compares with a target.
 pub trait Network<B: Backend> {
@@ -30,6 +30,34 @@ pub trait Network<B: Backend> {
 
     /// What outputs are compared with: in the order of a reconstruction, or the class of each row.
     fn targets(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B>;
+
+    /// What codes a row may have, from networks that code distributions.
+    fn posterior(&self, _: &mut Pass<B>, _: &Batch) -> Made<Option<Posterior>, B> {
+        Ok(None)
+    }
+
+    /// What `codes [row, latent]` stand for, from networks that code distributions.
+    fn decode(&self, _: &mut Pass<B>, _codes: &[f32]) -> Made<Option<Decoded>, B> {
+        Ok(None)
+    }
+}
+
+/// The Gaussian of each row's code.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Posterior {
+    /// `[row, latent]`.
+    pub mean: Vec<f32>,
+    /// `ln σ²`, `[row, latent]`.
+    pub log_variance: Vec<f32>,
+}
+
+/// What codes stand for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    /// As in the input's column, `[row, ..]`.
+    pub images: Vec<f32>,
+    /// `ln σ²` of a pixel, `[row]`; `None`: the network does not say.
+    pub log_variance: Option<Vec<f32>>,
 }
 
 /// Which network, as in `model.json`: enough to build it again.
@@ -87,6 +115,11 @@ impl<B: Backend> Model<B> {
         checkpoint::load_weights(&mut self.weights, &folder.join(WEIGHTS))
     }
 
+    /// Starts from the weights in the file at `path`, but for the parts in `fresh`, which keep their own.
+    pub fn start_from(&mut self, path: &Path, fresh: &[String]) -> Result<(), NnError> {
+        self.weights.take(import::read(path)?, fresh, path)
+    }
+
     /// That `data` hold the columns which the network reads.
     pub fn check(&self, data: &dyn Rows) -> Result<(), NnError> {
         let held = data.columns();
@@ -111,6 +144,25 @@ impl<B: Backend> Model<B> {
             Ok(())
         })?;
         Ok(codes)
+    }
+
+    /// What codes the rows may have; `None`: the network codes no distributions.
+    pub fn posterior(&self, data: &dyn Rows, batch: usize) -> Result<Option<Posterior>, NnError> {
+        let mut all = None;
+        self.each_batch(data, batch, |pass, batch| {
+            if let Some(Posterior { mean, log_variance }) = self.network.posterior(pass, batch)? {
+                let all = all.get_or_insert_with(Posterior::default);
+                all.mean.extend(mean);
+                all.log_variance.extend(log_variance);
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// What `codes [row, latent]` stand for; `None`: the network codes no distributions.
+    pub fn decode(&self, codes: &[f32]) -> Result<Option<Decoded>, NnError> {
+        self.network.decode(&mut Pass::inference(&self.weights), codes).map_err(NnError::device)
     }
 
     /// Outputs of all rows in order, handed over `batch` rows at a time.

@@ -33,10 +33,11 @@ impl<'w, B: Backend> Pass<'w, B> {
         self.weights.tensor(slot, self.training.is_some())
     }
 
-    /// The running moments, at inference.
+    /// The running moments, at inference and where they are frozen.
     pub(crate) fn running(&self, mean: Slot, variance: Slot) -> Option<Moments> {
         let values = |slot| self.weights.values(slot);
-        self.training.is_none().then(|| Moments { mean: values(mean), variance: values(variance) })
+        (self.training.is_none() || self.weights.is_frozen(mean))
+            .then(|| Moments { mean: values(mean), variance: values(variance) })
     }
 
     /// Moves the running moments towards those of a batch of `rows`; the variance without bias, as PyTorch does.

@@ -1,12 +1,16 @@
 //! The named values of a network: trained ones and running statistics, in the order in which layers asked for them.
 //! Knows no layer; names are those of the PyTorch references.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use dfdx::tensor::{Gradients, PutTape, Tensor, TensorFromVec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::backend::{Backend, Made, Vector};
-use super::error::NnError;
+use super::error::{ArrayFault, NnError};
+use super::import::Found;
 use super::track::Track;
 
 /// Where a value lies in [`Weights`].
@@ -20,6 +24,8 @@ pub(crate) struct Entry<B: Backend> {
     pub(crate) shape: Vec<usize>,
     /// Whether the optimiser changes it (running statistics: no).
     pub(crate) trained: bool,
+    /// Whether it stays as it is, with what the network was told: see [`Weights::freeze`].
+    pub(crate) frozen: bool,
     value: Tensor<(usize,), f32, B::Device>,
 }
 
@@ -34,6 +40,11 @@ impl<B: Backend> Entry<B> {
         let length = values.len();
         self.value = B::Device::default().try_tensor_from_vec(values, (length,))?;
         Ok(())
+    }
+
+    /// Whether the optimiser moves it.
+    pub(crate) fn moves(&self) -> bool {
+        self.trained && !self.frozen
     }
 
     /// Whether it is one of these parts of a network: `trunk` is all that begins with `trunk.`.
@@ -59,7 +70,7 @@ pub struct Weights<B: Backend> {
 impl<B: Backend> Weights<B> {
     /// The tensor in `slot`, recording if asked.
     pub(crate) fn tensor(&self, slot: Slot, record: bool) -> Vector<B> {
-        let track = if record && self.entries[slot.0].trained { Track::on() } else { Track::default() };
+        let track = if record && self.entries[slot.0].moves() { Track::on() } else { Track::default() };
         self.entries[slot.0].value.clone().put_tape(track)
     }
 
@@ -73,6 +84,31 @@ impl<B: Backend> Weights<B> {
         self.entries[slot.0].set(values)
     }
 
+    /// The values called `name`.
+    pub fn named(&self, name: &str) -> Option<Vec<f32>> {
+        self.entries.iter().find(|entry| entry.name == name).map(Entry::values)
+    }
+
+    /// Replaces the values called `name`, which must be as many as there are; whether there are such.
+    pub fn set_named(&mut self, name: &str, values: Vec<f32>) -> Made<bool, B> {
+        let held = |entry: &&mut Entry<B>| entry.name == name && entry.shape.iter().product::<usize>() == values.len();
+        match self.entries.iter_mut().find(held) {
+            Some(entry) => entry.set(values).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Takes over all that `other` holds by the same name and in the same shape.
+    pub fn adopt(&mut self, other: &Self) -> Made<(), B> {
+        for entry in &mut self.entries {
+            let is_same = |theirs: &&Entry<B>| theirs.name == entry.name && theirs.shape == entry.shape;
+            if let Some(theirs) = other.entries.iter().find(is_same) {
+                entry.set(theirs.values())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Names with shapes, in order.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
@@ -84,6 +120,51 @@ impl<B: Backend> Weights<B> {
         parts.iter().find(is_absent).map_or(Ok(()), |part| {
             Err(NnError::UnknownPart { part: part.clone(), names: self.names().map(|(name, _)| name.into()).collect() })
         })
+    }
+
+    /// Keeps these parts as they are: no step moves them, and a batch norm among them uses its running moments and leaves
+    /// them alone, as PyTorch's do in evaluation.
+    pub fn freeze(&mut self, parts: &[String]) -> Result<(), NnError> {
+        self.check_parts(parts)?;
+        self.entries.iter_mut().filter(|entry| entry.is_under(parts)).for_each(|entry| entry.frozen = true);
+        Ok(())
+    }
+
+    /// Whether the values in `slot` stay as they are.
+    pub(crate) fn is_frozen(&self, slot: Slot) -> bool {
+        self.entries[slot.0].frozen
+    }
+
+    /// Takes the values of `found`, which are from `path`, but for the parts in `fresh`. Arrays that the network does not have
+    /// (another head, PyTorch's counters) are passed over. Nothing is taken unless all fits.
+    pub(crate) fn take(&mut self, found: Vec<Found>, fresh: &[String], path: &Path) -> Result<(), NnError> {
+        self.check_parts(fresh)?;
+        let mut found: BTreeMap<String, Found> = found.into_iter().map(|found| (found.name.clone(), found)).collect();
+        let (mut faults, mut taken) = (Vec::new(), Vec::new());
+        for (at, entry) in self.entries.iter().enumerate() {
+            let own = found.remove(&entry.name);
+            if entry.is_under(fresh) {
+                continue;
+            }
+            match own {
+                Some(Found { shape, values: Some(values), .. }) if shape == entry.shape => taken.push((at, values)),
+                other => {
+                    let has = other.map(|found| format!("{} {:?}", found.number, found.shape));
+                    faults.push(ArrayFault { name: entry.name.clone(), has, wants: Some(entry.shape.clone()) });
+                }
+            }
+        }
+        if !faults.is_empty() {
+            let (fitting, arrays) = (taken.len(), taken.len() + faults.len());
+            let more = found.into_values().filter(|found| found.values.is_some()).map(|found| ArrayFault {
+                has: Some(format!("{} {:?}", found.number, found.shape)),
+                name: found.name,
+                wants: None,
+            });
+            faults.extend(more);
+            return Err(NnError::Misfit { path: path.into(), fitting, arrays, faults });
+        }
+        taken.into_iter().try_for_each(|(at, values)| self.entries[at].set(values)).map_err(NnError::device)
     }
 
     /// Number of trained values.
@@ -144,7 +225,12 @@ impl<B: Backend> Builder<B> {
 
     /// One value everywhere, trained.
     pub(crate) fn constant(&mut self, name: String, length: usize, value: f32) -> Made<Slot, B> {
-        self.add(name, &[length], true, vec![value; length])
+        self.filled(name, &[length], value)
+    }
+
+    /// One value everywhere in an array of `shape`, trained.
+    pub(crate) fn filled(&mut self, name: String, shape: &[usize], value: f32) -> Made<Slot, B> {
+        self.add(name, shape, true, vec![value; shape.iter().product()])
     }
 
     /// A running statistic.
@@ -154,7 +240,7 @@ impl<B: Backend> Builder<B> {
 
     fn add(&mut self, name: String, shape: &[usize], trained: bool, values: Vec<f32>) -> Made<Slot, B> {
         let value = B::Device::default().try_tensor_from_vec(values, (shape.iter().product(),))?;
-        self.weights.entries.push(Entry { name, shape: shape.to_vec(), trained, value });
+        self.weights.entries.push(Entry { name, shape: shape.to_vec(), trained, frozen: false, value });
         Ok(Slot(self.weights.entries.len() - 1))
     }
 }

@@ -157,6 +157,22 @@ fn model(out: &Path, seed: u64, floor: f64) {
         writer.push(&input).unwrap();
     }
     writer.finish().unwrap();
+    clusters(out, seed);
+}
+
+/// Four clusters with their decoded centres.
+fn clusters(out: &Path, seed: u64) {
+    let (side, mut rng) = (21, ChaCha8Rng::seed_from_u64(seed));
+    let mut writer = ArrayWriter::create(out.join("centres.npy"), &[3, side, side]).unwrap();
+    for cluster in 0..4 {
+        let flux = 300.0 * f64::from(cluster);
+        writer.push(&[flux, 100.0, flux].map(|flux| stamp(&mut rng, side, flux, 0.0, 0.0)).concat()).unwrap();
+    }
+    writer.finish().unwrap();
+    let cluster = (0..100).map(|row| row * row % 7 % 4).collect();
+    let labels = (0..100).map(|row| CLASSES[row % CLASSES.len()].to_string()).collect();
+    let table = Table::new().with("label", Column::Text(labels)).with("cluster", Column::Int(cluster));
+    table.write(out.join("assignments.csv")).unwrap();
 }
 
 fn features(out: &Path, seed: u64, quality: f64) {

@@ -1,24 +1,35 @@
-//! Published figures beside ours, for experiments that classify the same five classes.
+//! Published figures beside ours, for experiments that classify the same five classes or make clusters of stamps.
 
 use super::grid::{Cell, Grid};
 use super::sources::Sources;
 use super::words;
-use crate::metrics::published::{CAVEAT, FIRST_ALERT, Published};
+use crate::artifacts::split::{TRAIN, VALIDATION};
+use crate::metrics::published::{CAVEAT, CLUSTERS, FIRST_ALERT, Published};
 
 /// Classes of the published test sets.
 const CLASSES: [&str; 5] = ["AGN", "SN", "VS", "asteroid", "bogus"];
 
-/// The published figures, then ours for the same metrics; `None` for other classes or metrics.
+/// The published figures, then ours for the same metrics; `None` for other classes or metrics. Clusters are compared whatever
+/// the classes are called.
 pub fn beside_ours(sources: &Sources) -> Option<Grid> {
     let same = sources.classes().len() == CLASSES.len()
         && CLASSES.iter().all(|class| sources.classes().iter().any(|ours| ours == class));
-    let ours: Vec<Vec<Cell>> = if same { ours(sources) } else { Vec::new() };
-    if ours.is_empty() {
+    let lists = [if same { FIRST_ALERT } else { &[] }, CLUSTERS];
+    let (mut rows, mut all_ours) = (Vec::new(), Vec::new());
+    for figures in lists {
+        let ours = ours(sources, figures);
+        if !ours.is_empty() {
+            rows.extend(figures.iter().map(published));
+            all_ours.extend(ours);
+        }
+    }
+    if rows.is_empty() {
         return None;
     }
+    rows.extend(all_ours);
     let header = ["metric", "of", "value", "n", "test set", "source"].map(String::from).into();
     let caption = format!("Published figures for these classes beside ours: {CAVEAT}.");
-    Some(Grid { caption, header, rows: FIRST_ALERT.iter().map(published).chain(ours).collect() })
+    Some(Grid { caption, header, rows })
 }
 
 fn published(figure: &Published) -> Vec<Cell> {
@@ -27,10 +38,14 @@ fn published(figure: &Published) -> Vec<Cell> {
     row([words::title(figure.metric), figure.model.into(), value, runs, figure.test_set.into(), figure.source.into()])
 }
 
-fn ours(sources: &Sources) -> Vec<Vec<Cell>> {
-    let known = |metric: &str| FIRST_ALERT.iter().any(|figure| figure.metric == metric);
+fn ours(sources: &Sources, figures: &[Published]) -> Vec<Vec<Cell>> {
+    let known = |metric: &str| figures.iter().any(|figure| figure.metric == metric);
     let comparison = sources.comparison;
-    let rows = comparison.rows.iter().filter(|row| row.measure.class.is_empty() && known(&row.measure.metric));
+    let held_out = |split: &str| split != TRAIN && split != VALIDATION;
+    let rows = comparison
+        .rows
+        .iter()
+        .filter(|row| row.measure.class.is_empty() && known(&row.measure.metric) && held_out(&row.measure.split));
     rows.filter_map(|ours| {
         let (measure, summary) = (&ours.measure, ours.summary?);
         let of = [&measure.stage, &measure.series, &ours.arm].map(String::as_str);

@@ -38,7 +38,7 @@ const RANKED: [&str; 11] = [
 ];
 
 /// Parts of a name that say that lower is better.
-const LOWER: [&str; 16] = [
+const LOWER: [&str; 17] = [
     "loss",
     "error",
     "mse",
@@ -55,6 +55,7 @@ const LOWER: [&str; 16] = [
     "perplexity",
     "residual",
     "chi2",
+    "dead",
 ];
 
 /// Which values of `metric` are better.

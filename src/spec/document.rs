@@ -119,8 +119,8 @@ pub fn read(path: &Path, from: Option<Place>, faults: &mut Faults) -> Option<Nod
     }
 }
 
-/// The path without `FOLDER/..`.
-fn shown(path: &Path) -> String {
+/// The path without `FOLDER/..`, for messages.
+pub fn shown(path: &Path) -> String {
     let mut parts: Vec<Component> = Vec::new();
     for part in path.components() {
         match (part, parts.last()) {
@@ -163,7 +163,7 @@ fn in_pieces(source: u32, text: &str) -> Option<Node> {
     let mut start = 0;
     while start < text.len() {
         let from = text.ceil_char_boundary((start + PIECE).min(text.len()));
-        let end = text[from..].find("\n[stages.").map_or(text.len(), |n| from + n + 1);
+        let end = next_stage(text, from);
         let (table, errors) = DeTable::parse_recoverable(&text[start..end]);
         if !errors.is_empty() {
             return None;
@@ -175,6 +175,17 @@ fn in_pieces(source: u32, text: &str) -> Option<Node> {
         start = end;
     }
     Some(Node { data: Data::Table(root), place: Origin { source, offset: 0 }.place(0..text.len()) })
+}
+
+/// Where the next header of a stage begins, not that of a table inside one: both halves would name the stage.
+fn next_stage(text: &str, from: usize) -> usize {
+    const HEADER: &str = "\n[stages.";
+    let is_whole = |at: &usize| {
+        let name = text[at + HEADER.len()..].split(']').next().unwrap_or_default();
+        !name.contains(['.', '"', '\'', '\n'])
+    };
+    let mut headers = text[from..].match_indices(HEADER).map(|(n, _)| from + n);
+    headers.find(is_whole).map_or(text.len(), |at| at + 1)
 }
 
 /// Adds a name of a piece to the root; only `stages` may come again, with stages of other names.
@@ -240,7 +251,10 @@ mod tests {
     use super::*;
 
     fn long_text(stages: usize) -> String {
-        let stage = |i| format!("[stages.s{i}]\nkind = \"command\"\nrun = \"echo {i} > {{out}}/x\"\n");
+        let stage = |i| {
+            let inputs = format!("[stages.s{i}.inputs]\nbefore = \"s0\"\n");
+            format!("[stages.s{i}]\nkind = \"command\"\nrun = \"echo {i} > {{out}}/x\"\n{inputs}")
+        };
         format!("[pipeline]\nname = \"long\"\n{}", (0..stages).map(stage).collect::<String>())
     }
 
@@ -264,7 +278,7 @@ mod tests {
             let mut faults = Faults::default();
             parse(source(long_text(20_000) + flaw), &mut faults);
             let shown = faults.render(false);
-            assert!(shown.contains("p.toml:6000"), "{flaw:?}: {shown}");
+            assert!(shown.contains("p.toml:10000"), "{flaw:?}: {shown}");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! An experiment: one pipeline in several arms, from a grid of axes and from named arms.
+//! An experiment: one pipeline in several arms.
 //! Runs nothing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::arms::{self, ArmOutline, flatten, written};
 use super::check::{Checker, FoundFiles};
-use super::document::{self, Data, Name, Node, Place, Source};
+use super::document::{self, Name, Node, Place, Source};
 use super::draft::{self, Draft, only, place_of, text, whole};
 use super::faults::{Faults, suggest};
 use super::pipeline::Pipeline;
@@ -69,21 +70,6 @@ struct Outline {
     path: PathBuf,
 }
 
-/// An arm before it is checked.
-#[derive(Default)]
-struct ArmOutline {
-    name: String,
-    named_at: Option<Place>,
-    settings: Vec<(Name, Node)>,
-}
-
-impl ArmOutline {
-    /// The only arm where none is written.
-    fn default_arm() -> Self {
-        Self { name: "default".into(), ..Self::default() }
-    }
-}
-
 /// A pipeline as an experiment with one arm.
 fn lone(path: &Path, root: Node, faults: &mut Faults) -> Option<Outline> {
     let draft = draft::of_root(path, root, faults)?;
@@ -100,7 +86,7 @@ fn lone(path: &Path, root: Node, faults: &mut Faults) -> Option<Outline> {
 }
 
 fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
-    only(root, &["experiment", "set", "axes", "arms"], "an experiment file", faults);
+    only(root, &["experiment", "set", "axes", "zip", "leave_one_out", "arms"], "an experiment file", faults);
     let head = root.get("experiment")?;
     only(head, &["name", "question", "pipeline", "replicates", "baseline"], "`[experiment]`", faults);
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -117,11 +103,7 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
     if replicates == 0 {
         faults.perhaps_at(place_of(head, "replicates"), "`replicates` must be at least 1".into());
     }
-    let mut arms = grid(root.get("axes"), faults);
-    arms.extend(named(root.get("arms"), faults));
-    if arms.is_empty() {
-        arms.push(ArmOutline::default_arm());
-    }
+    let arms = arms::outlines(root, faults);
     Some(Outline {
         named_at: place_of(head, "name"),
         name: text(head, "name", faults).or(default).unwrap_or_else(|| "experiment".into()),
@@ -134,97 +116,6 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
     })
 }
 
-/// The full grid of the axes, the last one running fastest.
-fn grid(axes: Option<&Node>, faults: &mut Faults) -> Vec<ArmOutline> {
-    let Some(axes) = axes else { return Vec::new() };
-    let Some(entries) = axes.entries() else {
-        faults.add(axes.place, "`axes` must be a table: \"stage.key\" = [values]".into(), None);
-        return Vec::new();
-    };
-    let mut arms = vec![ArmOutline::default()];
-    for (path, node) in entries {
-        let Data::List(values) = &node.data else {
-            faults.add(node.place, format!("axis `{}` must be a list of values", path.text), None);
-            continue;
-        };
-        if values.is_empty() {
-            faults.add(node.place, format!("axis `{}` has no values", path.text), None);
-        }
-        let label = axis_label(path, entries);
-        let longer = |arm: &ArmOutline, value: &Node| {
-            let comma = if arm.name.is_empty() { "" } else { "," };
-            let name = format!("{}{comma}{label}={}", arm.name, written(value));
-            let settings = arm.settings.iter().cloned().chain([(path.clone(), value.clone())]).collect();
-            ArmOutline { name, named_at: Some(value.place), settings }
-        };
-        arms = arms.iter().flat_map(|arm| values.iter().map(move |value| longer(arm, value))).collect();
-    }
-    if entries.is_empty() { Vec::new() } else { arms }
-}
-
-/// The last part of an axis' path, or all of it where two axes would be called the same.
-fn axis_label<'a>(path: &'a Name, entries: &[(Name, Node)]) -> &'a str {
-    let last = |text: &'a str| text.rsplit('.').next().unwrap_or(text);
-    let label = last(&path.text);
-    let same = entries.iter().filter(|(n, _)| n.text.rsplit('.').next() == Some(label)).count();
-    if same > 1 { &path.text } else { label }
-}
-
-/// Arms with names of their own.
-fn named(arms: Option<&Node>, faults: &mut Faults) -> Vec<ArmOutline> {
-    let Some(arms) = arms else { return Vec::new() };
-    let Data::List(items) = &arms.data else {
-        faults.add(arms.place, "arms are written `[[arms]]`".into(), None);
-        return Vec::new();
-    };
-    let mut list = Vec::new();
-    for item in items {
-        only(item, &["name", "set"], "`[[arms]]`", faults);
-        let Some(name) = text(item, "name", faults) else {
-            faults.add(item.place, "an arm needs a `name`".into(), None);
-            continue;
-        };
-        let set = match item.get("set") {
-            Some(Node { data: Data::Table(entries), .. }) => flatten(entries),
-            Some(node) => {
-                faults.add(node.place, "`set` must be a table: { \"stage.key\" = value }".into(), None);
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        list.push(ArmOutline { name, named_at: place_of(item, "name"), settings: set });
-    }
-    list
-}
-
-/// `stage.key = value` may be written with or without quotes: both become one dotted name.
-fn flatten(entries: &[(Name, Node)]) -> Vec<(Name, Node)> {
-    let mut flat = Vec::new();
-    for (name, node) in entries {
-        match node.entries() {
-            Some(inner) if !name.text.contains('.') => flat.extend(inner.iter().map(|(key, value)| {
-                (Name { text: format!("{}.{}", name.text, key.text), place: key.place }, value.clone())
-            })),
-            _ => flat.push((name.clone(), node.clone())),
-        }
-    }
-    flat
-}
-
-/// A value as it reads in an arm's name.
-fn written(node: &Node) -> String {
-    match &node.data {
-        Data::Bool(v) => v.to_string(),
-        Data::Int(v) => v.to_string(),
-        Data::Float(v) => v.to_string(),
-        Data::Text(v) | Data::Other(v) => v.clone(),
-        Data::List(items) => items.iter().map(written).collect::<Vec<_>>().join("+"),
-        Data::Table(entries) => {
-            entries.iter().map(|(n, v)| format!("{}:{}", n.text, written(v))).collect::<Vec<_>>().join("+")
-        }
-    }
-}
-
 impl Outline {
     fn check(self, overrides: &Overrides, faults: &mut Faults) -> Experiment {
         if !is_name(&self.name) {
@@ -233,7 +124,7 @@ impl Outline {
         }
         let names: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
         let mut checker = Checker::default();
-        let arms = arms(self.draft, self.arms, overrides, &mut checker, faults);
+        let arms = checked(self.draft, self.arms, overrides, &mut checker, faults);
         if let Some((name, node)) = &self.baseline {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             if !names.contains(&name.as_str()) {
@@ -253,7 +144,7 @@ impl Outline {
 }
 
 /// Every arm's pipeline. Stages that no arm touches are checked once, and shared.
-fn arms(
+fn checked(
     mut base: Draft,
     outlines: Vec<ArmOutline>,
     overrides: &Overrides,

@@ -1,6 +1,7 @@
 //! From TOML text to a checked description of what to run; every fault is reported with its place.
 //! Runs nothing, hashes nothing, knows no astronomy.
 
+mod arms;
 pub mod check;
 pub mod document;
 pub mod draft;

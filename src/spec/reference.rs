@@ -109,6 +109,7 @@ pub fn schema() -> Json {
 }
 
 fn experiment_schema(name: &Json) -> Json {
+    let zip = json!({"type": "object", "additionalProperties": {"type": "array", "minItems": 1}});
     json!({
         "type": "object",
         "title": "experiment file",
@@ -126,7 +127,19 @@ fn experiment_schema(name: &Json) -> Json {
                 "additionalProperties": false
             },
             "set": {"type": "object", "description": "Values that every arm takes, as \"stage.key\"."},
-            "axes": {"type": "object", "additionalProperties": {"type": "array"}},
+            "axes": {
+                "description": "The full grid: \"stage.key\" to its values.",
+                "type": "object",
+                "additionalProperties": {"type": "array", "minItems": 1}
+            },
+            "zip": {
+                "description": "Keys that vary together, \"stage.key\" to values, all lists of one length; several tables are crossed.",
+                "anyOf": [zip, {"type": "array", "items": zip}]
+            },
+            "leave_one_out": {
+                "description": "An arm `all` with all of these, and one without each: \"stage.key\" to value, or a name to such a table.",
+                "type": "object"
+            },
             "arms": {
                 "type": "array",
                 "items": {

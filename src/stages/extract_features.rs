@@ -55,7 +55,7 @@ impl StageKind for ExtractFeatures {
         "principal components: eigenvectors of the covariance, crate faer"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const fn port(name: &'static str, accepts: &'static [ArtifactType], help: &'static str) -> Port {

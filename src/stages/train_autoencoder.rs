@@ -2,7 +2,11 @@
 //!
 //! Weights move by the training split, the validation split chooses the epoch, the test split only measures.
 
+mod clusters;
 mod error;
+mod health;
+mod mixture;
+mod variational;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,13 +16,13 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
 use crate::models;
-use crate::nn::train::{Checkpoints, train};
+use crate::nn::train::{Checkpoints, Progress, Schedule, Trained, Watch, train};
 use crate::nn::{Backend, Column, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{TrainingKeys, Work, on_device, report, write_history};
+use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
@@ -55,11 +59,13 @@ impl StageKind for TrainAutoencoder {
         "Astorga et al. 2018 (IJCNN)"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
-        const PORTS: &[Port] =
-            &[Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." }];
+        const PORTS: &[Port] = &[
+            Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." },
+            INIT,
+        ];
         PORTS
     }
     fn output(&self) -> ArtifactType {
@@ -75,7 +81,7 @@ impl StageKind for TrainAutoencoder {
             source: "Astorga et al. 2018 (IJCNN), section III, figure 5",
             keys: ConvKeys::keys(),
         };
-        Some(Variants { key: "model", list: vec![conv] })
+        Some(Variants { key: "model", list: vec![conv, variational::vae(), variational::vade()] })
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
         TrainingKeys::faults(params)
@@ -97,7 +103,7 @@ struct Training<'a> {
 }
 
 impl Training<'_> {
-    fn card(&self) -> Result<ModelCard, StageError> {
+    fn conv_card(&self) -> Result<ModelCard, StageError> {
         let ConvKeys { latent, maps } = self.job.keys()?;
         let facts = &self.stamps.facts;
         let settings =
@@ -124,19 +130,50 @@ impl Training<'_> {
     }
 }
 
+impl Training<'_> {
+    /// Trains as `schedule` says; weights of the best validation are left in `model`.
+    fn fit<B: Backend>(
+        &self,
+        model: &mut Model<B>,
+        schedule: &Schedule,
+        checkpoints: &Path,
+        watch: &mut Watch,
+    ) -> Result<Trained, StageError> {
+        let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
+        let checkpoints = Some(Checkpoints::within(checkpoints));
+        Ok(train(model, &self.images(&learned), &self.images(&held), schedule, checkpoints, watch)?)
+    }
+
+    /// Trains `model` in one stage.
+    fn fit_once<B: Backend>(&self, model: &mut Model<B>) -> Result<(), StageError> {
+        let (job, keys) = (self.job, self.job.keys::<TrainingKeys>()?);
+        prepare(job, &keys, model)?;
+        let mut watch = |progress: Progress| report(job, progress);
+        let trained = self.fit(model, &keys.schedule(job.seed), job.checkpoint, &mut watch)?;
+        write_history(job.out, &trained)
+    }
+
+    fn images<'a>(&'a self, rows: &'a [usize]) -> ImageRows<'a> {
+        ImageRows { images: &self.stamps.images, rows }
+    }
+}
+
 impl Work for Training<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
-        let job = self.job;
-        let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
-        let images = |rows| ImageRows { images: &self.stamps.images, rows };
-        let mut model = models::build::<B>(self.card()?, job.seed)?;
-        let schedule = job.keys::<TrainingKeys>()?.schedule(job.seed);
-        let mut watch = |progress: crate::nn::train::Progress| report(job, progress);
-        let checkpoints = Some(Checkpoints::within(job.checkpoint));
-        let trained = train(&mut model, &images(&learned), &images(&held), &schedule, checkpoints, &mut watch)?;
-        model.save(job.out)?;
-        write_history(job.out, &trained)?;
-        write_metrics(job.out, &error::measure(self.stamps, &model, self.job.keys::<ConvKeys>()?.latent)?)?;
+        let mut more = Vec::new();
+        let model = match self.job.word("model") {
+            "vade" => variational::train_vade::<B>(self, &mut more)?,
+            "vae" => variational::train_vae::<B>(self, &mut more)?,
+            _ => {
+                let mut model = models::build::<B>(self.conv_card()?, self.job.seed)?;
+                self.fit_once(&mut model)?;
+                model
+            }
+        };
+        model.save(self.job.out)?;
+        let mut metrics = error::measure(self.stamps, &model, self.job.keys::<ConvKeys>()?.latent)?;
+        metrics.extend(more);
+        write_metrics(self.job.out, &metrics)?;
         self.write_examples(&model)
     }
 }

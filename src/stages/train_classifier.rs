@@ -20,7 +20,7 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
-use super::training::{BalanceWord, TrainingKeys, Work, on_device, report, write_history};
+use super::training::{BalanceWord, INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 use data::Data;
 use labels::Labels;
 use offers::{OFFERS, offer};
@@ -78,6 +78,7 @@ impl StageKind for TrainClassifier {
                 required: false,
                 help: "Sequences with labels, for models of several detections, in place of stamps.",
             },
+            INIT,
         ];
         PORTS
     }
@@ -208,6 +209,7 @@ impl Work for Training<'_> {
         let (job, labels) = (self.job, self.labels);
         let card = offer(job.word("model"))?.card(job, self.data, labels.learnt.len())?;
         let mut model = models::build::<B>(card, job.seed)?;
+        prepare(job, &job.keys()?, &mut model)?;
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let (learned, held) = (labels.training(), labels.originals(VALIDATION));

@@ -21,7 +21,7 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{TrainingKeys, Work, on_device, report, write_history};
+use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
 use rows::{Codes, SequenceRows};
 
 /// Objects per batch when nothing is learned.
@@ -69,7 +69,7 @@ impl StageKind for TrainSequenceAutoencoder {
         "after Neira et al. 2024 (arXiv:2405.15073), table 4"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[
@@ -80,6 +80,7 @@ impl StageKind for TrainSequenceAutoencoder {
                 required: false,
                 help: "A trained stamp autoencoder whose codes, kept as they are, stand for the stamps.",
             },
+            INIT,
         ];
         PORTS
     }
@@ -159,6 +160,7 @@ impl Work for Training<'_> {
         let codes = self.codes()?;
         let split = |name| SequenceRows::new(self.sequences, codes.as_ref(), self.sequences.objects_of(name));
         let mut model = models::build::<B>(self.card(codes.as_ref())?, job.seed)?;
+        prepare(job, &job.keys()?, &mut model)?;
         let schedule = job.keys::<TrainingKeys>()?.schedule(job.seed);
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));

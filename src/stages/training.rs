@@ -1,4 +1,6 @@
-//! What the kinds that train networks share: keys of the schedule, the device, history, faults. Knows no data.
+//! What the kinds that train networks share: keys of the schedule, the start, the device, history, faults. Knows no data.
+
+mod start;
 
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use crate::nn::optimisers::{Method, Settings};
 use crate::nn::train::{Balance, Decay, Length, Progress, Schedule, Trained};
 use crate::nn::{Backend, Kernels, NnError};
 use crate::spec::faults::suggest;
-use crate::spec::keys::{Key, Keys};
+use crate::spec::keys::{FilePath, Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{Device, Job, StageError};
 
@@ -16,9 +18,9 @@ crate::keys! {
     pub struct TrainingKeys {
         /// Passes over the training split.
         epochs: usize = 30, range(1, 100_000);
-        /// Rows (stamps or objects) per step of the optimiser.
+        /// Rows (stamps or objects) per step of the optimiser (100 in Astorga et al. 2018, 64 in Carrasco-Davis et al. 2021).
         batch: usize = 64, range(1, 100_000);
-        /// Learning rate of the optimiser.
+        /// Learning rate of the optimiser (Astorga et al. 2018: 3.33e-5 with 160 epochs of 1.25 million stamps; Carrasco-Davis et al. 2021: 0.001).
         rate: f64 = 0.001, range(0, 1);
         /// How the rate falls: half a cosine to nothing over all steps, times `decay_factor` now and then, or not at all.
         decay: DecayWord = DecayWord::Cosine;
@@ -48,6 +50,12 @@ crate::keys! {
         validate_every: usize = 10, at_least(1), added_later();
         /// Steps that follow each better validation at least, with `steps` (Carrasco-Davis et al. 2021: 10,000).
         extend: usize = 0, added_later();
+        /// Weights to start from: a `.safetensors`, a `.pth` or `.pt` of a PyTorch `state_dict`, or the folder of a model; or connect the input `init`. Left out: from random ones.
+        init: Option<FilePath> = None, added_later();
+        /// Parts of the network, by the beginning of their names, that are not taken from `init` but start anew, such as `["logits"]` for other classes.
+        fresh: Vec<String> = Vec::new(), added_later();
+        /// Parts of the network, by the beginning of their names, that do not move; batch norms among them use and keep their running moments.
+        frozen: Vec<String> = Vec::new(), added_later();
     }
 }
 
@@ -165,6 +173,8 @@ impl TrainingKeys {
     }
 }
 
+pub(super) use start::{INIT, prepare};
+
 /// Work that a network of any backend can do.
 pub(super) trait Work {
     /// Does it.
@@ -217,6 +227,10 @@ impl From<NnError> for StageError {
             NnError::Interrupted => Self::Interrupted,
             NnError::Diverged { rate, .. } => {
                 let hint = format!("lower `rate`, for example to {}", rate / 10.0);
+                Self::with_hint(error.to_string(), hint)
+            }
+            NnError::Misfit { ref faults, .. } => {
+                let hint = start::fresh_hint(faults);
                 Self::with_hint(error.to_string(), hint)
             }
             NnError::UnknownPart { ref part, ref names } => {

@@ -1,5 +1,6 @@
 //! Digests of files and folders (BLAKE3).
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -31,10 +32,15 @@ pub fn of_file(path: &Path) -> Result<Digest> {
 
 /// BLAKE3 of a file's contents, and how many bytes there were.
 pub(super) fn of_file_on(disk: &Disk, path: &Path) -> Result<(Digest, u64)> {
-    let mut file = disk.open(path)?;
+    let file = disk.open(path)?;
+    let size = at(path, "cannot read", file.metadata())?.len();
+    of_open_file(disk, path, file, size)
+}
+
+/// The same of a file of this size that is open.
+fn of_open_file(disk: &Disk, path: &Path, mut file: File, size: u64) -> Result<(Digest, u64)> {
     let mut hash = || {
         let mut hasher = blake3::Hasher::new();
-        let size = file.metadata()?.len();
         if size <= SMALL {
             let mut bytes = Vec::with_capacity(size as usize);
             file.read_to_end(&mut bytes)?;
@@ -66,7 +72,7 @@ pub(super) fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<S
             disk.protect(&path, &file, meta.permissions())?;
         }
         let meta = at(&path, "cannot read", file.metadata())?;
-        let (digest, size) = of_file_on(disk, &path)?;
+        let (digest, size) = of_open_file(disk, &path, file, meta.len())?;
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         records.push(FileRecord { name, size, digest });
         times.push(disk.changed(&meta));

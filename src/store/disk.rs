@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
 use super::{Result, at};
 
 #[cfg(test)]
@@ -94,6 +97,19 @@ fn time(seconds: i64, nanos: i64) -> u64 {
     (seconds as u64).wrapping_mul(1_000_000_000).wrapping_add(nanos as u64)
 }
 
+/// A lock that belongs to an opening of a file: neither a second opening in this process nor another process shares it,
+/// and closing a second one does not end it.
+fn byte_lock(file: &File, byte: u64, kind: i32) -> io::Result<()> {
+    let range = libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte as libc::off_t,
+        l_len: 1,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&range)).map(drop).map_err(io::Error::from)
+}
+
 impl Disk {
     /// Makes a folder; whether it was not there.
     pub fn make_folder(&self, path: &Path) -> Result<bool> {
@@ -117,6 +133,20 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => at(path, "cannot open the lock", opened).map(Some),
         }
+    }
+
+    /// Locks one byte of a file, which needs not be there, for this opening of the file; false while another has it.
+    pub fn lock_byte(&self, file: &File, byte: u64) -> io::Result<bool> {
+        match self.change("lock byte", || byte_lock(file, byte, libc::F_WRLCK)) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Frees it.
+    pub fn free_byte(&self, file: &File, byte: u64) -> io::Result<()> {
+        self.change("free byte", || byte_lock(file, byte, libc::F_UNLCK))
     }
 
     /// Opens a file for reading.

@@ -4,9 +4,9 @@
 //! ```text
 //! cache/entries/KIND/KEY/meta.json   proof of completeness, written before the folder gets this name
 //! cache/entries/KIND/KEY/out/        the artifact
-//! cache/unfinished/KEY/lock          held by the process that computes KEY; the system frees it when that process dies
-//! cache/unfinished/KEY/entry-*/      the entry being made
+//! cache/unfinished/KEY-*/            the entry being made, a new name for each claim
 //! cache/unfinished/KEY/checkpoint/   what survives a kill
+//! cache/claims                       an empty file; its bytes are locked by the processes that compute their keys
 //! cache/damaged/                     entries that no longer hold what they held, moved aside
 //! cache/index                        one line for each entry: a shortcut, never the truth
 //! cache/snapshots/                   what idle runs looked at: a shortcut, never the truth
@@ -44,7 +44,7 @@ use entry::{Entry, Meta};
 use hold::Hold;
 use index::Index;
 use key::Key;
-use lock::Claim;
+use lock::{Claim, Claims};
 
 /// The cache cannot be used.
 #[derive(Debug, Error)]
@@ -87,6 +87,7 @@ pub struct Store {
     root: PathBuf,
     index: Arc<Index>,
     disk: Disk,
+    claims: Arc<Claims>,
     writable: bool,
     /// While a store that may write is open, nobody removes an entry.
     _hold: Option<Arc<Hold>>,
@@ -100,7 +101,7 @@ impl Store {
 
     fn open_on(root: &Path, disk: Disk, boot: &str) -> Result<Self> {
         let mut is_new = false;
-        for folder in ["entries", "unfinished"] {
+        for folder in ["entries", lock::FOLDER] {
             let path = root.join(folder);
             if !path.is_dir() {
                 disk.make_folders(&path)?;
@@ -109,7 +110,9 @@ impl Store {
         }
         mount::check(&disk, root, is_new)?;
         let hold = Hold::shared(&disk, root)?.map(Arc::new);
-        Ok(Self { writable: true, _hold: hold, ..Self::view_on(root, disk, boot) })
+        let store = Self { writable: true, _hold: hold, ..Self::view_on(root, disk, boot) };
+        store.claims.clear();
+        Ok(store)
     }
 
     /// The cache in `root` for reading only: nothing is made.
@@ -119,7 +122,8 @@ impl Store {
 
     fn view_on(root: &Path, disk: Disk, boot: &str) -> Self {
         let index = Arc::new(Index::read(&disk, root, boot));
-        Self { root: root.to_path_buf(), index, disk, writable: false, _hold: None }
+        let claims = Claims::new(&disk, root);
+        Self { root: root.to_path_buf(), index, disk, claims, writable: false, _hold: None }
     }
 
     /// Its folder.
@@ -127,7 +131,8 @@ impl Store {
         &self.root
     }
 
-    fn place(&self, kind: &str, key: &Key) -> PathBuf {
+    /// The folder of the entry of `key`, which needs not be there.
+    pub fn place(&self, kind: &str, key: &Key) -> PathBuf {
         // One allocation: a run with nothing to do calls this once for each step.
         let mut path = String::with_capacity(self.root.as_os_str().len() + kind.len() + 52);
         if let Some(root) = self.root.to_str() {
@@ -170,7 +175,7 @@ impl Store {
 
     /// Claims `key` for computing, or `None` while another process does.
     pub fn claim(&self, key: &Key) -> Result<Option<Claim>> {
-        Claim::try_new(&self.disk, &self.root.join("unfinished").join(key.to_string()))
+        self.claims.claim(key)
     }
 
     /// Makes what the claim holds the entry of its key: hashes the files, writes `meta.json`, renames. `None` when there
@@ -285,7 +290,7 @@ impl Store {
     pub fn unfinished(&self) -> Vec<(PathBuf, SystemTime)> {
         let time = |p: &PathBuf| fs::metadata(p).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         self.disk
-            .list(&self.root.join("unfinished"))
+            .list(&self.root.join(lock::FOLDER))
             .unwrap_or_default()
             .into_iter()
             .map(|p| (p.clone(), time(&p)))

@@ -26,6 +26,18 @@ pub struct RunRecord {
     pub created: u64,
     /// Its steps that have a result; every step comes after its inputs.
     pub steps: Vec<RunStep>,
+    /// The user's files that they read, ordered by path.
+    #[serde(default)]
+    pub files: Vec<RunFile>,
+}
+
+/// A file of the user that a run read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Digest of what it contained.
+    pub digest: Digest,
 }
 
 /// One stage of one arm and replicate, with its result.
@@ -70,6 +82,11 @@ impl Store {
         self.disk.make_folders(&folder)?;
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         self.write_record(&folder.join(format!("{nanos:020}{ending}")), &make()).map(|()| true)
+    }
+
+    /// Forgets a recorded run.
+    pub fn forget_run(&self, run: &Recorded) -> Result<()> {
+        self.disk.remove_file(&run.path)
     }
 
     /// Recorded runs of an experiment, the latest first.
@@ -144,7 +161,7 @@ mod tests {
             key: Key([seed; 20]),
             digest: Digest([seed; 32]),
         };
-        RunRecord { experiment: "e".into(), version: "1".into(), created: 3, steps: vec![step] }
+        RunRecord { experiment: "e".into(), version: "1".into(), created: 3, steps: vec![step], files: Vec::new() }
     }
 
     #[test]
@@ -156,6 +173,12 @@ mod tests {
         let keys: Vec<u8> = store.runs("e").iter().map(|run| run.record.steps[0].key.0[0]).collect();
         assert_eq!(keys, [1, 2, 1], "the latest first");
         assert_eq!(store.all_runs().len(), 1);
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_names_no_files() {
+        let text = "{\"experiment\":\"e\",\"version\":\"0\",\"created\":3,\"steps\":[]}";
+        assert_eq!(serde_json::from_str::<RunRecord>(text).unwrap().files, []);
     }
 
     #[test]

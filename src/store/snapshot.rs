@@ -17,6 +17,9 @@ use super::index;
 use super::key::Digest;
 use super::memory::{Memory, Stamp};
 
+/// The first line before the digest is known.
+const HEAD: &str = "0000000000000000000000000000000000000000000000000000000000000000\n";
+
 /// Collects what a run has looked at.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -29,7 +32,7 @@ impl Snapshot {
     /// Of a run of this program with these arguments; all that decides about the run and is no file is in `about`.
     pub fn new(about: &str) -> Self {
         let boot = index::boot();
-        let mut snapshot = Self { lines: String::new(), is_void: boot.is_empty() };
+        let mut snapshot = Self { lines: HEAD.into(), is_void: boot.is_empty() };
         snapshot.line("about", about, &format!("\t{boot}"));
         snapshot
     }
@@ -75,16 +78,17 @@ impl Snapshot {
     }
 
     /// Writes it, unless it is void. That it cannot be written costs time later, nothing else.
-    pub fn save(&self, store: &Store, about: &str) {
+    pub fn save(mut self, store: &Store, about: &str) {
         if self.is_void {
             return;
         }
         let (place, disk) = (place(&store.root, about), &store.disk);
-        let digest = blake3::hash(self.lines.as_bytes()).to_hex();
+        let digest = blake3::hash(&self.lines.as_bytes()[HEAD.len()..]).to_hex();
         let aside = place.with_extension(format!("{}.partial", std::process::id()));
         let folder = place.parent().map_or(Ok(()), |folder| disk.make_folders(folder));
-        let text = format!("{digest}\n{}", self.lines);
-        let written = folder.and_then(|()| disk.write(&aside, text.as_bytes(), false));
+        // Of a large run there is no room for the lines twice.
+        self.lines.replace_range(..digest.len(), &digest);
+        let written = folder.and_then(|()| disk.write(&aside, self.lines.as_bytes(), false));
         let _ = written.and_then(|()| disk.rename(&aside, &place));
     }
 }

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use super::entry::Meta;
 use super::key::Key;
-use super::{Result, Store, children, digest, index, memory};
+use super::{Result, Store, children, digest, index, lock, memory};
 
 /// What an item is.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,8 +112,8 @@ impl Store {
     /// Everything that could go, and the bytes of all the rest.
     pub fn inventory(&self) -> (Vec<Item>, u64) {
         let mut items: Vec<Item> = self.places().into_iter().map(|(folder, meta)| of_entry(folder, meta)).collect();
-        for folder in children(&self.root.join("unfinished")) {
-            let key = folder.file_name().and_then(|name| Key::parse(&name.to_string_lossy()));
+        for folder in children(&self.root.join(lock::FOLDER)) {
+            let key = lock::key_of(&folder);
             items.push(plain(folder, key.map_or(What::Damaged, What::Unfinished)));
         }
         items.extend(children(&self.root.join("damaged")).into_iter().map(|folder| plain(folder, What::Damaged)));
@@ -127,6 +127,7 @@ impl Store {
             match &item.what {
                 What::Unfinished(key) => {
                     if let Some(claim) = self.claim(key)? {
+                        self.disk.remove_folder(&item.folder)?;
                         claim.finish();
                     }
                 }
@@ -142,12 +143,12 @@ impl Store {
 
     /// Removes all that a store of one's own has made, and its folder if nothing else is there.
     pub fn discard(&self) -> Result<()> {
-        for name in ["entries", "unfinished", "damaged", "snapshots"].map(|name| self.root.join(name)) {
+        for name in ["entries", lock::FOLDER, "damaged", "snapshots"].map(|name| self.root.join(name)) {
             if name.exists() {
                 self.disk.remove_folder(&name)?;
             }
         }
-        for name in [index::FILE, memory::FILE, super::hold::FILE].map(|name| self.root.join(name)) {
+        for name in [index::FILE, memory::FILE, lock::FILE, super::hold::FILE].map(|name| self.root.join(name)) {
             if name.exists() {
                 self.disk.remove_file(&name)?;
             }

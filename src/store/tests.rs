@@ -225,7 +225,9 @@ fn operations(works: &'static [Work]) -> usize {
     let fate = Arc::new(Fate::default());
     assert!(Trial::of(works).run(&fate, BOOT));
     let log = fate.log.lock().unwrap();
-    for name in ["rename", "append", "sync", "write", "read to hash", "open lock", "protect", "remove file", "list"] {
+    for name in
+        ["rename", "append", "sync", "write", "read to hash", "open lock", "lock byte", "free byte", "protect", "list"]
+    {
         assert!(log.contains(&name), "{name} is not tried: {log:?}");
     }
     log.len()

@@ -123,6 +123,51 @@ fn verify_repairs_what_a_target_needs() {
 }
 
 #[test]
+fn a_run_is_forgotten_when_some_of_its_results_are_gone() {
+    let world = World::new();
+    world.write("pipelines/p.toml", &chain(2));
+    world.run("pipelines/p.toml", 2, 0);
+    world.edit("pipelines/p.toml", "echo 1 >>", "echo one >>");
+    world.run("pipelines/p.toml", 1, 1);
+    let runs = || world.path("cache/runs/chain").read_dir().unwrap().count();
+    world.say(&["cache", "gc", "--keep-last", "2"]).expect(0, "0 entries");
+    assert_eq!(runs(), 2);
+    world.say(&["cache", "gc", "--dry-run"]).expect(0, "would forget the run chain@2");
+    assert_eq!(runs(), 2);
+    world.say(&["cache", "gc"]).expect(0, "forgot the run chain@2");
+    assert_eq!(runs(), 1);
+    world.say(&["cache", "verify", "chain@1"]).expect(0, "2 entries, 0 damaged");
+    assert!(!world.say(&["cache", "gc"]).out.contains("forgot"));
+}
+
+#[test]
+fn verify_of_a_run_looks_at_all_that_it_used_and_at_nothing_else() {
+    let world = World::new();
+    let text = chain(3).replace("kind = \"command\"\nrun", "kind = \"command\"\nfiles = [\"../data.txt\"]\nrun");
+    world.write("pipelines/p.toml", &text).write("data.txt", "old");
+    world.run("pipelines/p.toml", 3, 0);
+    world.write("data.txt", "new");
+    world.run("pipelines/p.toml", 1, 2);
+    let target = "pipelines/p.toml";
+    world.say(&["cache", "verify", target]).expect(0, "3 entries, 0 damaged").expect(0, "1 of your files");
+    world.say(&["cache", "verify", "chain@1"]).expect(0, "3 entries, 0 damaged").expect(0, "0 other differences");
+    let old = world.say(&["cache", "verify", "chain@2"]);
+    old.expect(1, "changed: data.txt: ").expect(1, "3 entries, 0 damaged").expect(1, "1 other difference");
+    std::fs::remove_file(world.path("data.txt")).unwrap();
+    world.say(&["cache", "verify", "chain@1"]).expect(1, "gone: data.txt");
+    world.write("data.txt", "new");
+    // The first step read the file, so each run has one of its own; the two behind it have the same bytes in both.
+    let of_old_run =
+        world.artifacts("../meta.json").into_iter().min_by_key(|p| std::fs::metadata(p).unwrap().modified().unwrap());
+    let victim = of_old_run.unwrap().with_file_name("out").join("x.txt");
+    flip(&victim, "0", "8");
+    world.say(&["cache", "verify", "chain@1"]).expect(0, " 0 damaged");
+    world.say(&["cache", "verify", "chain@2"]).expect(1, "3 entries, 1 damaged").expect(1, "x.txt does not hold");
+    world.say(&["cache", "verify", "chain@2"]).expect(1, "gone: s0 (command").expect(1, "2 entries, 0 damaged");
+    world.say(&["cache", "verify", "chain@3"]).expect(2, "2 runs are recorded");
+}
+
+#[test]
 fn a_run_is_recorded_once_and_diff_names_the_first_stage_that_differs() {
     let world = World::new();
     let table = "printf 'series,split,metric,class,value,n,ci_low,ci_high\\\\ns,test,accuracy,,0.5,9,,\\\\n' > {out}/metrics.csv; ";

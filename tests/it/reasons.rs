@@ -33,6 +33,8 @@ fn plan_tells_before_and_explain_after() {
     world.say(&["explain", "pipelines/p.toml", "s3"]).expect(0, "input `before` comes from `s2`: run");
     world.run("pipelines/p.toml", 2, 2);
     world.say(&["explain", "pipelines/p.toml", "s2"]).expect(0, "echo two");
+    let [explain, why] = ["explain", "why"].map(|command| world.say(&[command, "pipelines/p.toml", "s2"]).out);
+    assert_eq!(explain.lines().next(), why.lines().next());
 }
 
 #[test]

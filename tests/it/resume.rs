@@ -24,13 +24,23 @@ const DATA: &str = "[pipeline]\nname = \"resume\"\nseed = 7\n\
 const PIPE: usize = 4096;
 
 /// Values of keys, for those kinds that have them. Small batches, for many steps: see [`Case::stop_at`].
-const SMALL: [(&str, usize); 6] =
-    [("epochs", 10), ("batch", 2), ("maps", 4), ("latent", 3), ("hidden", 8), ("examples", 2)];
+const SMALL: [(&str, usize); 8] = [
+    ("epochs", 10),
+    ("pretrain", 10),
+    ("batch", 2),
+    ("maps", 4),
+    ("latent", 3),
+    ("hidden", 8),
+    ("examples", 2),
+    ("clusters", 3),
+];
 
 /// A stage to train: a kind, one of its networks, some of its inputs.
 struct Case {
     world: World,
     name: String,
+    /// Of all stages of its training together.
+    epochs: usize,
 }
 
 /// Where a run is told to be.
@@ -60,10 +70,12 @@ fn cases() -> Vec<Case> {
         let variants = kind.variants().map_or_else(Vec::new, |variants| variants.list);
         let networks = variants.iter().map(|variant| Some(variant.name)).chain(variants.is_empty().then_some(None));
         for network in networks {
-            let required: Vec<&Port> = kind.ports().iter().filter(|port| port.required).collect();
+            // `init` says where training begins, not how it goes on.
+            let all: Vec<&Port> = kind.ports().iter().filter(|port| port.name != "init").collect();
+            let required: Vec<&Port> = all.iter().copied().filter(|port| port.required).collect();
             cases.push(Case::new(*kind, network, &required));
-            if required.len() < kind.ports().len() {
-                cases.push(Case::new(*kind, network, &kind.ports().iter().collect::<Vec<_>>()));
+            if required.len() < all.len() {
+                cases.push(Case::new(*kind, network, &all));
             }
         }
     }
@@ -92,7 +104,9 @@ impl Case {
         world.write("data.toml", DATA).write("p.toml", &text);
         world.say(&["run", "data.toml"]).expect(0, "ran 4, cached 0, failed 0, skipped 0");
         let names: Vec<&str> = ports.iter().map(|port| port.name).collect();
-        Self { world, name: format!("{} {} of {}", kind.name(), network.unwrap_or(""), names.join(", ")) }
+        let name = format!("{} {} of {}", kind.name(), network.unwrap_or(""), names.join(", "));
+        let epochs = SMALL[..2].iter().filter(|(name, _)| keys.iter().any(|key| key.name == *name));
+        Self { world, name, epochs: epochs.map(|(_, value)| value).sum() }
     }
 
     /// Another cache, as `from` is now.
@@ -145,12 +159,12 @@ impl Case {
         files.filter(|file| file.is_file()).map(read).collect()
     }
 
-    /// The only folder of checkpoints.
+    /// The folder of the newest checkpoint: each stage of a training has one.
     fn checkpoints(&self, cache: &str) -> PathBuf {
-        let pattern = self.world.path(cache).join("unfinished/*/checkpoint");
-        let found: Vec<PathBuf> = glob::glob(&pattern.to_string_lossy()).unwrap().flatten().collect();
-        assert_eq!(found.len(), 1, "{}", self.name);
-        found[0].clone()
+        let pattern = self.world.path(cache).join("unfinished/*/checkpoint/**/latest");
+        let found = glob::glob(&pattern.to_string_lossy()).unwrap().flatten();
+        let newest = found.max_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
+        newest.unwrap_or_else(|| panic!("{}: no checkpoint", self.name)).with_file_name("")
     }
 
     /// Runs where no file may be as large as a checkpoint, so that writing one is cut off in the middle.
@@ -218,10 +232,10 @@ fn damage(path: &Path, how: impl Fn(&mut Vec<u8>)) {
 
 #[test]
 fn training_that_is_killed_goes_on_and_ends_with_the_same_bytes() {
-    let epochs = SMALL[0].1;
     for case in cases() {
-        let name = &case.name;
+        let (name, epochs) = (&case.name, case.epochs);
         case.copy("cache", "whole");
+        case.copy("cache", "late");
         assert_eq!(case.finish("whole").done, 1, "{name}");
         let whole = case.made("whole");
         assert!(whole.contains_key(Path::new("weights.safetensors")), "{name}");
@@ -241,6 +255,12 @@ fn training_that_is_killed_goes_on_and_ends_with_the_same_bytes() {
             again.first.is_resumed() && again.first.done == stopped.last.done,
             "{name}: {stopped:?} then {again:?}"
         );
+
+        // Killed late, in the second stage where there are two.
+        let late = case.stop_at("late", Signal::KILL, |line| line.done > 6 * line.total / 10 + 2);
+        let first = case.finish("late");
+        assert!(first.is_resumed() && first.done >= late.last.finished(epochs), "{name}: {late:?} then {first:?}");
+        assert!(case.made("late") == whole, "{name}: other bytes in late");
 
         case.run_into_a_torn_checkpoint("cache");
         case.copy("cache", "damaged");
@@ -264,7 +284,7 @@ fn training_that_is_killed_goes_on_and_ends_with_the_same_bytes() {
 fn a_checkpoint_serves_only_the_values_and_inputs_that_it_was_made_with() {
     for case in cases() {
         let name = &case.name;
-        let killed = case.stop_at("cache", Signal::KILL, |line| line.done > 2 * line.total / SMALL[0].1 + 2);
+        let killed = case.stop_at("cache", Signal::KILL, |line| line.done > 2 * line.total / case.epochs + 2);
         assert_eq!(killed.first.done, 1, "{name}");
         for change in
             ["trained.rate=0.002", "trained.epochs=11", "alerts.objects=61", "stamps.crop=10", "trained.seed=8"]

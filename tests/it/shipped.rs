@@ -167,6 +167,20 @@ fn new_files_run_as_they_are() {
     world.say(&["new", "pipeline", "../evil"]).expect(2, "letters, digits");
 }
 
+#[test]
+fn schema_knows_every_way_to_write_arms() {
+    let said = World::new().say(&["schema"]);
+    let validator = jsonschema::validator_for(&serde_json::from_str(&said.out).unwrap()).unwrap();
+    let is_valid = |text: &str| {
+        let text = format!("[experiment]\npipeline = \"p.toml\"\n{text}");
+        validator.is_valid(&toml::from_str::<serde_json::Value>(&text).unwrap())
+    };
+    let zip = "\"a.b\" = [1, 2]\n";
+    assert!(is_valid(&format!("[zip]\n{zip}")) && is_valid(&format!("[[zip]]\n{zip}[[zip]]\n{zip}")));
+    assert!(is_valid(&format!("[axes]\n{zip}[leave_one_out]\n\"a.c\" = 1\ngroup = {{ \"a.d\" = 1 }}\n")));
+    assert!(!is_valid("[zip]\n\"a.b\" = 1\n") && !is_valid("[axes]\n\"a.b\" = []\n"));
+}
+
 /// Fenced blocks of a language in a document.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();

@@ -23,12 +23,19 @@ pub(super) fn collect(keep: &Keep, max_size: Option<u64>, older_than: Option<u64
     holdings.warnings.iter().for_each(complain);
     let sweep = choose(&holdings.items, holdings.rest, &Limits { max_size, older_than }, runs::now());
     let chosen: Vec<&Item> = sweep.remove.iter().map(|i| &holdings.items[*i]).collect();
+    // What a run used cannot be told any more when some of it is gone: neither compared nor verified.
+    let runs = holdings.incomplete(&chosen);
     if !dry_run {
         store.sweep(chosen.iter().copied()).map_err(Ending::failed)?;
+        runs.iter().try_for_each(|(_, run)| store.forget_run(run)).map_err(Ending::failed)?;
     }
-    let word = if dry_run { "would remove" } else { "removed" };
+    let (remove, forget) = if dry_run { ("would remove", "would forget") } else { ("removed", "forgot") };
     for item in &chosen {
-        say(format!("{word} {}", describe(item, &holdings)));
+        say(format!("{remove} {}", describe(item, &holdings)));
+    }
+    for (title, run) in runs {
+        let age = age(runs::now().saturating_sub(run.record.created));
+        say(format!("{forget} the run {title}, made {age} ago: not all of its results are left"));
     }
     say(format!("{} entries, {}; {} left", chosen.len(), bytes(sweep.freed), bytes(sweep.left)));
     match max_size {

@@ -23,6 +23,8 @@ pub(super) struct Holdings {
     pub warnings: Vec<String>,
     /// EXPERIMENT/ARM/STAGE that last used a key.
     labels: HashMap<Key, String>,
+    /// Recorded runs beyond those whose results are kept.
+    old: Vec<(String, Recorded)>,
 }
 
 impl Holdings {
@@ -68,7 +70,22 @@ impl Holdings {
                 item.keepers.push("perhaps a target with faults".into());
             }
         }
-        Ok(Self { items, rest, warnings, labels: labels(&runs) })
+        let labels = labels(&runs);
+        let old = runs.into_iter().flat_map(|(name, list)| {
+            let title = move |(i, run)| (format!("{name}@{}", i + 1), run);
+            list.into_iter().enumerate().skip(keep.keep_last).map(title)
+        });
+        Ok(Self { items, rest, warnings, labels, old: old.collect() })
+    }
+
+    /// Recorded runs of which not all results are there once these items are gone.
+    pub(super) fn incomplete(&self, removed: &[&Item]) -> Vec<&(String, Recorded)> {
+        let key = |item: &Item| if let What::Entry(meta) = &item.what { Some(meta.key) } else { None };
+        let mut left: HashSet<Key> = self.items.iter().filter_map(key).collect();
+        removed.iter().filter_map(|item| key(item)).for_each(|key| {
+            left.remove(&key);
+        });
+        self.old.iter().filter(|(_, run)| !run.record.steps.iter().all(|step| left.contains(&step.key))).collect()
     }
 
     /// What an item is to people.

@@ -1,33 +1,59 @@
-//! `estampa cache verify`: every byte of every entry again, and the damaged ones computed anew.
+//! `estampa cache verify`: every byte of every entry again, or of all that a run used, and the damaged ones computed anew.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
+use crate::cli::runs::{self, Named};
 use crate::cli::session::{Places, Session, Target};
 use crate::cli::{Ending, Exit, Outcome, complain, lines, run, say};
 use crate::execute::{self, Options, Request};
 use crate::graph::StepId;
+use crate::spec::document;
 use crate::spec::needs::Needs;
 use crate::stage::Device;
-use crate::store::Store;
 use crate::store::entry::Meta;
 use crate::store::key::{Digest, Key};
+use crate::store::runs::{RunFile, RunStep};
+use crate::store::{Store, digest};
 
 /// Digests that damaged entries had, as far as they are known, by key.
 type Damaged = HashMap<Key, Option<Digest>>;
 
-/// Hashes everything; damaged entries are moved aside, and with targets to repair computed again.
-pub(super) fn verify(repair: &[PathBuf], places: &Places) -> Outcome {
-    let view = super::store(places);
+/// Hashes everything, or all that a run used; damaged entries are moved aside, and with targets to repair computed again.
+pub(super) fn verify(run: Option<&str>, repair: &[PathBuf], places: &Places) -> Outcome {
+    let named = run.map(|run| runs::find(run, places)).transpose()?;
+    let view = named.as_ref().map_or_else(|| super::store(places), |named| named.store.clone());
     if !view.root().is_dir() {
         say("there is no cache");
         return Ok(Exit::Done);
     }
     let store = Store::open(view.root()).map_err(Ending::failed)?;
-    let entries = store.places();
+    let differences = named.as_ref().map_or(0, |named| compare(&store, named));
+    let entries = named.as_ref().map_or_else(|| store.places(), |named| used(&store, named));
+    let mut damaged = set_aside(&store, &entries)?;
+    let found = damaged.len();
+    say(format!("{} entries, {found} damaged", entries.len()));
+    if let Some(named) = &named {
+        let files = named.record.files.len();
+        say(format!("{}: {files} of your files looked at, {differences} other differences", named.title));
+    }
+    drop(store);
+    for target in repair {
+        mend(target, places, &mut damaged)?;
+    }
+    if !repair.is_empty() && found > 0 {
+        say(format!("{} computed again, {} left to later runs", found - damaged.len(), damaged.len()));
+    } else if found > 0 {
+        say("the next run that needs them computes them again; --repair TARGET does so now");
+    }
+    Ok(if damaged.is_empty() && differences == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// Names the damaged ones among entries, and moves them aside.
+fn set_aside(store: &Store, entries: &[(PathBuf, Option<Meta>)]) -> Result<Damaged, Ending> {
     let check = |(folder, meta): &(PathBuf, Option<Meta>)| store.check(folder, meta.as_ref()).err();
     let faults: Vec<Option<String>> = entries.par_iter().map(check).collect();
     let mut damaged = Damaged::new();
@@ -41,23 +67,54 @@ pub(super) fn verify(repair: &[PathBuf], places: &Places) -> Outcome {
             damaged.insert(key, meta.as_ref().map(|meta| meta.digest));
         }
     }
-    let found = damaged.len();
-    say(format!("{} entries, {found} damaged", entries.len()));
-    drop(store);
-    for target in repair {
-        mend(target, places, &mut damaged)?;
-    }
-    if !repair.is_empty() && found > 0 {
-        say(format!("{} computed again, {} left to later runs", found - damaged.len(), damaged.len()));
-    } else if found > 0 {
-        say("the next run that needs them computes them again; --repair TARGET does so now");
-    }
-    Ok(if damaged.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(damaged)
+}
+
+/// The steps of a run, each entry once.
+fn steps(named: &Named) -> impl Iterator<Item = &RunStep> {
+    let mut seen = HashSet::new();
+    let of_arm = |step: &&RunStep| named.arm.as_ref().is_none_or(|arm| *arm == step.arm);
+    named.record.steps.iter().filter(of_arm).filter(move |step| seen.insert(step.key))
+}
+
+/// The entries that a run used and that are there.
+fn used(store: &Store, named: &Named) -> Vec<(PathBuf, Option<Meta>)> {
+    let entry = |step: &RunStep| (store.place(&step.kind, &step.key), store.meta(&step.kind, &step.key));
+    steps(named).map(entry).filter(|(folder, _)| folder.is_dir()).collect()
+}
+
+/// Names what a run used that is gone or is another thing by now, the user's files among it; how much that is.
+fn compare(store: &Store, named: &Named) -> usize {
+    let result = |step: &RunStep| {
+        let title = format!("{} ({} {})", step.stage, step.kind, step.key.short());
+        match store.meta(&step.kind, &step.key) {
+            None if !store.place(&step.kind, &step.key).is_dir() => Some(format!("gone: {title}")),
+            Some(meta) if meta.digest != step.digest => {
+                Some(format!("replaced: {title}: {} instead of {}", meta.digest.short(), step.digest.short()))
+            }
+            _ => None,
+        }
+    };
+    let input = |file: &RunFile| match digest::of_file(&file.path) {
+        Ok(now) if now == file.digest => None,
+        Ok(now) => Some(format!("changed: {}: {} instead of {}", shown(&file.path), now.short(), file.digest.short())),
+        Err(error) => Some(format!("gone: {}: {}", shown(&file.path), error.source)),
+    };
+    let inputs: Vec<Option<String>> = named.record.files.par_iter().map(input).collect();
+    let differences: Vec<String> = steps(named).filter_map(result).chain(inputs.into_iter().flatten()).collect();
+    differences.iter().for_each(say);
+    differences.len()
+}
+
+/// A path as short as it can be said here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    document::shown(path.strip_prefix(here).unwrap_or(path))
 }
 
 /// Computes the damaged entries again that a target reaches, layer by layer: what is behind a damaged entry is known
 /// only once that is there again.
-fn mend(target: &std::path::Path, places: &Places, damaged: &mut Damaged) -> Result<(), Ending> {
+fn mend(target: &Path, places: &Places, damaged: &mut Damaged) -> Result<(), Ending> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     run::start_threads(cores);
     let target = Target { target: target.to_path_buf(), places: places.clone(), set: Vec::new() };

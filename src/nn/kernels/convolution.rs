@@ -1,6 +1,8 @@
 //! Convolution of a batch of images with its two gradients, by the algorithm that its sizes ask for. The choice is a rule
 //! on sizes, never a matter of timing, so that every run has the same bits.
 
+use rayon::prelude::*;
+
 use super::activation::Activation;
 use super::direct::Direct;
 use super::finish::Finish;
@@ -87,9 +89,11 @@ impl Convolution {
         match self.weight_gradient {
             Some(winograd) => {
                 let by_input = winograd.weight_gradient(input, gradient, images_per_chunk); // [input, tap, output]
-                let value = |o: usize, c: usize, tap: usize| by_input[(c * taps + tap) * outputs + o];
-                let of = |o| (0..inputs).flat_map(move |c| (0..taps).map(move |tap| (o, c, tap)));
-                (0..outputs).flat_map(of).map(|(o, c, tap)| value(o, c, tap)).collect()
+                let mut weight = vec![0.0; outputs * inputs * taps];
+                weight.par_chunks_mut(inputs * taps).enumerate().for_each(|(o, weight)| {
+                    weight.iter_mut().zip(by_input.chunks_exact(outputs)).for_each(|(w, row)| *w = row[o]);
+                });
+                weight
             }
             None => self.direct.weight_gradient(input, gradient, images_per_chunk),
         }

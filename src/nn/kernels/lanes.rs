@@ -57,9 +57,23 @@ pub(super) trait Task {
     unsafe fn run<V: Lanes, const N: usize>(self);
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Lanes of plain arrays that tests want on this thread: 8 or 16.
+    pub(super) static PLAIN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Runs `task` with the widest lanes of this processor.
 #[expect(unsafe_code, reason = "calls the vector loops after checking the processor")]
 pub(super) fn perform(task: impl Task) {
+    #[cfg(test)]
+    match PLAIN.get() {
+        // SAFETY: plain arrays need no processor.
+        8 => return unsafe { task.run::<[f32; 8], 2>() },
+        // SAFETY: the same.
+        16 => return unsafe { task.run::<[f32; 16], 1>() },
+        _ => {}
+    }
     #[cfg(target_arch = "x86_64")]
     if super::has_avx2() {
         // SAFETY: the processor has AVX2 and FMA.

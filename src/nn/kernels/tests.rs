@@ -1,10 +1,12 @@
-//! Convolutions against sums in double precision, and the loops for vectors against plain arrays.
+//! Convolutions against sums in double precision, the loops for vectors against plain arrays, one thread against three.
+
+use rayon::ThreadPoolBuilder;
 
 use super::activation::Activation;
 use super::*;
 
 /// A fixed sequence without pattern, in (-1, 1).
-pub(super) fn noise(length: usize, seed: u32) -> Vec<f32> {
+fn noise(length: usize, seed: u32) -> Vec<f32> {
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     std::iter::successors(Some(seed), next).skip(9).take(length).map(|x| (x >> 8) as f32 / 8_388_608.0 - 1.0).collect()
 }
@@ -19,7 +21,8 @@ struct Case {
     gradient: Vec<f32>,
 }
 
-const IMAGES: usize = 3;
+/// Enough for several tasks and chunks.
+const IMAGES: usize = 20;
 
 impl Case {
     fn new(geometry: Geometry, inputs: usize, outputs: usize) -> Self {
@@ -84,5 +87,42 @@ fn errors_are_as_documented() {
             let (direct, chosen) = (error(&direct, &exact), error(&chosen, &exact));
             assert!(direct < 1e-6 && chosen < limit, "kernel {kernel}: {direct:.1e}, {chosen:.1e} of {limit:.1e}");
         }
+    }
+}
+
+/// A stride, an edge that cuts tiles, channels that fill no panel, and each number of points.
+fn cases() -> Vec<(Case, Convolution)> {
+    let sizes =
+        [(9, 3, 2, 1, 16, 20), (7, 4, 1, 3, 3, 32), (13, 3, 1, 1, 32, 16), (11, 5, 1, 2, 16, 32), (6, 3, 1, 1, 16, 3)];
+    let case = |(side, kernel, stride, padding, inputs, outputs)| {
+        let geometry = Geometry { height: side, width: side, kernel, stride, padding };
+        (Case::new(geometry, inputs, outputs), Convolution::new(geometry, inputs, outputs))
+    };
+    sizes.into_iter().map(case).collect()
+}
+
+/// What `work` gives on threads of its own, on which vectors are plain arrays of so many lanes, if any.
+fn on<T: Send>(threads: usize, plain: usize, work: impl FnOnce() -> T + Send) -> T {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| lanes::PLAIN.set(plain));
+    pool.build().unwrap().install(work)
+}
+
+#[test]
+fn plain_arrays_do_what_vectors_do() {
+    for (case, convolution) in cases() {
+        let own = case.by(&convolution);
+        for plain in [8, 16] {
+            for (own, plain) in own.iter().zip(on(1, plain, || case.by(&convolution))) {
+                let plain: Vec<f64> = plain.into_iter().map(f64::from).collect();
+                assert!(error(own, &plain) < 1e-5, "{:?}: {:.1e}", case.geometry, error(own, &plain));
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    for (case, convolution) in cases() {
+        assert_eq!(on(1, 0, || case.by(&convolution)), on(3, 0, || case.by(&convolution)));
     }
 }

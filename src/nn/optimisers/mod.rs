@@ -132,14 +132,18 @@ impl Optimiser {
     pub fn new<B: Backend>(settings: &Settings, weights: &Weights<B>) -> Result<Self, NnError> {
         weights.check_parts(&settings.group)?;
         let memory = settings.method.rule().memory();
-        let trained = weights.entries.iter().enumerate().filter(|(_, entry)| entry.trained);
+        let trained = weights.entries.iter().enumerate().filter(|(_, entry)| entry.moves());
         let array = |(at, entry): (usize, &super::weights::Entry<B>)| Memory {
             at,
             name: entry.name.clone(),
             factor: if entry.is_under(&settings.group) { settings.group_rate } else { 1.0 },
             values: vec![vec![0.0; entry.shape.iter().product()]; memory.len()],
         };
-        Ok(Self { rate: settings.rate, steps: 0, settings: settings.clone(), arrays: trained.map(array).collect() })
+        let arrays: Vec<Memory> = trained.map(array).collect();
+        if arrays.is_empty() {
+            return Err(NnError::Data("all parts of the network are frozen, so there is nothing to train".into()));
+        }
+        Ok(Self { rate: settings.rate, steps: 0, settings: settings.clone(), arrays })
     }
 
     /// Moves the weights by one step.

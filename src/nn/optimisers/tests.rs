@@ -105,8 +105,7 @@ fn long_arrays_move_as_short_ones_do() {
     let long = |length: usize| {
         let mut builder = Builder::<Kernels>::new(0);
         builder.constant("w".into(), length, 0.0).unwrap();
-        let settings = Settings { clip: Some(1e3), ..Settings::new(Method::AmsGrad, 0.1) };
-        let mut optimiser = Optimiser::new(&settings, &builder.finish()).unwrap();
+        let mut optimiser = Optimiser::new(&Settings::new(Method::AmsGrad, 0.1), &builder.finish()).unwrap();
         let mut values = vec![(0..length).map(|i| i as f32 * 1e-3).collect::<Vec<_>>()];
         for _ in 0..3 {
             let mut gradients = vec![values[0].iter().map(|v| v - 0.5).collect()];
@@ -117,6 +116,19 @@ fn long_arrays_move_as_short_ones_do() {
     let (short, all) = (long(1000), long(3 * PIECE + 17));
     let close = short.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-6);
     assert!(close && all.iter().all(|value| *value != 0.0));
+}
+
+#[test]
+fn the_norm_that_is_clipped_is_that_of_all_arrays() {
+    for length in [3, 2 * PIECE + 5] {
+        let mut gradients = vec![vec![3.0; length], vec![4.0; length]];
+        clip(&mut gradients, 1.0);
+        let norm = gradients.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        assert!((norm - 1.0).abs() < 1e-5 && (gradients[0][0] * 4.0 - gradients[1][0] * 3.0).abs() < 1e-6, "{norm}");
+        let before = gradients.clone();
+        clip(&mut gradients, 1.1);
+        assert_eq!(gradients, before);
+    }
 }
 
 #[test]

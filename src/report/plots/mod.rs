@@ -2,6 +2,7 @@
 
 pub mod ablation;
 pub mod bars;
+pub mod centres;
 pub mod confusion;
 pub mod det;
 pub mod detections;
@@ -48,6 +49,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &detections::Detections,
     &loss::Loss,
     &reconstructions::Reconstructions,
+    &centres::Centres,
     &latent::Latent,
     &stamps::Stamps,
 ];

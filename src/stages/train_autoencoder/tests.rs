@@ -70,3 +70,71 @@ fn equal_seeds_give_equal_bytes() {
     assert_eq!(run(1).digest(), run(1).digest());
     assert_ne!(run(1).digest(), run(2).digest());
 }
+
+fn vade_params(set: &[(&'static str, Value)]) -> crate::spec::value::Params {
+    let chosen = |keys: Vec<crate::spec::keys::Key>| keys.into_iter().map(|key| (key.name, key.default.unwrap()));
+    let mut all = crate::stages::testing::params(&TrainAutoencoder, &params());
+    let variants = TrainAutoencoder.variants().unwrap().list;
+    all.extend(variants.into_iter().filter(|variant| variant.name == "vade").flat_map(|variant| chosen(variant.keys)));
+    all.insert("model", Value::Text("vade".into()));
+    for (key, value) in [("latent", 3), ("maps", 4), ("clusters", 4), ("pretrain", 2), ("draws", 3)] {
+        all.insert(key, Value::Int(value));
+    }
+    all.extend(set.iter().cloned());
+    all
+}
+
+fn run_vade(set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
+    Bench::new(&["stamps"], write).run_with(&TrainAutoencoder, &["stamps"], 1, &vade_params(set))
+}
+
+#[test]
+fn vade_writes_clusters_centres_and_both_stages_of_its_history() {
+    let bench = run_vade(&[]).unwrap();
+    let names: Vec<String> = bench.bytes().into_keys().collect();
+    let expected = "assignments.csv centres.npy history.csv metrics.csv model.json reconstructions.npy units.csv weights.safetensors";
+    assert_eq!(names.join(" "), expected);
+    let table = |name: &str| crate::artifacts::table::Table::read(bench.out().join(name)).unwrap();
+    assert_eq!(table("history.csv").texts("stage"), ["vae", "vae", "vade", "vade", "vade"]);
+    assert_eq!(table("history.csv").ints("epoch").unwrap(), [1, 2, 3, 4, 5]);
+    let assignments = table("assignments.csv");
+    assert_eq!(assignments.rows(), 60);
+    for row in 0..60 {
+        let gamma: Vec<f64> = (0..4).map(|c| assignments.numbers(&format!("gamma_{c}")).unwrap()[row]).collect();
+        assert!((gamma.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{gamma:?}");
+        let cluster = assignments.ints("cluster").unwrap()[row] as usize;
+        assert!(gamma.iter().all(|other| *other <= gamma[cluster]));
+    }
+    let variances = assignments.numbers("pixel_variance").unwrap();
+    assert!(variances.iter().all(|variance| (0.0067..=1.0).contains(variance)), "{variances:?}");
+    assert_eq!(Array::open(bench.out().join("centres.npy")).unwrap().shape(), [4, 2, 9, 9]);
+    let metrics = read_metrics(&bench.out()).unwrap();
+    let value = |series: &str, split: &str, name: &str| {
+        let found = metrics.iter().find(|m| (&*m.series, &*m.split, &*m.metric) == (series, split, name));
+        found.unwrap_or_else(|| panic!("no {series} {split} {name}")).value
+    };
+    for series in ["vade", "vae_mixture", "pca_mixture"] {
+        // there is one class: every cluster is pure, and naming clusters can take one alone
+        assert_eq!((value(series, "test", "clusters"), value(series, "test", "purity")), (Some(4.0), Some(1.0)));
+        assert!(value(series, "test", "clustering_accuracy").unwrap() <= 1.0, "{series}");
+    }
+    assert!((1.0..=4.0).contains(&value("vade", "train", "effective_clusters").unwrap()));
+    assert!(value("vade", "test", "pixel_variance").is_some() && value("vade", "test", "active_units").is_some());
+}
+
+#[test]
+fn more_clusters_than_training_stamps_are_named() {
+    let fault = |set: &[(&'static str, Value)]| match run_vade(set) {
+        Err(StageError::Failed { what, .. }) => what,
+        _ => panic!("it did not fail"),
+    };
+    assert!(fault(&[("clusters", Value::Int(41))]).contains("41 clusters need at least as many stamps"));
+}
+
+#[test]
+fn without_a_variance_head_no_variance_is_told() {
+    let bench = run_vade(&[("variance_head", Value::Bool(false))]).unwrap();
+    let metrics = read_metrics(&bench.out()).unwrap();
+    let told = metrics.iter().filter(|m| m.metric == "pixel_variance").filter(|m| m.value.is_some()).count();
+    assert_eq!((told, metrics.iter().any(|m| m.metric == "purity_by_variance")), (0, false));
+}

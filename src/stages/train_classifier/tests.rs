@@ -133,8 +133,9 @@ fn write_sequences(folder: &Path) {
         let object =
             SequenceObject { object_id: format!("o{i}"), label: ["SN", "VS"][i % 2].into(), split: split.into() };
         let shown = |t: usize| if t == 0 { 0.0 } else { sign };
-        let pixel =
-            |t: usize, p: usize| shown(t) * (-((p % 9) as f32 - 4.0).powi(2) / 3.0).exp() + ((p + i / 2) % 7) as f32 / 20.0;
+        let pixel = |t: usize, p: usize| {
+            shown(t) * (-((p % 9) as f32 - 4.0).powi(2) / 3.0).exp() + ((p + i / 2) % 7) as f32 / 20.0
+        };
         let images: Vec<Vec<f32>> = (0..3).map(|t| (0..81).map(|p| pixel(t, p)).collect()).collect();
         let noise = [(i / 2 * 7 % 5) as f32 / 5.0 - 0.4; 2];
         let detection = |t: usize| Detection {

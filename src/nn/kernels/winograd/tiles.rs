@@ -3,7 +3,7 @@
 
 use super::super::lanes::Lanes;
 use super::super::microkernel::ROWS;
-use super::transform::{MOST, collect, evaluate, spread};
+use super::transform::{collect, evaluate, spread};
 
 /// A square of pixels of an image: its corner, possibly outside on the padding.
 #[derive(Debug, Clone, Copy)]
@@ -29,18 +29,20 @@ pub(super) struct Images<'a> {
     pub(super) channels: usize,
 }
 
-/// First value of each pixel of `side x side` at `corner`; `None` outside.
-fn pixels(
-    corner: Corner,
-    side: usize,
-    (height, width): (usize, usize),
-    channels: usize,
-) -> [Option<usize>; MOST * MOST] {
-    let mut offsets = [None; MOST * MOST];
-    for (i, offset) in offsets.iter_mut().enumerate().take(side * side) {
-        let (y, x) = (corner.y + (i / side) as isize, corner.x + (i % side) as isize);
-        if (0..height as isize).contains(&y) && (0..width as isize).contains(&x) {
-            *offset = Some(((corner.image * height + y as usize) * width + x as usize) * channels);
+/// First value of each pixel of `K x K` at `corner`; `None` outside.
+#[inline(always)]
+fn pixels<const K: usize>(images: Images, corner: Corner) -> [[Option<usize>; K]; K] {
+    let Images { height, width, channels, .. } = images;
+    let mut offsets = [[None; K]; K];
+    for (y, row) in offsets.iter_mut().enumerate() {
+        let y = corner.y + y as isize;
+        if y < 0 || y >= height as isize {
+            continue;
+        }
+        let first = (corner.image * height + y as usize) * width;
+        for (x, offset) in row.iter_mut().enumerate() {
+            let x = corner.x + x as isize;
+            *offset = (x >= 0 && x < width as isize).then(|| (first + x as usize) * channels);
         }
     }
     offsets
@@ -89,7 +91,7 @@ pub(super) unsafe fn enter<V: Lanes, const P: usize, const K: usize>(
     let step = ROWS * channels;
     assert!(channels.is_multiple_of(V::COUNT) && points.len() >= (P * P - 1) * step + channels);
     assert!(values.len() >= (corner.image + 1) * height * width * channels);
-    let offsets = pixels(corner, K, (height, width), channels);
+    let offsets = pixels::<K>(images, corner);
     // SAFETY: by contract; every offset is that of a pixel of an image in `values` (asserted), all `channels` of which
     // follow, and the last point's channels end in `points` (asserted).
     unsafe {
@@ -99,7 +101,7 @@ pub(super) unsafe fn enter<V: Lanes, const P: usize, const K: usize>(
             for x in 0..K {
                 let mut column = [zero; K];
                 for y in 0..K {
-                    if let Some(at) = offsets[y * K + x] {
+                    if let Some(at) = offsets[y][x] {
                         column[y] = V::load(values.as_ptr().add(at + channel));
                     }
                 }

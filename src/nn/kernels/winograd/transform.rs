@@ -9,8 +9,8 @@
 
 use super::super::lanes::Lanes;
 
-/// Most points.
-pub(super) const MOST: usize = 8;
+/// No pair.
+const NONE: usize = 3;
 
 /// The constants for `P` points.
 struct Points<const P: usize>;
@@ -22,7 +22,7 @@ impl<const P: usize> Points<P> {
     /// (Barabasz et al. 2020 explain why such are better than whole numbers).
     const PAIRS: [f32; 3] = if P == 6 { [0.625, 1.5, 0.0] } else { [0.5, 1.0, 2.0] };
     /// Coefficients of `Π (y − p²)` over all pairs, of which the last is 1.
-    const ALL: [f32; 4] = polynomial(Self::PAIRS, Self::COUNT, MOST);
+    const ALL: [f32; 4] = polynomial(Self::PAIRS, Self::COUNT, NONE);
     /// The same without one pair each.
     const BUT: [[f32; 4]; 3] = [
         polynomial(Self::PAIRS, Self::COUNT, 0),

@@ -1,0 +1,167 @@
+//! Cluster centres: the stamps that the centres of a clustering autoencoder stand for, arm by arm, with how many stamps fell
+//! into each and which label most of them have.
+
+use std::collections::BTreeMap;
+
+use super::{Figure, Plot, file_name, short_cutout};
+use crate::artifacts::array::Array;
+use crate::artifacts::facts;
+use crate::artifacts::stamps::StampsFacts;
+use crate::artifacts::table::Table;
+use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
+use crate::report::draw::image::{Stretch, grey};
+use crate::report::draw::theme::{Dash, GREY};
+use crate::report::record::StepRecord;
+use crate::report::sources::Sources;
+use crate::stage::ArtifactType;
+
+/// See the file.
+pub struct Centres;
+
+/// Files of a model: `[cluster, channel, y, x]`, and a row for each stamp.
+const FILE: &str = "centres.npy";
+const ASSIGNMENTS: &str = "assignments.csv";
+/// Width of the names at the left.
+const NAMES: f64 = 92.0;
+/// Clusters side by side.
+const COLUMNS: usize = 10;
+
+/// The clusters of one arm.
+struct Clusters {
+    arm: String,
+    channels: Vec<String>,
+    centres: Array,
+    /// Number of stamps, their most frequent label and its share, by cluster.
+    counts: Vec<(usize, String, f64)>,
+}
+
+impl Plot for Centres {
+    fn name(&self) -> &'static str {
+        "centres"
+    }
+
+    fn needs(&self) -> &'static str {
+        "model artifacts with centres.npy and assignments.csv"
+    }
+
+    fn draw(&self, sources: &Sources) -> Vec<Figure> {
+        let stages = sources.stages(ArtifactType::Model);
+        stages.into_iter().filter_map(|stage| figure(self, sources, stage)).collect()
+    }
+}
+
+fn figure(plot: &Centres, sources: &Sources, stage: &str) -> Option<Figure> {
+    let first = |arm| sources.steps(stage, arm).into_iter().next();
+    let arms: Vec<Clusters> =
+        sources.arms().into_iter().filter_map(first).filter_map(|step| clusters(sources, step)).collect();
+    let most = arms.iter().map(|arm| arm.counts.len()).max()?.min(COLUMNS);
+    let side = ((TWO_COLUMNS - NAMES - 4.0) / most.max(4) as f64).min(48.0);
+    let heights: Vec<f64> = arms.iter().map(|arm| height(arm, side)).collect();
+    let mut canvas = Canvas::new(NAMES + side * most as f64 + 4.0, heights.iter().sum::<f64>() + 2.0);
+    let mut top = 1.0;
+    for (arm, height) in arms.iter().zip(heights) {
+        draw_arm(&mut canvas, top, side, arm);
+        top += height;
+    }
+    let caption = format!(
+        "Decoded cluster centres of stage {stage}, first replicate, largest cluster first: below each the number of \
+         stamps of all splits in it and the most frequent label with its share of the labelled ones. Each stamp has its \
+         own asinh stretch."
+    );
+    Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
+}
+
+fn clusters(sources: &Sources, step: &StepRecord) -> Option<Clusters> {
+    let exists = step.folder.as_ref().is_some_and(|folder| folder.join(FILE).exists());
+    let centres = exists.then(|| sources.read(step, |folder| Array::open(folder.join(FILE))))??;
+    let table = sources.read(step, |folder| Table::read(folder.join(ASSIGNMENTS)))?;
+    if centres.shape().len() != 4 || centres.rows() == 0 {
+        return None;
+    }
+    let stamps = sources.input(step, "stamps");
+    let facts: Option<StampsFacts> =
+        stamps.and_then(|s| s.folder.as_ref()).and_then(|f| facts::read(f.join("stamps.json")).ok());
+    let channels = centres.shape()[1];
+    let names = facts.map(|f| f.channels).filter(|names| names.len() == channels);
+    let numbers = || (1..=channels).map(|c| format!("channel {c}")).collect();
+    let counts = counts(&table, centres.rows());
+    Some(Clusters { arm: step.arm.clone(), channels: names.unwrap_or_else(numbers), centres, counts })
+}
+
+/// Number of rows in each cluster, the most frequent label there and its share of the labelled rows.
+fn counts(table: &Table, clusters: usize) -> Vec<(usize, String, f64)> {
+    let (chosen, labels) = (table.ints("cluster").unwrap_or_default(), table.texts("label"));
+    let of = |cluster: usize| {
+        let rows: Vec<usize> = (0..chosen.len()).filter(|row| chosen[*row] == cluster as i64).collect();
+        let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
+        rows.iter()
+            .filter(|row| !labels[**row].is_empty())
+            .for_each(|row| *by_label.entry(&labels[*row]).or_default() += 1);
+        let all: usize = by_label.values().sum();
+        let largest = by_label.into_iter().rev().max_by_key(|(_, count)| *count);
+        let (label, count) = largest.unwrap_or(("", 0));
+        (rows.len(), label.to_string(), count as f64 / all.max(1) as f64)
+    };
+    (0..clusters).map(of).collect()
+}
+
+/// Lines of clusters below each other.
+fn lines(arm: &Clusters) -> usize {
+    arm.counts.len().div_ceil(COLUMNS)
+}
+
+fn height(arm: &Clusters, side: f64) -> f64 {
+    lines(arm) as f64 * (side * arm.channels.len() as f64 + 2.0 * FONT + 8.0) + 4.0
+}
+
+fn draw_arm(canvas: &mut Canvas, top: f64, side: f64, arm: &Clusters) {
+    let mut order: Vec<usize> = (0..arm.counts.len()).collect();
+    order.sort_by_key(|cluster| std::cmp::Reverse(arm.counts[*cluster].0));
+    let line_height = (height(arm, side) - 4.0) / lines(arm) as f64;
+    let columns = arm.centres.shape()[3];
+    let length = arm.centres.shape()[2] * columns;
+    for (place, cluster) in order.into_iter().enumerate() {
+        let (x, y) = (NAMES + (place % COLUMNS) as f64 * side, top + (place / COLUMNS) as f64 * line_height);
+        for (channel, values) in arm.centres.row(cluster).chunks_exact(length).enumerate() {
+            let rect = Rect { x, y: y + channel as f64 * side, width: side - 2.0, height: side - 2.0 };
+            canvas.image(rect, grey(values, columns, Stretch::of(values)));
+            let mut corners = rect.corners();
+            corners.push(corners[0]);
+            canvas.line(corners, GREY, 0.4, Dash::Solid);
+        }
+        let (count, label, share) = &arm.counts[cluster];
+        let below = y + side * arm.channels.len() as f64 + 0.5 * FONT;
+        canvas.label((x + side / 2.0 - 1.0, below), &count.to_string(), Anchor::Middle);
+        let most = if label.is_empty() {
+            String::new()
+        } else {
+            format!("{} {:.0} %", shorten(label, side - 24.0), 100.0 * share)
+        };
+        canvas.coloured_label((x + side / 2.0 - 1.0, below + FONT + 1.0), &most, Anchor::Middle, GREY);
+    }
+    for line in 0..lines(arm) {
+        for (channel, name) in arm.channels.iter().enumerate() {
+            let y = top + line as f64 * line_height + (channel as f64 + 0.5) * side;
+            if channel == 0 {
+                canvas.label((NAMES - 5.0, y - 0.65 * FONT), &shorten(&arm.arm, NAMES - 8.0), Anchor::End);
+            }
+            canvas.coloured_label((NAMES - 5.0, y + 0.65 * FONT), &short_cutout(name, NAMES - 8.0), Anchor::End, GREY);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifacts::table::Column;
+
+    #[test]
+    fn labels_of_clusters_are_those_of_most_rows() {
+        let texts = |values: [&str; 5]| Column::Text(values.map(String::from).into());
+        let table = Table::new()
+            .with("cluster", Column::Int(vec![1, 1, 1, 0, 1]))
+            .with("label", texts(["SN", "SN", "", "", "AGN"]));
+        let expected = [(1, String::new(), 0.0), (4, "SN".to_string(), 2.0 / 3.0), (0, String::new(), 0.0)];
+        assert_eq!(counts(&table, 3), expected);
+    }
+}
