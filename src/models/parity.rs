@@ -31,6 +31,7 @@ mod conv_autoencoder;
 mod deep_hits;
 mod rcnn;
 mod sequence_autoencoder;
+mod sequence_cells;
 mod stamp_classifier;
 mod temporal_stamp_classifier;
 mod vade;

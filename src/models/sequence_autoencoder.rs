@@ -1,13 +1,13 @@
 //! A recurrent autoencoder of an object's detections: an embedding per detection joined with dynamic metadata and the time
-//! gap, a GRU whose last state is the code, a GRU that decodes the code step by step. Its stamp trunk and the choice of
+//! gap, recurrent units whose last state is the code, units that decode the code step by step. Its stamp trunk and the choice of
 //! dynamic metadata are those of the Temporal Stamp Classifier (Neira, Estévez and Förster 2024, table 4 and figure 5).
 //!
 //! | layer | output |
 //! | --- | --- |
 //! | stamp trunk, linear, ReLU (or the codes of a trained stamp autoencoder, as they are) | detection x 64 |
 //! | joined with dynamic metadata | detection x (64 + dynamic) |
-//! | GRU, state after the last detection | `hidden`: the code |
-//! | GRU, fed with the code at every step | detection x `hidden` |
+//! | GRU or LSTM, state after the last detection (or causal convolutions over time, their mean) | `hidden`: the code |
+//! | the same units, fed with the code at every step (or centred convolutions, with the number of the step) | detection x `hidden` |
 //! | linear | detection x (64 + dynamic) |
 //!
 //! The loss compares the output with the joined embedding. Where the embedding is learned, that target moves with the
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::stamp_trunk::StampTrunk;
 use super::{Built, Entry, Task, boxed, json, settings, swap_outer, uniform};
 use crate::nn::layers::Linear;
-use crate::nn::recurrent::{Recurrent, Unit};
+use crate::nn::recurrent::{Cell, Reader, Reading, Teller};
 use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Network, NnError, Pass, Scalar, matrix};
 
 const NAME: &str = "sequence_autoencoder";
@@ -43,6 +43,27 @@ pub struct Settings {
     pub steps: usize,
     /// Codes per detection given in place of stamps; 0: the network embeds stamps itself.
     pub codes: usize,
+    /// What encodes and decodes.
+    #[serde(default = "gru", skip_serializing_if = "is_gru")]
+    pub cell: Cell,
+    /// Detections that a convolution over time sees at once; of no account for recurrent units.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub taps: usize,
+}
+
+fn gru() -> Cell {
+    Cell::Gru
+}
+
+/// Models from before there was a choice do not say it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_gru(cell: &Cell) -> bool {
+    *cell == Cell::Gru
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_nothing(taps: &usize) -> bool {
+    *taps == 0
 }
 
 pub(super) fn entry<B: Backend>() -> Entry<B> {
@@ -50,7 +71,10 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         name: NAME,
         summary: "recurrent autoencoder of the stamps and metadata of an object's detections",
         source: "stamp trunk and dynamic metadata of Neira et al. 2024 (arXiv:2405.15073), table 4",
-        defaults: || json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes: 0 }),
+        defaults: || {
+            let (cell, taps) = (Cell::Gru, 0);
+            json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes: 0, cell, taps })
+        },
         build,
         task: Task::Reconstruct,
         sequential: true,
@@ -65,8 +89,9 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
 fn build<B: Backend>(value: &serde_json::Value, builder: &mut Builder<B>) -> Built<B> {
     let sizes: Settings = settings(NAME, value)?;
     let embeds = sizes.codes > 0 || (sizes.channels > 0 && StampTrunk::features(sizes.crop) > 0);
-    if !embeds || sizes.hidden == 0 || sizes.steps == 0 {
-        let what = "hidden and steps must be at least 1, and stamps have a channel and at least 1 pixel".into();
+    let sees = sizes.cell != Cell::Conv1d || sizes.taps > 0;
+    if !embeds || !sees || sizes.hidden == 0 || sizes.steps == 0 {
+        let what = "hidden, steps and taps must be at least 1, and stamps have a channel and at least 1 pixel".into();
         return Err(NnError::Settings { model: NAME.into(), what });
     }
     boxed(SequenceAutoencoder::new(builder, sizes))
@@ -76,8 +101,8 @@ struct SequenceAutoencoder {
     sizes: Settings,
     /// Absent when codes are given.
     embedding: Option<(StampTrunk, Linear)>,
-    encode: Recurrent,
-    decode: Recurrent,
+    encode: Reader,
+    decode: Teller,
     out: Linear,
 }
 
@@ -91,8 +116,9 @@ impl SequenceAutoencoder {
             }
             _ => None,
         };
-        let encode = Recurrent::new(builder, "encode", Unit::Gru, (sizes.width(), hidden, 1))?;
-        let decode = Recurrent::new(builder, "decode", Unit::Gru, (hidden, hidden, 1))?;
+        let reading = Reading { cell: sizes.cell, width: hidden, layers: 1, kernel: sizes.taps };
+        let encode = Reader::new(builder, "encode", sizes.width(), reading)?;
+        let decode = Teller::new(builder, "decode", (hidden, sizes.steps), reading)?;
         let out = Linear::new(builder, "out", hidden, sizes.width())?;
         Ok(Self { sizes, embedding, encode, decode, out })
     }
@@ -126,13 +152,12 @@ impl SequenceAutoencoder {
 
     /// Codes `[n, hidden]` of `detections [step · n, width]`.
     fn code<B: Backend>(&self, pass: &Pass<B>, detections: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
-        let states = self.encode.forward(pass, detections, alive)?; // [step · n, hidden]
-        B::rows(states, alive.last())
+        self.encode.forward(pass, detections, alive)
     }
 
     /// What `codes [n, hidden]` say of the detections, `[step · n, width]`.
     fn decoded<B: Backend>(&self, pass: &Pass<B>, codes: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
-        let states = self.decode.repeated(pass, codes, alive)?; // [step · n, hidden]
+        let states = self.decode.forward(pass, codes, alive)?; // [step · n, hidden]
         self.out.forward(pass, states) // [step · n, width]
     }
 }
@@ -183,5 +208,56 @@ impl<B: Backend> Network<B> for SequenceAutoencoder {
     fn targets(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
         let detections = self.detections(pass, batch)?.as_vec();
         Ok(swap_outer(&detections, self.sizes.steps, batch.rows, self.sizes.width()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::nn::{Kernels, Model, ModelCard};
+
+    fn batch(noise: f32) -> Batch {
+        let lengths = vec![3.0, 1.0, 2.0];
+        let columns = [("stamps", 81), ("dynamic", 2)].map(|(name, width)| {
+            let mut values = uniform(3 * 3 * width, 7);
+            for (row, length) in values.chunks_exact_mut(3 * width).zip(&lengths) {
+                row[*length as usize * width..].fill(noise);
+            }
+            (name, values)
+        });
+        let [stamps, dynamic] = columns;
+        Batch::from_columns(3, [stamps, dynamic, ("length", lengths)])
+    }
+
+    #[test]
+    fn padding_changes_neither_codes_nor_loss_nor_gradients() {
+        for cell in ["gru", "lstm", "conv1d"] {
+            let settings = serde_json::json!({
+                "channels": 1, "crop": 9, "dynamic": 2, "hidden": 5, "steps": 3, "codes": 0, "cell": cell, "taps": 2
+            });
+            let model: Model<Kernels> = super::super::build(ModelCard { model: NAME.into(), settings }, 3).unwrap();
+            let said = |noise: f32| {
+                let batch = batch(noise);
+                let codes = model.network.encode(&mut Pass::inference(&model.weights), &batch).unwrap().as_vec();
+                let mut pass = Pass::training(&model.weights, ChaCha8Rng::seed_from_u64(0));
+                let loss = model.network.loss(&mut pass, &batch).unwrap();
+                let value = loss.as_vec()[0];
+                let mut gradients = crate::nn::backward(loss).unwrap();
+                let entries = model.weights.entries.iter();
+                let gradients: Vec<Vec<f32>> = entries.map(|entry| entry.gradient(&mut gradients).unwrap()).collect();
+                (codes, value, gradients)
+            };
+            assert!(said(0.0) == said(9.0), "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_card_without_a_cell_is_a_gru_and_is_written_without_one() {
+        let old = serde_json::json!({ "channels": 1, "crop": 9, "dynamic": 2, "hidden": 5, "steps": 3, "codes": 0 });
+        let sizes: Settings = settings(NAME, &old).unwrap();
+        assert_eq!((sizes.cell, json(&sizes)), (Cell::Gru, old));
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::backend::{Backend, Made, Matrix};
+use super::image::matrix;
 use super::ops::alive::Alive;
 use super::ops::conv1d::{self, conv1d, mean_over_time};
 use super::ops::rnn::rnn;
@@ -151,6 +152,18 @@ pub enum Cell {
     Lstm,
 }
 
+impl Cell {
+    /// The recurrent unit; none of convolutions.
+    fn unit(self) -> Option<Unit> {
+        match self {
+            Self::Conv1d => None,
+            Self::Rnn => Some(Unit::Rnn),
+            Self::Gru => Some(Unit::Gru),
+            Self::Lstm => Some(Unit::Lstm),
+        }
+    }
+}
+
 /// Which, and how large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +176,48 @@ pub struct Reading {
     pub layers: usize,
     /// Detections that a convolution sees at once; of no account for the others.
     pub kernel: usize,
+}
+
+/// What tells a sequence from one row of values.
+#[derive(Debug, Clone)]
+pub enum Teller {
+    /// Recurrent units, fed with the values at every step.
+    Units(Recurrent),
+    /// Centred convolutions over the values joined with the number of the step, one column for each.
+    Convolutions(Convolutions),
+}
+
+impl Teller {
+    /// Weights below `name`, see [`Recurrent::new`] and [`Convolutions::new`], for sequences of at most `steps`.
+    pub fn new<B: Backend>(
+        builder: &mut Builder<B>,
+        name: &str,
+        (inputs, steps): (usize, usize),
+        reading: Reading,
+    ) -> Made<Self, B> {
+        let Reading { width, layers, kernel, .. } = reading;
+        Ok(match reading.cell.unit() {
+            Some(unit) => Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?),
+            None => {
+                let shape = conv1d::Shape { outputs: width, kernel, causal: false };
+                Self::Convolutions(Convolutions::new(builder, name, (inputs + steps, layers), shape)?)
+            }
+        })
+    }
+
+    /// `[sequence, input]` to `[step · sequence, width]`.
+    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: Matrix<B>, alive: &Alive) -> Made<Matrix<B>, B> {
+        match self {
+            Self::Units(units) => units.repeated(pass, x, alive),
+            Self::Convolutions(convolutions) => {
+                let (steps, batch) = (alive.steps, alive.batch());
+                let repeated = B::rows(x, (0..steps).flat_map(|_| 0..batch).collect())?;
+                let number = |row: usize| (0..steps).map(move |step| f32::from(u8::from(step == row / batch)));
+                let numbers = matrix::<B>((0..steps * batch).flat_map(number).collect(), steps * batch, steps)?;
+                convolutions.forward(pass, B::join(repeated, numbers)?, alive)
+            }
+        }
+    }
 }
 
 /// What reads a sequence: its values after the last detection.
@@ -178,16 +233,13 @@ impl Reader {
     /// Weights below `name`, see [`Recurrent::new`] and [`Convolutions::new`].
     pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, reading: Reading) -> Made<Self, B> {
         let Reading { width, layers, kernel, .. } = reading;
-        let unit = match reading.cell {
-            Cell::Conv1d => {
+        Ok(match reading.cell.unit() {
+            Some(unit) => Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?),
+            None => {
                 let shape = conv1d::Shape { outputs: width, kernel, causal: true };
-                return Ok(Self::Convolutions(Convolutions::new(builder, name, (inputs, layers), shape)?));
+                Self::Convolutions(Convolutions::new(builder, name, (inputs, layers), shape)?)
             }
-            Cell::Rnn => Unit::Rnn,
-            Cell::Gru => Unit::Gru,
-            Cell::Lstm => Unit::Lstm,
-        };
-        Ok(Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?))
+        })
     }
 
     /// `[step · sequence, input]` to `[sequence, width]`.

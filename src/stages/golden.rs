@@ -68,6 +68,7 @@ pub(super) fn table() -> Vec<Case> {
     let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
     let rcnn = [&judge[..], &rcnn[..]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
+    let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
     let both = &[("one", "predictions"), ("two", "other predictions")];
@@ -97,6 +98,8 @@ pub(super) fn table() -> Vec<Case> {
             3,
             &[(AVX2, "e2874e62e32d0b27")],
         ),
+        case("train_sequence_autoencoder", &[("sequences", "sequences")], &lstm, 3, &[(AVX2, "46fc7d3300c79afc")]),
+        case("train_sequence_autoencoder", &[("sequences", "sequences")], &conv1d, 3, &[(AVX2, "fed726fe84ed649b")]),
         case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "3738bbfd2df2af25")]),
         case("train_classifier", &[("stamps", "stamps")], &joined, 1, &[(AVX2, "9076bd3e40f1f1dd")]),
         case("train_classifier", &[("sequences", "sequences")], &temporal, 1, &[(AVX2, "cde27f01fe9d1a01")]),

@@ -14,6 +14,7 @@ use crate::artifacts::scores::write_metrics;
 use crate::artifacts::sequences::Sequences;
 use crate::artifacts::split::{TRAIN, VALIDATION};
 use crate::models;
+use crate::nn::recurrent::Cell;
 use crate::nn::train::{Checkpoints, Progress, train};
 use crate::nn::{Backend, CARD, Kernels, ModelCard, WEIGHTS};
 use crate::spec::keys::{Key, Keys};
@@ -30,11 +31,27 @@ const AUTOENCODER: &str = "autoencoder";
 /// File with the scale of its codes.
 const SCALE: &str = "codes.json";
 
+crate::choice! {
+    /// What encodes and decodes.
+    pub enum CellWord {
+        /// Gated recurrent units.
+        Gru = "gru",
+        /// Long short-term memory.
+        Lstm = "lstm",
+        /// Convolutions over time.
+        Conv1d = "conv1d",
+    }
+}
+
 crate::keys! {
     /// Keys of `sequence_autoencoder`.
-    pub struct GruKeys {
+    pub struct CellKeys {
         /// Length of the code: the state of the recurrent units.
         hidden: usize = 64, range(1, 4096);
+        /// What encodes and decodes: GRU, LSTM, or convolutions over time, whose code is their mean over the detections (the cells that Neira et al. 2024 compare).
+        cell: CellWord = CellWord::Gru, added_later();
+        /// Detections that a convolution over time sees at once; only with `cell = "conv1d"`.
+        taps: usize = 3, range(1, 100), added_later();
     }
 }
 
@@ -76,9 +93,9 @@ impl StageKind for TrainSequenceAutoencoder {
     fn variants(&self) -> Option<Variants> {
         let gru = Variant {
             name: "sequence_autoencoder",
-            summary: "Embedding per detection, GRU to a code, GRU back, one output per detection.",
+            summary: "Embedding per detection, recurrent units (or convolutions) to a code and back, one output per detection.",
             source: "stamp trunk and dynamic metadata of Neira et al. 2024 (arXiv:2405.15073), table 4",
-            keys: GruKeys::keys(),
+            keys: CellKeys::keys(),
         };
         Some(Variants { key: "model", list: vec![gru] })
     }
@@ -102,7 +119,12 @@ struct Training<'a> {
 
 impl Training<'_> {
     fn card(&self, codes: Option<&Codes>) -> Result<ModelCard, StageError> {
-        let GruKeys { hidden } = self.job.keys()?;
+        let CellKeys { hidden, cell, taps } = self.job.keys()?;
+        let (cell, taps) = match cell {
+            CellWord::Gru => (Cell::Gru, 0),
+            CellWord::Lstm => (Cell::Lstm, 0),
+            CellWord::Conv1d => (Cell::Conv1d, taps),
+        };
         let facts = &self.sequences.facts;
         let settings = models::SequenceAutoencoderSettings {
             channels: facts.stamps.channels.len(),
@@ -111,6 +133,8 @@ impl Training<'_> {
             hidden,
             steps: facts.longest,
             codes: codes.map_or(0, Codes::width),
+            cell,
+            taps,
         };
         Ok(ModelCard { model: "sequence_autoencoder".into(), settings: serde_json::json!(settings) })
     }

@@ -1,6 +1,6 @@
 //! The largest value of each window, windows side by side; rows and columns beyond the last whole window are dropped.
 
-use dfdx::prelude::{Axis, GatherTo, MaxTo, ReshapeTo, SplitTape, Tape, TensorFromVec};
+use dfdx::prelude::{Axis, BroadcastTo, GatherTo, MaxTo, ReshapeTo, SplitTape, Tape, TensorFromVec, TryAdd};
 use rayon::prelude::*;
 
 use super::storage::{matrix, take_gradient, tracked, values};
@@ -62,16 +62,27 @@ pub(crate) fn composed<B: Backend>(x: Image<B>, window: usize) -> Made<Image<B>,
     Ok(Image { pixels: gathered.try_max::<_, Axis<1>>()?, batch, side })
 }
 
-/// The image with its last row and column repeated where its side is odd: pooled by two it then loses nothing, as with
-/// padding that is less than every value ("SAME" of TensorFlow).
+/// Less than every value of an image.
+const LEAST: f32 = -1e30;
+
+/// The image with one more row and column that lose against every value, where its side is odd: pooled by two it then
+/// loses nothing ("SAME" of TensorFlow).
 pub fn even<B: Backend>(x: Image<B>) -> Made<Image<B>, B> {
     if x.side.is_multiple_of(2) {
         return Ok(x);
     }
-    let Image { pixels, batch, side } = x;
-    let row = move |at: usize| (0..=side).map(move |column| at.min(side - 1) * side + column.min(side - 1));
-    let index = (0..batch).flat_map(|image| (0..=side).flat_map(row).map(move |pixel| image * side * side + pixel));
-    Ok(Image { pixels: B::rows(pixels, index.collect())?, batch, side: side + 1 })
+    let (channels, Image { pixels, batch, side }) = (x.channels(), x);
+    let (mut index, mut offsets) = (Vec::new(), Vec::new());
+    for image in 0..batch {
+        for (y, x) in (0..=side).flat_map(|y| (0..=side).map(move |x| (y, x))) {
+            index.push((image * side + y.min(side - 1)) * side + x.min(side - 1));
+            offsets.push(if y < side && x < side { 0.0 } else { LEAST });
+        }
+    }
+    let rows = index.len();
+    let offsets = B::Device::default().try_tensor_from_vec(offsets, (rows,))?;
+    let offsets = offsets.try_broadcast_like::<_, Axis<1>>(&(rows, channels))?;
+    Ok(Image { pixels: B::rows(pixels, index)?.try_add(offsets)?, batch, side: side + 1 })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, Seq
 use crate::artifacts::stamps::StampsFacts;
 use crate::nn::Model;
 use crate::spec::value::Value;
-use crate::stages::testing::{Bench, params};
+use crate::stages::testing::{Bench, params, text};
 
 const SIDE: usize = 9;
 
@@ -55,9 +55,15 @@ fn write(name: &str, folder: &Path) {
 }
 
 fn run(inputs: &[&str]) -> Bench {
+    run_with(inputs, "gru")
+}
+
+fn run_with(inputs: &[&str], cell: &str) -> Bench {
     let mut all = params(&TrainSequenceAutoencoder, &[("epochs", Value::Int(2)), ("batch", Value::Int(8))]);
     all.insert("model", Value::Text("sequence_autoencoder".into()));
     all.insert("hidden", Value::Int(6));
+    all.insert("cell", text(cell));
+    all.insert("taps", Value::Int(3));
     Bench::new(inputs, write).run_with(&TrainSequenceAutoencoder, inputs, 1, &all).unwrap()
 }
 
@@ -86,4 +92,19 @@ fn it_measures_the_network_beside_its_baselines() {
 #[test]
 fn equal_seeds_give_equal_bytes() {
     assert_eq!(run(&["sequences", "autoencoder"]).digest(), run(&["sequences", "autoencoder"]).digest());
+}
+
+#[test]
+fn every_cell_trains_and_encodes() {
+    let mut digests = Vec::new();
+    for cell in ["gru", "lstm", "conv1d"] {
+        let bench = run_with(&["sequences"], cell);
+        let sequences = Sequences::open(&bench.path("sequences")).unwrap();
+        let codes = encode(&bench.out(), &sequences).unwrap();
+        assert!(codes.len() == 30 * 6 && codes.iter().all(|code| code.is_finite()), "{cell}");
+        digests.push(bench.digest());
+    }
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 3);
 }
