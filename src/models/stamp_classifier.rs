@@ -143,11 +143,9 @@ impl StampClassifier {
 impl<B: Backend> Network<B> for StampClassifier {
     fn columns(&self) -> Vec<Column> {
         let Settings { channels, crop, metadata, .. } = self.sizes;
-        vec![
-            Column { name: "stamps", width: channels * crop * crop },
-            Column { name: "metadata", width: metadata },
-            Column { name: "class", width: 1 },
-        ]
+        let stamps = Column { name: "stamps", width: channels * crop * crop };
+        let metadata = (metadata > 0).then_some(Column { name: "metadata", width: metadata });
+        [Some(stamps), metadata, Some(Column { name: "class", width: 1 })].into_iter().flatten().collect()
     }
 
     fn loss(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Scalar<B>, B> {

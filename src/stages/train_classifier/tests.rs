@@ -94,6 +94,14 @@ fn the_same_seed_gives_the_same_bytes_with_any_threads() {
 }
 
 #[test]
+fn images_alone_are_enough() {
+    let bench = run(1, &[("epochs", Value::Int(1)), ("metadata", Value::Bool(false))]).unwrap();
+    let card = std::fs::read_to_string(bench.out().join("model.json")).unwrap();
+    assert!(card.contains("\"metadata\": 0"), "{card}");
+    assert!(!Predictions::open(&bench.out()).unwrap().rows.is_empty());
+}
+
+#[test]
 fn eight_views_give_a_mirrored_stamp_the_same_probabilities() {
     let one = Predictions::open(&run(1, &[("epochs", Value::Int(1))]).unwrap().out()).unwrap();
     let all = run(1, &[("epochs", Value::Int(1)), ("views", text("dihedral"))]).unwrap();
