@@ -138,7 +138,11 @@ fn first_step(model: &Model<Kernels>, batch: &Batch) -> (f32, Vec<Vec<f32>>, Vec
     let mut weights = model.weights.clone();
     let made = weights.entries.iter().map(|entry| entry.gradient(&mut gradients).unwrap()).collect();
     statistics.store(&mut weights).unwrap();
-    (value, made, weights.entries.iter().filter(|entry| !entry.trained).flat_map(|entry| entry.values()).collect())
+    let mut kept = Vec::new();
+    for entry in weights.entries.iter().filter(|entry| !entry.trained) {
+        kept.extend(entry.values());
+    }
+    (value, made, kept)
 }
 
 /// The temporal classifier with every cell, and the other network of sequences.

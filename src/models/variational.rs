@@ -126,24 +126,13 @@ impl Variational {
         }
     }
 
-    /// `ln σ²(z)` of each row.
-    fn log_variance<B: Backend>(
-        &self,
-        pass: &Pass<B>,
-        codes: Matrix<B>,
-        [first, last]: &[Linear; 2],
-    ) -> Made<Vector<B>, B> {
-        let x = B::relu(first.forward(pass, codes)?)?; // [n, 36]
-        gaussian::bounded_log_variance::<B>(last.forward(pass, x)?)
-    }
-
     /// `−ln p(x|z)` of each row.
     fn surprise<B: Backend>(&self, pass: &mut Pass<B>, batch: &Batch, codes: Matrix<B>) -> Made<Vector<B>, B> {
         let (codes, copy) = B::fork(codes);
         let made = self.coder.decode(pass, codes)?; // [n, 21, 21, channel]
         let errors = gaussian::image_errors(made, self.coder.images(batch)?)?;
         let Some(head) = &self.head else { return Ok(errors) };
-        let log_variance = self.log_variance(pass, copy, head)?;
+        let log_variance = log_variance(pass, copy, head)?;
         let Sizes { channels, crop, .. } = self.coder.sizes;
         gaussian::surprise::<B>(errors, log_variance, channels * crop * crop)
     }
@@ -204,9 +193,15 @@ impl<B: Backend> Network<B> for Variational {
         let latent = self.coder.sizes.latent;
         let (codes, copy) = B::fork(matrix::<B>(codes.to_vec(), codes.len() / latent, latent)?);
         let log_variance = match &self.head {
-            Some(head) => Some(self.log_variance(pass, copy, head)?.as_vec()),
+            Some(head) => Some(log_variance(pass, copy, head)?.as_vec()),
             None => None,
         };
         Ok(Some(Decoded { images: self.coder.decode(pass, codes)?.to_channels_first(), log_variance }))
     }
+}
+
+/// `ln σ²(z)` of each row by a variance head.
+fn log_variance<B: Backend>(pass: &Pass<B>, codes: Matrix<B>, [first, last]: &[Linear; 2]) -> Made<Vector<B>, B> {
+    let x = B::relu(first.forward(pass, codes)?)?; // [n, 36]
+    gaussian::bounded_log_variance::<B>(last.forward(pass, x)?)
 }

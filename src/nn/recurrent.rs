@@ -196,12 +196,11 @@ impl Teller {
         reading: Reading,
     ) -> Made<Self, B> {
         let Reading { width, layers, kernel, .. } = reading;
-        Ok(match reading.cell.unit() {
-            Some(unit) => Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?),
-            None => {
-                let shape = conv1d::Shape { outputs: width, kernel, causal: false };
-                Self::Convolutions(Convolutions::new(builder, name, (inputs + steps, layers), shape)?)
-            }
+        Ok(if let Some(unit) = reading.cell.unit() {
+            Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?)
+        } else {
+            let shape = conv1d::Shape { outputs: width, kernel, causal: false };
+            Self::Convolutions(Convolutions::new(builder, name, (inputs + steps, layers), shape)?)
         })
     }
 
@@ -233,12 +232,11 @@ impl Reader {
     /// Weights below `name`, see [`Recurrent::new`] and [`Convolutions::new`].
     pub fn new<B: Backend>(builder: &mut Builder<B>, name: &str, inputs: usize, reading: Reading) -> Made<Self, B> {
         let Reading { width, layers, kernel, .. } = reading;
-        Ok(match reading.cell.unit() {
-            Some(unit) => Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?),
-            None => {
-                let shape = conv1d::Shape { outputs: width, kernel, causal: true };
-                Self::Convolutions(Convolutions::new(builder, name, (inputs, layers), shape)?)
-            }
+        Ok(if let Some(unit) = reading.cell.unit() {
+            Self::Units(Recurrent::new(builder, name, unit, (inputs, width, layers))?)
+        } else {
+            let shape = conv1d::Shape { outputs: width, kernel, causal: true };
+            Self::Convolutions(Convolutions::new(builder, name, (inputs, layers), shape)?)
         })
     }
 

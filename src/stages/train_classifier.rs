@@ -89,7 +89,7 @@ impl StageKind for TrainClassifier {
         [TrainingKeys::keys_with(&[("decay", Value::Text("constant".into()))]), ClassifierKeys::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
-        Some(Variants { key: "model", list: OFFERS.iter().map(|offer| offer.variant()).collect() })
+        Some(Variants { key: "model", list: OFFERS.iter().map(offers::Offer::variant).collect() })
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
         TrainingKeys::faults(params)

@@ -68,6 +68,8 @@ fn small(target: &Path) -> Vec<String> {
         if !name.contains("real_alerts") {
             set.push("alerts.objects=60");
         }
+    } else if name.contains("clusters") {
+        set = vec!["alerts.objects=120", "vade.pretrain=1", "vade.epochs=1", "vade.maps=4", "vade.restarts=1"];
     } else if name.contains("real_bogus") {
         set = vec!["alerts.objects=120", "deep_hits.epochs=1", "forest.trees=20", "forest_on_pixels.trees=20"];
     } else if name.contains("temporal") {

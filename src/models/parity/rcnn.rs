@@ -111,7 +111,7 @@ const EXPECTED: Expected = Expected {
 fn equals_pytorch() {
     let settings = serde_json::json!({
         "channels": 2, "crop": 9, "window": 2, "classes": 4, "steps": 3, "maps": 10, "dense": 14, "hidden": 10,
-        "dropout": 0.0, "r_max": 3.0, "d_max": 5.0, "warm_up": 4
+        "dropout": 0.0, "r_max": 3.0, "d_max": 5.0, "renorm_steps": 4
     });
     let columns = [
         ("stamps", stamps(3 * 3 * 2 * 81, 0.6)),

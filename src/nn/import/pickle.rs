@@ -147,7 +147,7 @@ impl<'a> Machine<'a> {
             0x95 => drop(self.take(8)?),         // FRAME
             b'.' => return self.pop().map(Some), // STOP
             b'(' => self.marks.push(self.stack.len()),
-            b'0' => drop(self.pop()?),
+            b'0' | b'b' => drop(self.pop()?), // POP; BUILD: attributes of a dictionary, such as `_metadata`
             b'N' | 0x88 | 0x89 => self.stack.push(Value::Other), // None, true, false
             b'G' => {
                 self.take(8)?;
@@ -184,7 +184,6 @@ impl<'a> Machine<'a> {
                 let items = self.stack.len() - self.mark()?;
                 self.set(items)?;
             }
-            b'b' => drop(self.pop()?), // BUILD: attributes of a dictionary, such as `_metadata`
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
                 self.stack.push(Value::Global(Global::named(module, name)?));

@@ -166,7 +166,9 @@ proptest! {
     #[test]
     fn damage_does_no_harm(flips in prop::collection::vec((0..PLAIN.len(), any::<u8>()), 1..4)) {
         let mut bytes = PLAIN.to_vec();
-        flips.into_iter().for_each(|(at, value)| bytes[at] = value);
+        for (at, value) in flips {
+            bytes[at] = value;
+        }
         is_harmless(&bytes);
     }
 
@@ -174,7 +176,10 @@ proptest! {
     #[test]
     fn a_damaged_pickle_does_no_harm(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
         let mut pickle = tensor(b"K\0", b"K\x02K\x02\x86", b"K\x02K\x01\x86");
-        flips.into_iter().for_each(|(at, value)| { let at = at.index(pickle.len()); pickle[at] = value; });
+        for (at, value) in flips {
+            let at = at.index(pickle.len());
+            pickle[at] = value;
+        }
         is_harmless(&archive(&pickle, CompressionMethod::Stored));
     }
 

@@ -82,7 +82,9 @@ fn forward_step(mut sums: Vec<f32>, state: &mut [f32], cells: &[f32], alive: &Al
     for (sequence, sums) in sums.chunks_exact_mut(4 * hidden).enumerate() {
         for (gate, sums) in sums.chunks_exact_mut(hidden).enumerate() {
             let activate = if gate == 2 { f32::tanh } else { sigmoid };
-            sums.iter_mut().for_each(|sum| *sum = activate(*sum));
+            for sum in sums {
+                *sum = activate(*sum);
+            }
         }
         if step < alive.lengths[sequence] {
             for j in 0..hidden {

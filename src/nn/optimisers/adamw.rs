@@ -16,7 +16,9 @@ impl Rule for AdamW {
 
     fn update(&self, step: &Step, values: &mut [f32], gradient: &[f32], memory: &mut [&mut [f32]]) {
         let kept = (1.0 - step.rate * step.settings.weight_decay) as f32;
-        values.iter_mut().for_each(|value| *value *= kept);
+        for value in values.iter_mut() {
+            *value *= kept;
+        }
         adam::Adam.update(step, values, gradient, memory);
     }
 }

@@ -16,7 +16,7 @@ impl Rows for Blobs {
         vec![Column { name: "stamps", width: 81 }]
     }
     fn class(&self, row: usize) -> Option<usize> {
-        Some(usize::from(row % 7 == 0))
+        Some(usize::from(row.is_multiple_of(7)))
     }
     fn copy_row(&self, row: usize, _: usize, into: &mut [f32]) {
         let (x, y, width) = ((row % 5) as f32 + 2.0, (row % 7) as f32 + 1.0, 1.0 + (row % 3) as f32);

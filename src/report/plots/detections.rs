@@ -96,7 +96,9 @@ fn panel(canvas: &mut Canvas, rect: Rect, metric: &str, curves: &[Curve]) {
     for Curve { style, points } in curves {
         let mean = |(n, values): &(f64, Vec<f64>)| (*n, values.iter().sum::<f64>() / values.len() as f64);
         let places = axes.places(&points.iter().map(mean).collect::<Vec<_>>());
-        places.iter().for_each(|place| canvas.mark(*place, style.marker, 3.5, style.colour, 1.0));
+        for place in &places {
+            canvas.mark(*place, style.marker, 3.5, style.colour, 1.0);
+        }
         canvas.line(places, style.colour, 1.2, style.dash);
     }
 }

@@ -154,7 +154,7 @@ fn write_sequences(folder: &Path) {
             image: &images[t],
             dynamic: &noise,
         };
-        let detections: Vec<Detection> = (0..1 + (i / 2 + i / 10) % 3).map(detection).collect();
+        let detections: Vec<Detection> = (0..=i / 10 % 3).map(detection).collect();
         writer.push(&object, &noise, &detections).unwrap();
     }
     writer.finish().unwrap();
