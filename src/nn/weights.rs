@@ -176,9 +176,9 @@ impl<B: Backend> Weights<B> {
 /// How the weights of convolutions and linear layers start: uniform in `±bound`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// `bound = √(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier in [1]; the default of Keras, so of [2]).
+    /// `bound = √(6 / (fan in + fan out))` (Glorot and Bengio 2010, called Xavier by Astorga et al. 2018; the default of Keras).
     Glorot,
-    /// `bound = √(6 / fan in)` (He et al. 2015), as in [3].
+    /// `bound = √(6 / fan in)` (He et al. 2015), as in Deep-HiTS.
     He,
 }
 

@@ -17,7 +17,7 @@ pub enum Balance {
     /// Each row once.
     None,
     /// As many rows of every class as the largest has: all rows of a smaller class equally often, and the remainder drawn
-    /// anew in each epoch ([2]: by replication).
+    /// anew in each epoch (Carrasco-Davis et al. 2021: by replication).
     Oversample,
 }
 

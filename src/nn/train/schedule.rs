@@ -32,7 +32,7 @@ pub struct Schedule {
 pub enum Length {
     /// Passes over the training rows, with a validation after each.
     Epochs(usize),
-    /// Steps of the optimiser, whatever the number of rows; section 2.5 of [2] has 30,000, 10 and 10,000.
+    /// Steps of the optimiser, whatever the number of rows; Carrasco-Davis et al. 2021 have 30,000, 10 and 10,000.
     Steps {
         /// Steps at least.
         steps: usize,
@@ -82,7 +82,7 @@ impl Length {
 pub enum Decay {
     /// Not at all.
     Constant,
-    /// Times `factor` after every so many epochs or steps, whichever the length is told in. [3]: 0.5, every 100,000 steps.
+    /// Times `factor` after every so many epochs or steps, whichever the length is told in. Deep-HiTS: 0.5, every 100,000 steps.
     Step {
         /// Epochs or steps.
         every: usize,

@@ -1,5 +1,5 @@
 //! The networks that this kind trains: their keys, and the card that keys and data make. A new one is one entry of
-//! [`OFFERS`].
+//! `OFFERS`.
 
 use super::data::Data;
 use super::sequences::{LengthKeys, Sequenced};
