@@ -61,9 +61,7 @@ fn every_shipped_file_is_free_of_faults() {
 fn small(target: &Path) -> Vec<String> {
     let name = target.to_string_lossy();
     let mut set = vec!["autoencoder.epochs=1", "autoencoder.maps=4"];
-    if name.contains("rotations") {
-        set = vec!["alerts.objects=60", "images.epochs=1", "forest.trees=20"];
-    } else if name.contains("supervised") {
+    if name.contains("supervised") {
         set = vec!["both.epochs=1", "images.epochs=1", "deep_hits.epochs=1", "forest.trees=20"];
         if !name.contains("real_alerts") {
             set.push("alerts.objects=60");
