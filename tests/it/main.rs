@@ -43,6 +43,8 @@ mod shipped;
 mod sweeps;
 /// Plan and execution held together on random graphs.
 mod truth;
+/// Training that starts from other weights.
+mod tuning;
 /// What a test sees of a project from outside.
 mod watch;
 /// Deep and wide graphs.
