@@ -1,6 +1,6 @@
 //! The largest value of each window, windows side by side; rows and columns beyond the last whole window are dropped.
 
-use dfdx::prelude::{Axis, BroadcastTo, GatherTo, MaxTo, ReshapeTo, SplitTape, Tape, TensorFromVec, TryAdd};
+use dfdx::prelude::{Axis, BroadcastTo, GatherTo, ReshapeTo, SplitTape, Tape, TensorFromVec, TryAdd};
 use rayon::prelude::*;
 
 use super::storage::{matrix, take_gradient, tracked, values};
@@ -51,15 +51,27 @@ pub(crate) fn kernel(x: Image<Kernels>, window: usize) -> Made<Image<Kernels>, K
     Ok(Image { pixels: tracked(output, tape), batch, side })
 }
 
-/// The same by dfdx: windows gathered side by side, then their largest.
+/// The same by dfdx: the values that win are gathered. Its own maximum would pass the gradient to each of several equal
+/// values, of which there are many after a ReLU.
 pub(crate) fn composed<B: Backend>(x: Image<B>, window: usize) -> Made<Image<B>, B> {
     let (batch, channels, side, area) = (x.batch, x.channels(), x.side / window, x.side * x.side);
     let pixels = windows(x.side, window);
-    let index: Vec<usize> = (0..batch).flat_map(|image| pixels.iter().map(move |at| image * area + at)).collect();
-    let index = B::Device::default().try_tensor_from_vec(index, (batch * pixels.len(),))?;
-    let gathered = x.pixels.try_gather(index)?; // [pooled pixel · place in window, channel]
-    let gathered = gathered.try_reshape_like(&(batch * side * side, window * window, channels))?;
-    Ok(Image { pixels: gathered.try_max::<_, Axis<1>>()?, batch, side })
+    let values = x.pixels.as_vec();
+    let mut winners = Vec::with_capacity(batch * side * side * channels);
+    for image in 0..batch {
+        for window in pixels.chunks_exact(window * window) {
+            for channel in 0..channels {
+                let place = |pixel: &usize| (image * area + pixel) * channels + channel;
+                let first_largest = |best: usize, at: usize| if values[at] > values[best] { at } else { best };
+                winners.extend(window.iter().map(place).reduce(first_largest));
+            }
+        }
+    }
+    let count = winners.len();
+    let index = B::Device::default().try_tensor_from_vec(winners, (count,))?;
+    let flat = x.pixels.try_reshape_like(&(batch * area * channels,))?;
+    let pixels = flat.try_gather(index)?.try_reshape_like(&(batch * side * side, channels))?;
+    Ok(Image { pixels, batch, side })
 }
 
 /// Less than every value of an image.
