@@ -258,11 +258,13 @@ mod tests {
         assert!(waiting.claim(&key).unwrap().is_none());
         waiting.clear();
         assert_eq!(left(&waiting), 1, "somebody works there");
+        let other = dead.claim(&Key([4; 20])).unwrap().unwrap();
         // As after a kill: the lock is free, the folder is there.
         drop(claim);
         let claim = waiting.claim(&key).unwrap().unwrap();
-        assert_eq!(left(&waiting), 1, "its own");
-        drop(claim);
+        assert_eq!(left(&waiting), 2, "its own, and that of another key");
+        assert!(other.out().exists() && claim.out().exists());
+        drop((claim, other));
         claims(root.path()).clear();
         assert_eq!(left(&waiting), 0);
     }
