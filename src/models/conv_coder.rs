@@ -15,10 +15,19 @@
 
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
 use crate::nn::ops::conv2d::Shape;
-use crate::nn::{Backend, Batch, Builder, Column, Image, Made, Matrix, NnError, Pass};
+use crate::nn::{Backend, Batch, Builder, Column, Image, Made, Matrix, ModelCard, NnError, Pass};
 
 /// Smallest stamp side that leaves something to convolve at a quarter of the size.
 const SMALLEST_CROP: usize = 9;
+
+/// The networks whose encoder is the one here.
+const NETWORKS: [&str; 3] = ["conv_autoencoder", "vae", "vade"];
+
+/// Maps of the encoder of the network that `card` names; `None`: it has another encoder.
+pub fn encoder_maps(card: &ModelCard) -> Option<usize> {
+    let maps = card.settings.get("maps").and_then(serde_json::Value::as_u64);
+    NETWORKS.contains(&card.model.as_str()).then_some(maps? as usize)
+}
 
 /// Sizes of both halves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +90,54 @@ impl Block {
     }
 }
 
+/// The convolutions of the encoder.
+struct Convolutions([Block; 4]);
+
+impl Convolutions {
+    /// Weights below `name`.
+    fn new<B: Backend>(builder: &mut Builder<B>, name: &str, sizes: Sizes) -> Made<Self, B> {
+        let Sizes { channels, maps, .. } = sizes;
+        let mut block =
+            |number: usize, inputs, stride| Block::new(builder, &format!("{name}.{number}"), (inputs, maps), stride);
+        Ok(Self([block(0, channels, 1)?, block(1, maps, 2)?, block(2, maps, 1)?, block(3, maps, 2)?]))
+    }
+
+    /// What they make of stamps, `[n, 2304]`.
+    fn forward<B: Backend>(&self, pass: &mut Pass<B>, mut x: Image<B>) -> Made<Matrix<B>, B> {
+        for block in &self.0 {
+            x = block.forward(pass, x)?; // [n, 21, 21, 64], [n, 11, 11, 64], [n, 11, 11, 64], [n, 6, 6, 64]
+        }
+        B::flatten(x)
+    }
+}
+
+/// Encoder and linear code alone, as a part of another network.
+pub(super) struct ConvEncoder {
+    sizes: Sizes,
+    encoder: Convolutions,
+    mu: Linear,
+}
+
+impl ConvEncoder {
+    /// Weights below `name`, called there as in the autoencoders.
+    pub(super) fn new<B: Backend>(builder: &mut Builder<B>, name: &str, sizes: Sizes) -> Made<Self, B> {
+        let encoder = Convolutions::new(builder, &format!("{name}.encoder"), sizes)?;
+        let mu = Linear::new(builder, &format!("{name}.mu"), sizes.features(), sizes.latent)?;
+        Ok(Self { sizes, encoder, mu })
+    }
+
+    /// Codes `[n, latent]` of `stamps [n, channel, y, x]`.
+    pub(super) fn forward<B: Backend>(&self, pass: &mut Pass<B>, stamps: &[f32]) -> Made<Matrix<B>, B> {
+        let images = Image::from_channels_first(stamps, self.sizes.channels, self.sizes.crop)?;
+        let features = self.encoder.forward(pass, images)?;
+        self.mu.forward(pass, features)
+    }
+}
+
 /// Encoder, linear code and decoder.
 pub(super) struct ConvCoder {
     pub(super) sizes: Sizes,
-    encoder: [Block; 4],
+    encoder: Convolutions,
     mu: Linear,
     expand: Linear,
     d12: [Block; 2],
@@ -96,13 +149,8 @@ pub(super) struct ConvCoder {
 impl ConvCoder {
     pub(super) fn new<B: Backend>(builder: &mut Builder<B>, sizes: Sizes) -> Made<Self, B> {
         let Sizes { channels, latent, maps, .. } = sizes;
+        let encoder = Convolutions::new(builder, "encoder", sizes)?;
         let mut block = |name: &str, inputs, stride| Block::new(builder, name, (inputs, maps), stride);
-        let encoder = [
-            block("encoder.0", channels, 1)?,
-            block("encoder.1", maps, 2)?,
-            block("encoder.2", maps, 1)?,
-            block("encoder.3", maps, 2)?,
-        ];
         let d12 = [block("d12.0", maps, 1)?, block("d12.1", maps, 1)?];
         let d34 = [block("d34.0", maps, 1)?, block("d34.1", maps, 1)?];
         let d5 = block("d5", maps, 1)?;
@@ -122,11 +170,8 @@ impl ConvCoder {
     }
 
     /// What the convolutions make of stamps, `[n, 2304]`.
-    pub(super) fn features<B: Backend>(&self, pass: &mut Pass<B>, mut x: Image<B>) -> Made<Matrix<B>, B> {
-        for block in &self.encoder {
-            x = block.forward(pass, x)?; // [n, 21, 21, 64], [n, 11, 11, 64], [n, 11, 11, 64], [n, 6, 6, 64]
-        }
-        B::flatten(x)
+    pub(super) fn features<B: Backend>(&self, pass: &mut Pass<B>, x: Image<B>) -> Made<Matrix<B>, B> {
+        self.encoder.forward(pass, x)
     }
 
     /// The linear code of features, `[n, latent]`.

@@ -27,10 +27,11 @@ use serde_json::Value;
 use crate::nn::{Backend, Batch, Builder, Made, Model, ModelCard, Network, NnError};
 
 pub use conv_autoencoder::Settings as ConvAutoencoderSettings;
+pub use conv_coder::encoder_maps;
 pub use deep_hits::Settings as DeepHitsSettings;
 pub use rcnn::Settings as RcnnSettings;
 pub use rotations::Rotations;
-pub use sequence_autoencoder::Settings as SequenceAutoencoderSettings;
+pub use sequence_autoencoder::{ENCODER, Settings as SequenceAutoencoderSettings};
 pub use stamp_classifier::Settings as StampClassifierSettings;
 pub use temporal_stamp_classifier::{Sees, Settings as TemporalStampClassifierSettings};
 pub use vade::Settings as VadeSettings;

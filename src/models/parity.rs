@@ -32,6 +32,7 @@ mod deep_hits;
 mod rcnn;
 mod sequence_autoencoder;
 mod sequence_cells;
+mod sequence_encoder;
 mod stamp_classifier;
 mod temporal_stamp_classifier;
 mod vade;

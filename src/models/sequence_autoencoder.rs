@@ -4,7 +4,7 @@
 //!
 //! | layer | output |
 //! | --- | --- |
-//! | stamp trunk, linear, ReLU (or the codes of a trained stamp autoencoder, as they are) | detection x 64 |
+//! | stamp trunk, linear, ReLU (or the codes of a trained stamp autoencoder, as they are or by an encoder that trains on) | detection x 64 |
 //! | joined with dynamic metadata | detection x (64 + dynamic) |
 //! | GRU or LSTM, state after the last detection (or causal convolutions over time, their mean) | `hidden`: the code |
 //! | the same units, fed with the code at every step (or centred convolutions, with the number of the step) | detection x `hidden` |
@@ -12,9 +12,12 @@
 //!
 //! The loss compares the output with the joined embedding. Where the embedding is learned, that target moves with the
 //! network and can shrink towards a constant; with given codes it is fixed, and only then do errors of two networks compare.
+//! An encoder of [`super::conv_coder`] that trains with the rest has given codes as its target, too: its own ones move with
+//! it, and nothing would keep them from shrinking to one point, which is told without error.
 
 use serde::{Deserialize, Serialize};
 
+use super::conv_coder::{ConvEncoder, Sizes};
 use super::stamp_trunk::StampTrunk;
 use super::{Built, Entry, Task, boxed, json, settings, swap_outer, uniform};
 use crate::nn::layers::Linear;
@@ -24,6 +27,8 @@ use crate::nn::{Alive, Backend, Batch, Builder, Column, Image, Made, Matrix, Net
 const NAME: &str = "sequence_autoencoder";
 /// Side of the inner kernels of the stamp trunk.
 const KERNEL: usize = 5;
+/// Name of the stamp encoder that trains with the rest, before the names that it has in the autoencoder it comes from.
+pub const ENCODER: &str = "autoencoder";
 /// Values of a learned embedding.
 const EMBEDDING: usize = 64;
 
@@ -43,6 +48,9 @@ pub struct Settings {
     pub steps: usize,
     /// Codes per detection given in place of stamps; 0: the network embeds stamps itself.
     pub codes: usize,
+    /// Maps of the convolutions that make such codes of stamps, so that those given are the target alone; 0: there are none.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub maps: usize,
     /// What encodes and decodes.
     #[serde(default = "gru", skip_serializing_if = "is_gru")]
     pub cell: Cell,
@@ -62,8 +70,8 @@ fn is_gru(cell: &Cell) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_nothing(taps: &usize) -> bool {
-    *taps == 0
+fn is_nothing(size: &usize) -> bool {
+    *size == 0
 }
 
 pub(super) fn entry<B: Backend>() -> Entry<B> {
@@ -73,7 +81,8 @@ pub(super) fn entry<B: Backend>() -> Entry<B> {
         source: "stamp trunk and dynamic metadata of Neira et al. 2024 (arXiv:2405.15073), table 4",
         defaults: || {
             let (cell, taps) = (Cell::Gru, 0);
-            json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes: 0, cell, taps })
+            let (codes, maps) = (0, 0);
+            json(&Settings { channels: 2, crop: 21, dynamic: 10, hidden: 64, steps: 5, codes, maps, cell, taps })
         },
         build,
         task: Task::Reconstruct,
@@ -94,13 +103,25 @@ fn build<B: Backend>(value: &serde_json::Value, builder: &mut Builder<B>) -> Bui
         let what = "hidden, steps and taps must be at least 1, and stamps have a channel and at least 1 pixel".into();
         return Err(NnError::Settings { model: NAME.into(), what });
     }
+    if sizes.maps > 0 {
+        sizes.encoder().check(NAME)?;
+    }
     boxed(SequenceAutoencoder::new(builder, sizes))
+}
+
+/// What stands for a stamp.
+enum Embedding {
+    /// Values of the network's own.
+    Trunk(StampTrunk, Linear),
+    /// Given codes.
+    Codes,
+    /// What an encoder makes of it; given codes are what it is compared with.
+    Encoder(ConvEncoder),
 }
 
 struct SequenceAutoencoder {
     sizes: Settings,
-    /// Absent when codes are given.
-    embedding: Option<(StampTrunk, Linear)>,
+    embedding: Embedding,
     encode: Reader,
     decode: Teller,
     out: Linear,
@@ -109,12 +130,13 @@ struct SequenceAutoencoder {
 impl SequenceAutoencoder {
     fn new<B: Backend>(builder: &mut Builder<B>, sizes: Settings) -> Made<Self, B> {
         let Settings { hidden, .. } = sizes;
-        let embedding = match sizes.codes {
-            0 => {
+        let embedding = match (sizes.codes, sizes.maps) {
+            (0, _) => {
                 let trunk = StampTrunk::new(builder, "trunk", sizes.channels, KERNEL, 0.0)?;
-                Some((trunk, Linear::new(builder, "embed", StampTrunk::features(sizes.crop), EMBEDDING)?))
+                Embedding::Trunk(trunk, Linear::new(builder, "embed", StampTrunk::features(sizes.crop), EMBEDDING)?)
             }
-            _ => None,
+            (_, 0) => Embedding::Codes,
+            _ => Embedding::Encoder(ConvEncoder::new(builder, ENCODER, sizes.encoder())?),
         };
         let reading = Reading { cell: sizes.cell, width: hidden, layers: 1, kernel: sizes.taps };
         let encode = Reader::new(builder, "encode", sizes.width(), reading)?;
@@ -123,22 +145,49 @@ impl SequenceAutoencoder {
         Ok(Self { sizes, embedding, encode, decode, out })
     }
 
-    /// What is encoded and reconstructed, `[step · n, embedding + dynamic]`.
-    fn detections<B: Backend>(&self, pass: &Pass<B>, batch: &Batch) -> Made<Matrix<B>, B> {
-        let Settings { channels, crop, dynamic, codes, steps, .. } = self.sizes;
-        let rows = steps * batch.rows;
+    /// What is encoded, `[step · n, embedding + dynamic]`.
+    fn detections<B: Backend>(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Matrix<B>, B> {
+        let Settings { channels, crop, .. } = self.sizes;
+        let pixels = channels * crop * crop;
         let embedded = match &self.embedding {
-            Some((trunk, embed)) => {
-                let stamps = self.by_step(batch, "stamps", channels * crop * crop);
+            Embedding::Trunk(trunk, embed) => {
+                let stamps = self.by_step(batch, "stamps", pixels);
                 let images = Image::from_channels_first(&stamps, channels, crop)?;
                 B::relu(embed.forward(pass, trunk.forward(pass, images)?)?)? // [step · n, 64]
             }
-            None => matrix::<B>(self.by_step(batch, "codes", codes), rows, codes)?,
+            Embedding::Codes => self.given::<B>(batch)?,
+            Embedding::Encoder(encoder) => {
+                let alive = self.alive(batch);
+                let codes = encoder.forward(pass, &alive.pack(batch.column("stamps"), pixels))?; // [detection, code]
+                B::rows(codes, alive.unpacking())? // [step · n, code]
+            }
         };
+        self.with_dynamic::<B>(batch, embedded)
+    }
+
+    /// The given codes, `[step · n, code]`.
+    fn given<B: Backend>(&self, batch: &Batch) -> Made<Matrix<B>, B> {
+        let Settings { codes, steps, .. } = self.sizes;
+        matrix::<B>(self.by_step(batch, "codes", codes), steps * batch.rows, codes)
+    }
+
+    /// `embedded [step · n, embedding]` joined with the dynamic columns.
+    fn with_dynamic<B: Backend>(&self, batch: &Batch, embedded: Matrix<B>) -> Made<Matrix<B>, B> {
+        let Settings { dynamic, steps, .. } = self.sizes;
         if dynamic == 0 {
             return Ok(embedded);
         }
-        B::join(embedded, matrix::<B>(self.by_step(batch, "dynamic", dynamic), rows, dynamic)?)
+        B::join(embedded, matrix::<B>(self.by_step(batch, "dynamic", dynamic), steps * batch.rows, dynamic)?)
+    }
+
+    /// What is encoded and what is reconstructed, each `[step · n, embedding + dynamic]`.
+    fn detections_and_target<B: Backend>(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<[Matrix<B>; 2], B> {
+        let detections = self.detections(pass, batch)?;
+        if let Embedding::Encoder(_) = self.embedding {
+            return Ok([detections, self.with_dynamic::<B>(batch, self.given::<B>(batch)?)?]);
+        }
+        let (detections, target) = B::fork(detections);
+        Ok([detections, target])
     }
 
     /// A column `[n, step, width]` as `[step, n, width]`.
@@ -163,6 +212,11 @@ impl SequenceAutoencoder {
 }
 
 impl Settings {
+    /// Sizes of the encoder of stamps.
+    fn encoder(&self) -> Sizes {
+        Sizes { channels: self.channels, crop: self.crop, latent: self.codes, maps: self.maps }
+    }
+
     /// Values per detection that are encoded and reconstructed.
     fn width(&self) -> usize {
         self.dynamic + if self.codes > 0 { self.codes } else { EMBEDDING }
@@ -172,17 +226,20 @@ impl Settings {
 impl<B: Backend> Network<B> for SequenceAutoencoder {
     fn columns(&self) -> Vec<Column> {
         let Settings { channels, crop, dynamic, steps, codes, .. } = self.sizes;
-        let first = match codes {
-            0 => Column { name: "stamps", width: steps * channels * crop * crop },
-            codes => Column { name: "codes", width: steps * codes },
+        let stamps = Column { name: "stamps", width: steps * channels * crop * crop };
+        let codes = Column { name: "codes", width: steps * codes };
+        let shown = match self.embedding {
+            Embedding::Trunk(..) => vec![stamps],
+            Embedding::Codes => vec![codes],
+            Embedding::Encoder(_) => vec![stamps, codes],
         };
-        vec![first, Column { name: "dynamic", width: steps * dynamic }, Column { name: "length", width: 1 }]
+        [shown, vec![Column { name: "dynamic", width: steps * dynamic }, Column { name: "length", width: 1 }]].concat()
     }
 
     /// Mean squared error over the values of real detections.
     fn loss(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Scalar<B>, B> {
         let alive = self.alive(batch);
-        let (detections, target) = B::fork(self.detections(pass, batch)?);
+        let [detections, target] = self.detections_and_target(pass, batch)?;
         let codes = self.code(pass, detections, &alive)?;
         let made = self.decoded(pass, codes, &alive)?;
         let mask = alive.mask();
@@ -206,8 +263,8 @@ impl<B: Backend> Network<B> for SequenceAutoencoder {
     }
     /// The joined embeddings, `[n, step, embedding + dynamic]`.
     fn targets(&self, pass: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
-        let detections = self.detections(pass, batch)?.as_vec();
-        Ok(swap_outer(&detections, self.sizes.steps, batch.rows, self.sizes.width()))
+        let [_, target] = self.detections_and_target(pass, batch)?;
+        Ok(swap_outer(&target.as_vec(), self.sizes.steps, batch.rows, self.sizes.width()))
     }
 }
 
@@ -221,22 +278,23 @@ mod tests {
 
     fn batch(noise: f32) -> Batch {
         let lengths = vec![3.0, 1.0, 2.0];
-        let columns = [("stamps", 81), ("dynamic", 2)].map(|(name, width)| {
+        let columns = [("stamps", 81), ("dynamic", 2), ("codes", 4)].map(|(name, width)| {
             let mut values = uniform(3 * 3 * width, 7);
             for (row, length) in values.chunks_exact_mut(3 * width).zip(&lengths) {
                 row[*length as usize * width..].fill(noise);
             }
             (name, values)
         });
-        let [stamps, dynamic] = columns;
-        Batch::from_columns(3, [stamps, dynamic, ("length", lengths)])
+        let [stamps, dynamic, codes] = columns;
+        Batch::from_columns(3, [stamps, dynamic, codes, ("length", lengths)])
     }
 
     #[test]
     fn padding_changes_neither_codes_nor_loss_nor_gradients() {
-        for cell in ["gru", "lstm", "conv1d"] {
+        for (cell, codes, maps) in [("gru", 0, 0), ("lstm", 0, 0), ("conv1d", 0, 0), ("gru", 4, 0), ("conv1d", 4, 3)] {
             let settings = serde_json::json!({
-                "channels": 1, "crop": 9, "dynamic": 2, "hidden": 5, "steps": 3, "codes": 0, "cell": cell, "taps": 2
+                "channels": 1, "crop": 9, "dynamic": 2, "hidden": 5, "steps": 3, "codes": codes, "maps": maps,
+                "cell": cell, "taps": 2
             });
             let model: Model<Kernels> = super::super::build(ModelCard { model: NAME.into(), settings }, 3).unwrap();
             let said = |noise: f32| {
@@ -250,8 +308,41 @@ mod tests {
                 let gradients: Vec<Vec<f32>> = entries.map(|entry| entry.gradient(&mut gradients).unwrap()).collect();
                 (codes, value, gradients)
             };
-            assert!(said(0.0) == said(9.0), "{cell}");
+            assert!(said(0.0) == said(9.0), "{cell}, {codes} codes, {maps} maps");
         }
+    }
+
+    /// The target of an encoder that trains is what is given, whatever the encoder makes of the stamps.
+    #[test]
+    fn an_encoder_that_trains_does_not_move_its_target() {
+        let settings = serde_json::json!({
+            "channels": 1, "crop": 9, "dynamic": 2, "hidden": 5, "steps": 3, "codes": 4, "maps": 3
+        });
+        let mut model: Model<Kernels> = super::super::build(ModelCard { model: NAME.into(), settings }, 3).unwrap();
+        let batch = batch(0.0);
+        let targets =
+            |model: &Model<Kernels>| model.network.targets(&mut Pass::inference(&model.weights), &batch).unwrap();
+        let loss = |model: &Model<Kernels>| {
+            model.network.loss(&mut Pass::inference(&model.weights), &batch).unwrap().as_vec()[0]
+        };
+        let (before, given) = (targets(&model), loss(&model));
+        let joined =
+            |row: usize| [&batch.column("codes")[4 * row..][..4], &batch.column("dynamic")[2 * row..][..2]].concat();
+        assert_eq!(before, (0..9).flat_map(joined).collect::<Vec<f32>>());
+        let mu = model.weights.named("autoencoder.mu.weight").unwrap();
+        model.weights.set_named("autoencoder.mu.weight", vec![0.0; mu.len()]).unwrap();
+        assert_eq!(targets(&model), before);
+        // one code for every stamp does not make the error vanish, as it does where the embedding is the target
+        assert!(loss(&model) > 0.5 * given, "{} after {given}", loss(&model));
+    }
+
+    #[test]
+    fn an_encoder_for_stamps_that_are_too_small_is_refused() {
+        let settings = serde_json::json!({
+            "channels": 1, "crop": 8, "dynamic": 2, "hidden": 5, "steps": 3, "codes": 4, "maps": 3
+        });
+        let card = ModelCard { model: NAME.into(), settings };
+        assert!(super::super::build::<Kernels>(card, 3).err().unwrap().to_string().contains("at least 9"));
     }
 
     #[test]

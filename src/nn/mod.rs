@@ -24,7 +24,7 @@ pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vecto
 #[cfg(feature = "cuda")]
 pub type Cuda = Composed<dfdx::tensor::Cuda>;
 
-pub use batch::{Batch, Column, Rows};
+pub use batch::{Batch, Column, Rows, Visit};
 #[cfg(test)]
 pub(crate) use dfdx::tensor::Cpu;
 pub use error::{ArrayFault, NnError};

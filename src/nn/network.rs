@@ -90,6 +90,8 @@ pub struct Model<B: Backend> {
 
 /// File of the weights in a model's folder.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// Column with the class of each row, a number.
+const CLASS: &str = "class";
 /// File of the model card in a model's folder.
 pub const CARD: &str = "model.json";
 
@@ -122,8 +124,12 @@ impl<B: Backend> Model<B> {
 
     /// That `data` hold the columns which the network reads.
     pub fn check(&self, data: &dyn Rows) -> Result<(), NnError> {
+        Self::check_for(data, self.network.columns())
+    }
+
+    fn check_for(data: &dyn Rows, columns: Vec<Column>) -> Result<(), NnError> {
         let held = data.columns();
-        for needed in self.network.columns() {
+        for needed in columns {
             let width = held.iter().find(|column| column.name == needed.name).map(|column| column.width);
             if width != Some(needed.width) {
                 let has = width.map_or_else(|| "none".into(), |width| format!("{width}"));
@@ -136,10 +142,11 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    /// Codes of all rows, `[row, latent]`, `batch` rows at a time.
+    /// Codes of all rows, `[row, latent]`, `batch` rows at a time. No code depends on the class of its row.
     pub fn encode(&self, data: &dyn Rows, batch: usize) -> Result<Vec<f32>, NnError> {
         let mut codes = Vec::new();
-        self.each_batch(data, batch, |pass, batch| {
+        Self::check_for(data, self.network.columns().into_iter().filter(|column| column.name != CLASS).collect())?;
+        self.each(data, batch, |pass, batch| {
             codes.extend(self.network.encode(pass, batch)?.as_vec());
             Ok(())
         })?;
@@ -211,9 +218,18 @@ impl<B: Backend> Model<B> {
         &self,
         data: &dyn Rows,
         batch: usize,
-        mut visit: impl FnMut(&mut Pass<B>, &Batch) -> Made<(), B>,
+        visit: impl FnMut(&mut Pass<B>, &Batch) -> Made<(), B>,
     ) -> Result<(), NnError> {
         self.check(data)?;
+        self.each(data, batch, visit)
+    }
+
+    fn each(
+        &self,
+        data: &dyn Rows,
+        batch: usize,
+        mut visit: impl FnMut(&mut Pass<B>, &Batch) -> Made<(), B>,
+    ) -> Result<(), NnError> {
         let rows: Vec<usize> = (0..data.len()).collect();
         for rows in rows.chunks(batch.max(1)) {
             visit(&mut Pass::inference(&self.weights), &Batch::gather(data, rows)).map_err(NnError::device)?;

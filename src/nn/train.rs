@@ -87,6 +87,13 @@ pub struct Trained {
     pub best: usize,
 }
 
+impl Trained {
+    /// The loss by which those weights were chosen.
+    pub fn score(&self) -> f64 {
+        self.history.iter().filter(|round| round.at == self.best).map(Round::score).fold(f64::INFINITY, f64::min)
+    }
+}
+
 /// Trains `model` in place and leaves the weights of the best validation in it. With `checkpoints`, goes on from the newest
 /// whole one of the same run: the result then has the bytes of an undisturbed run.
 pub fn train<B: Backend>(
@@ -188,14 +195,14 @@ impl<'a, B: Backend> Run<'a, B> {
             self.order = Order::new(&self.pool, done / per_epoch, batch, seed);
         }
         self.optimiser.rate = self.identity.schedule.rate(done, per_epoch);
-        let (rows, random) = self.order.step(done % per_epoch);
-        let loss = model.train_step(&mut self.optimiser, &Batch::gather(train, rows), random)?;
+        let (visits, random) = self.order.step(done % per_epoch);
+        let loss = model.train_step(&mut self.optimiser, &Batch::visit(train, visits), random)?;
         if !loss.is_finite() {
             return Err(self.diverged(done, loss));
         }
         self.standing.done += 1;
-        self.standing.rows += rows.len();
-        self.standing.sum += loss * rows.len() as f64;
+        self.standing.rows += visits.len();
+        self.standing.sum += loss * visits.len() as f64;
         Ok(loss)
     }
 

@@ -3,6 +3,8 @@
 pub mod change;
 pub mod colour;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::artifacts::split::TRAIN;
@@ -11,31 +13,19 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
 
-use change::{Change, Recipe};
+use change::{Change, ChangeKeys, Recipe};
 use colour::Colours;
 
 /// Rows that are altered at once.
 const CHUNK: usize = 256;
 
 crate::keys! {
-    /// Keys of `augment`. What is on by default is exact: a square stamp turned and mirrored, without interpolation.
+    /// Keys of `augment` beside those of the changes, see [`ChangeKeys`].
     pub struct AugmentKeys {
         /// Altered copies of each training row, beside the row itself; 0 gives the same rows.
         copies: usize = 3, range(0, 1000);
         /// Final side, cut from the centre after turning and shifting, so that nothing is invented at the borders; 0 keeps the side.
         crop: usize = 0, range(0, 63), unit("px");
-        /// Turns by 0, 90, 180 or 270 degrees.
-        turns: bool = true;
-        /// Mirrors left-right and up-down, each with probability one half.
-        flips: bool = true;
-        /// Largest shift each way, whole pixels, drawn evenly; beyond the border the border's value is repeated.
-        shift: usize = 0, range(0, 31), unit("px");
-        /// Largest rotation each way besides the turns, drawn evenly; bilinear, border repeated (28.8 in Neira et al. 2024).
-        rotation: f64 = 0.0, range(0, 180), unit("degrees");
-        /// Gaussian noise added to each channel, in units of the sky noise it has; recommended at most 0.5.
-        noise: f64 = 0.0, range(0, 10), unit("sky sigma");
-        /// Largest relative change of brightness above the sky, one factor for all channels, drawn evenly.
-        flux: f64 = 0.0, range(0, 0.9);
         /// Standard deviation of the PCA colour shift of Krizhevsky et al. 2012 (0.1 there); breaks D = S - T.
         colour: f64 = 0.0, range(0, 10);
     }
@@ -66,7 +56,7 @@ impl StageKind for Augment {
         ArtifactType::Stamps
     }
     fn keys(&self) -> Vec<Key> {
-        AugmentKeys::keys()
+        [AugmentKeys::keys(), ChangeKeys::keys()].concat()
     }
     fn randomness(&self, params: &Params) -> Randomness {
         if params.get("copies") == Some(&Value::Int(0)) { Randomness::None } else { Randomness::PerReplicate }
@@ -76,10 +66,10 @@ impl StageKind for Augment {
         let keys: AugmentKeys = job.keys()?;
         let stamps = Stamps::open(job.input("stamps")?)?;
         let side = final_side(stamps.facts.side, keys.crop)?;
-        let colours = (keys.colour > 0.0 && keys.copies > 0).then(|| Colours::of(&stamps, &stamps.rows_of(TRAIN)));
-        let sides = (stamps.facts.side, side);
-        let recipe = Recipe { seed: job.seed, keys, sides, colours: colours.transpose()? };
-        write(job, &stamps, &recipe)
+        let is_coloured = keys.colour > 0.0 && keys.copies > 0;
+        let colours = is_coloured.then(|| Colours::of(&stamps, &stamps.rows_of(TRAIN), keys.colour));
+        let recipe = Recipe { keys: job.keys()?, sides: (stamps.facts.side, side), colours: colours.transpose()? };
+        write(job, &stamps, &Copies { number: keys.copies, seed: job.seed, recipe })
     }
 }
 
@@ -98,15 +88,15 @@ fn final_side(side: usize, crop: usize) -> Result<usize, StageError> {
     }
 }
 
-fn write(job: &Job, stamps: &Stamps, recipe: &Recipe) -> Result<(), StageError> {
+fn write(job: &Job, stamps: &Stamps, copies: &Copies) -> Result<(), StageError> {
     let rows = index(stamps);
-    let facts = StampsFacts { side: recipe.sides.1, ..stamps.facts.clone() };
+    let facts = StampsFacts { side: copies.recipe.sides.1, ..stamps.facts.clone() };
     let mut writer = StampsWriter::create(job.out, &facts, stamps.clean.is_some())?;
     for (number, chunk) in rows.chunks(CHUNK).enumerate() {
         job.progress((number * CHUNK) as u64, rows.len() as u64, "stamps")?;
         let first = number * CHUNK;
         let made: Vec<Vec<Made>> =
-            chunk.par_iter().enumerate().map(|(i, row)| copies_of(stamps, first + i, row, recipe)).collect();
+            chunk.par_iter().enumerate().map(|(i, row)| copies.of(stamps, first + i, row)).collect();
         for (i, copies) in made.into_iter().enumerate() {
             for made in copies {
                 writer.push(&made.row, &made.image, stamps.metadata.row(first + i), made.clean.as_deref())?;
@@ -141,17 +131,35 @@ struct Made {
     clean: Option<Vec<f32>>,
 }
 
-/// The row itself (cropped) and, in the training split, its altered copies.
-fn copies_of(stamps: &Stamps, at: usize, row: &StampRow, recipe: &Recipe) -> Vec<Made> {
-    let copies = if row.split == TRAIN { recipe.keys.copies } else { 0 };
-    let make = |k: usize| {
-        // Copies of copies get numbers of their own.
-        let row = StampRow { copy: row.copy * (recipe.keys.copies as i64 + 1) + k as i64, ..row.clone() };
-        let change = if k == 0 { Change::none() } else { recipe.draw(&row) };
-        let (image, clean) = recipe.apply(change, stamps.images.row(at), stamps.clean.as_ref().map(|c| c.row(at)));
-        Made { row, image, clean }
-    };
-    (0..=copies).map(make).collect()
+/// Altered copies of each training row.
+struct Copies {
+    number: usize,
+    seed: u64,
+    recipe: Recipe,
+}
+
+impl Copies {
+    /// The row itself (cropped) and, in the training split, its altered copies.
+    fn of(&self, stamps: &Stamps, at: usize, row: &StampRow) -> Vec<Made> {
+        let copies = if row.split == TRAIN { self.number } else { 0 };
+        let make = |k: usize| {
+            // Copies of copies get numbers of their own.
+            let row = StampRow { copy: row.copy * (self.number as i64 + 1) + k as i64, ..row.clone() };
+            let mut change = if k == 0 { Change::none() } else { self.recipe.draw(stream(self.seed, &row)) };
+            let clean = stamps.clean.as_ref().map(|clean| clean.row(at));
+            let (image, clean) = self.recipe.apply(&mut change, stamps.images.row(at), clean);
+            Made { row, image, clean }
+        };
+        (0..=copies).map(make).collect()
+    }
+}
+
+/// The random numbers of one copy, whatever its place in the file.
+fn stream(seed: u64, row: &StampRow) -> ChaCha8Rng {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes()).update(&row.candid.to_le_bytes()).update(&row.copy.to_le_bytes());
+    hasher.update(row.object_id.as_bytes());
+    ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }
 
 #[cfg(test)]

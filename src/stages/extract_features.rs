@@ -3,9 +3,12 @@
 
 mod columns;
 mod latent;
+mod likeness;
 mod source;
 
+use super::views::Views;
 use crate::artifacts::features::{FeaturesFacts, FeaturesWriter};
+use crate::artifacts::scores::write_metrics;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
@@ -38,6 +41,8 @@ keys! {
         metadata: Option<Vec<String>> = None;
         /// Number of principal components.
         components: usize = 16, range(1, 4096);
+        /// What "latent" is the code of: each stamp as it is, or the mean code of its eight turned and mirrored views (after Krizhevsky et al. 2012, section 4.1), which is the same however a stamp lies; `metrics.csv` then tells how alike the eight codes are.
+        views: Views = Views::One, added_later();
     }
 }
 
@@ -81,7 +86,8 @@ impl StageKind for ExtractFeatures {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: ExtractKeys = job.keys()?;
         let source = Source::open(job)?;
-        let blocks = columns::blocks(&keys, &source, job)?;
+        let mut measured = Vec::new();
+        let blocks = columns::blocks(&keys, &source, job, &mut measured)?;
         let names: Vec<String> = blocks.iter().flat_map(|block| block.names.clone()).collect();
         if names.is_empty() {
             return Err(StageError::failed("there are no columns: the input has no metadata"));
@@ -100,6 +106,9 @@ impl StageKind for ExtractFeatures {
             }
             writer.push(row, &vector)?;
         }
+        if !measured.is_empty() {
+            write_metrics(job.out, &measured)?;
+        }
         Ok(writer.finish()?)
     }
 }
@@ -116,6 +125,9 @@ fn faults(keys: &ExtractKeys) -> Vec<(&'static str, String)> {
     }
     if keys.metadata.is_some() && !keys.columns.contains(&Part::Metadata) {
         faults.push(("metadata", "has no effect unless `columns` holds \"metadata\"".into()));
+    }
+    if keys.views != Views::One && !keys.columns.contains(&Part::Latent) {
+        faults.push(("views", "has no effect unless `columns` holds \"latent\"".into()));
     }
     faults
 }

@@ -69,8 +69,10 @@ pub(super) fn table() -> Vec<Case> {
     let rcnn = [&judge[..], &rcnn[..]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
     let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
+    let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
+    let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
@@ -88,16 +90,18 @@ pub(super) fn table() -> Vec<Case> {
         case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
         case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),
         case("train_autoencoder", &[("stamps", "stamps")], &conv, 3, &[(AVX2, "22f05743043fc41c")]),
+        case(
+            "train_autoencoder",
+            &[("stamps", "stamps")],
+            &[&conv[..], &anew()].concat(),
+            3,
+            &[(AVX2, "0f3fcf38fa8f3580")],
+        ),
         case("train_autoencoder", &[("stamps", "stamps")], &vae, 3, &[(AVX2, "c403fe56085e42e2")]),
         case("train_autoencoder", &[("stamps", "stamps")], &vade, 3, &[(AVX2, "bb711e22a4b722df")]),
         case("train_sequence_autoencoder", &[("sequences", "sequences")], &gru, 3, &[(AVX2, "65637b1beb46d617")]),
-        case(
-            "train_sequence_autoencoder",
-            &[("sequences", "sequences"), ("autoencoder", "model")],
-            &gru,
-            3,
-            &[(AVX2, "e2874e62e32d0b27")],
-        ),
+        case("train_sequence_autoencoder", codes, &gru, 3, &[(AVX2, "e2874e62e32d0b27")]),
+        case("train_sequence_autoencoder", codes, &staged, 3, &[(AVX2, "9c72df0322da2735")]),
         case("train_sequence_autoencoder", &[("sequences", "sequences")], &lstm, 3, &[(AVX2, "46fc7d3300c79afc")]),
         case("train_sequence_autoencoder", &[("sequences", "sequences")], &conv1d, 3, &[(AVX2, "fed726fe84ed649b")]),
         case("train_classifier", &[("stamps", "stamps")], &cyclic, 1, &[(AVX2, "3738bbfd2df2af25")]),
@@ -111,6 +115,13 @@ pub(super) fn table() -> Vec<Case> {
             &[],
             2,
             &[(AVX2, "d144cfdd65b93a5f")],
+        ),
+        case(
+            "extract_features",
+            &[("stamps", "stamps"), ("model", "model")],
+            &[("views", text("dihedral"))],
+            2,
+            &[(AVX2, "be42c1a03b4bfaec")],
         ),
         case("classify", &[("features", "features")], &[by("logistic")], 1, &[(VECTOR, "33688f42feeb9957")]),
         case(
@@ -131,6 +142,13 @@ pub(super) fn table() -> Vec<Case> {
         case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
+}
+
+/// What befalls training stamps in each epoch.
+fn anew() -> Vec<(&'static str, Value)> {
+    let on = Value::Bool(true);
+    let amounts = [("rotation", 9.0), ("noise", 0.5), ("flux", 0.25)].map(|(key, value)| (key, Value::Float(value)));
+    [&[("turns", on.clone()), ("flips", on), ("shift", Value::Int(1))][..], &amounts].concat()
 }
 
 impl Case {

@@ -17,6 +17,7 @@ pub mod train_autoencoder;
 pub mod train_classifier;
 pub mod train_sequence_autoencoder;
 pub mod training;
+pub mod views;
 
 use crate::stage::StageKind;
 

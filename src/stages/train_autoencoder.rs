@@ -22,7 +22,10 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
-use super::training::{INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
+use super::training::{
+    INIT, Shown, TrainingKeys, Work, anew, on_device, open_wide, prepare, report, wide, write_history,
+};
+use super::views::View;
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
@@ -64,6 +67,7 @@ impl StageKind for TrainAutoencoder {
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[
             Port { name: "stamps", accepts: &[ArtifactType::Stamps], required: true, help: "Stamps to learn." },
+            wide(&[ArtifactType::Stamps]),
             INIT,
         ];
         PORTS
@@ -72,7 +76,7 @@ impl StageKind for TrainAutoencoder {
         ArtifactType::Model
     }
     fn keys(&self) -> Vec<Key> {
-        [TrainingKeys::keys(), AutoencoderKeys::keys()].concat()
+        [TrainingKeys::keys_with(&[]), AutoencoderKeys::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
         let conv = Variant {
@@ -91,7 +95,12 @@ impl StageKind for TrainAutoencoder {
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let stamps = Stamps::open(job.input("stamps")?)?;
-        on_device(job, &Training { job, stamps: &stamps, keys: job.keys()? })
+        let wide = open_wide(job, |folder| Ok(Stamps::open(folder)?))?;
+        if wide.as_ref().is_some_and(|wide| wide.images.rows() != stamps.images.rows()) {
+            let hint = "make both from the same alerts, with the same settings but for the crop";
+            return Err(StageError::with_hint("`wide` has other rows than `stamps`", hint));
+        }
+        on_device(job, &Training { job, stamps: &stamps, wide: wide.as_ref(), keys: job.keys()? })
     }
 }
 
@@ -99,6 +108,8 @@ impl StageKind for TrainAutoencoder {
 struct Training<'a> {
     job: &'a Job<'a>,
     stamps: &'a Stamps,
+    /// The same with a larger side.
+    wide: Option<&'a Stamps>,
     keys: AutoencoderKeys,
 }
 
@@ -119,7 +130,7 @@ impl Training<'_> {
         let mut writer = ArrayWriter::create(self.job.out.join("reconstructions.npy"), &shape)?;
         for row in rows {
             let mut made = Vec::new();
-            model.outputs(&ImageRows { images: &self.stamps.images, rows: &[row] }, 1, |_, values| {
+            model.outputs(&self.images(&[row]), 1, |_, values| {
                 made = values;
                 Ok(())
             })?;
@@ -141,7 +152,10 @@ impl Training<'_> {
     ) -> Result<Trained, StageError> {
         let (learned, held) = (self.stamps.rows_of(TRAIN), self.stamps.rows_of(VALIDATION));
         let checkpoints = Some(Checkpoints::within(checkpoints));
-        Ok(train(model, &self.images(&learned), &self.images(&held), schedule, checkpoints, watch)?)
+        let shown = |stamps| shown(stamps, &learned);
+        let wide = self.wide.map(shown);
+        let learned = anew(self.job, schedule.seed, &model.network.columns(), shown(self.stamps), wide)?;
+        Ok(train(model, &*learned, &self.images(&held), schedule, checkpoints, watch)?)
     }
 
     /// Trains `model` in one stage.
@@ -154,7 +168,7 @@ impl Training<'_> {
     }
 
     fn images<'a>(&'a self, rows: &'a [usize]) -> ImageRows<'a> {
-        ImageRows { images: &self.stamps.images, rows }
+        ImageRows::new(&self.stamps.images, rows)
     }
 }
 
@@ -178,10 +192,23 @@ impl Work for Training<'_> {
     }
 }
 
-/// Some rows of an array of images.
+/// Some rows of stamps as they are, with what these are.
+fn shown<'a>(stamps: &'a Stamps, rows: &'a [usize]) -> Shown<'a> {
+    Shown { rows: Box::new(ImageRows::new(&stamps.images, rows)), facts: &stamps.facts }
+}
+
+/// Some rows of an array of images, each seen so.
 pub(super) struct ImageRows<'a> {
     images: &'a Array,
     rows: &'a [usize],
+    view: View,
+}
+
+impl<'a> ImageRows<'a> {
+    /// The rows at `rows`, as they are.
+    pub(super) fn new(images: &'a Array, rows: &'a [usize]) -> Self {
+        Self { images, rows, view: View::ALL[0] }
+    }
 }
 
 impl Rows for ImageRows<'_> {
@@ -192,7 +219,8 @@ impl Rows for ImageRows<'_> {
         vec![Column { name: "stamps", width: self.images.row_len() }]
     }
     fn copy_row(&self, row: usize, _: usize, into: &mut [f32]) {
-        into.copy_from_slice(self.images.row(self.rows[row]));
+        let side = self.images.shape().last().copied().unwrap_or(1);
+        self.view.copy(self.images.row(self.rows[row]), side, into);
     }
 }
 
@@ -220,16 +248,18 @@ fn examples(stamps: &Stamps, most: usize) -> Vec<usize> {
     chosen.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Codes of chosen rows of images by the model in `folder`, handed over batch by batch as `[row, latent]` with their number.
-pub fn encode(
+/// Codes of chosen rows of images, each seen so, by the model in `folder`, handed over batch by batch as `[row, latent]` with
+/// their number.
+pub(super) fn encode(
     folder: &Path,
     images: &Array,
-    rows: Vec<usize>,
+    rows: &[usize],
+    view: View,
     mut take: impl FnMut(&[f32], usize) -> Result<(), StageError>,
 ) -> Result<(), StageError> {
     let model = models::load::<crate::nn::Kernels>(folder)?;
     for rows in rows.chunks(INFERENCE_BATCH) {
-        take(&model.encode(&ImageRows { images, rows }, INFERENCE_BATCH)?, rows.len())?;
+        take(&model.encode(&ImageRows { images, rows, view }, INFERENCE_BATCH)?, rows.len())?;
     }
     Ok(())
 }

@@ -20,26 +20,16 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
-use super::training::{BalanceWord, INIT, TrainingKeys, Work, on_device, prepare, report, write_history};
+use super::training::{BalanceWord, INIT, TrainingKeys, Work, anew, on_device, prepare, report, wide, write_history};
+use super::views::{View, Views};
 use data::Data;
 use labels::Labels;
 use offers::{OFFERS, offer};
 use sequences::{SequenceRows, Sequenced};
-use stamps::View;
 use steps::Step;
 
 /// Rows per batch when nothing is learned.
 const INFERENCE_BATCH: usize = 64;
-
-crate::choice! {
-    /// What of a stamp is judged.
-    pub enum Views {
-        /// The stamp as it is.
-        One = "one",
-        /// Its eight turned and mirrored views, whose probabilities are averaged.
-        Dihedral = "dihedral",
-    }
-}
 
 crate::keys! {
     /// Keys of `train_classifier` beside those of training.
@@ -78,6 +68,7 @@ impl StageKind for TrainClassifier {
                 required: false,
                 help: "Sequences with labels, for models of several detections, in place of stamps.",
             },
+            wide(&[ArtifactType::Stamps, ArtifactType::Sequences]),
             INIT,
         ];
         PORTS
@@ -100,8 +91,9 @@ impl StageKind for TrainClassifier {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: ClassifierKeys = job.keys()?;
         let data = Data::open(job)?;
+        let wide = data.open_wide(job)?;
         let labels = Labels::new(data.identities(), data.labels())?;
-        on_device(job, &Training { job, data: &data, labels: &labels, keys })
+        on_device(job, &Training { job, data: &data, wide: wide.as_ref(), labels: &labels, keys })
     }
 }
 
@@ -109,6 +101,8 @@ impl StageKind for TrainClassifier {
 struct Training<'a> {
     job: &'a Job<'a>,
     data: &'a Data,
+    /// The same with larger stamps.
+    wide: Option<&'a Data>,
     labels: &'a Labels,
     keys: ClassifierKeys,
 }
@@ -129,10 +123,7 @@ impl Training<'_> {
         model: &Model<B>,
         seen: impl Fn(View) -> Box<dyn Rows + 'a>,
     ) -> Result<Vec<f64>, NnError> {
-        let views = match self.keys.views {
-            Views::One => &View::ALL[..1],
-            Views::Dihedral => &View::ALL[..],
-        };
+        let views = self.keys.views.list();
         let mut means: Vec<f64> = Vec::new();
         for view in views {
             let mut scores = Vec::new();
@@ -213,7 +204,10 @@ impl Work for Training<'_> {
         let mut watch = |progress: Progress| report(job, progress);
         let checkpoints = Some(Checkpoints::within(job.checkpoint));
         let (learned, held) = (labels.training(), labels.originals(VALIDATION));
-        let (learned, held) = (self.rows(&learned), self.rows(&held));
+        let shown = |data| Data::shown(data, &labels.classes, &learned);
+        let wide = self.wide.map(shown);
+        let (learned, held) =
+            (anew(job, job.seed, &model.network.columns(), shown(self.data), wide)?, self.rows(&held));
         let trained = train(&mut model, &*learned, &*held, &self.schedule()?, checkpoints, &mut watch)?;
         model.save(job.out)?;
         write_history(job.out, &trained)?;

@@ -1,5 +1,7 @@
 //! What the kinds that train networks share: keys of the schedule, the start, the device, history, faults. Knows no data.
 
+mod anew;
+mod stages;
 mod start;
 
 use std::path::Path;
@@ -12,6 +14,7 @@ use crate::spec::faults::suggest;
 use crate::spec::keys::{FilePath, Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{Device, Job, StageError};
+use crate::stages::augment::change::ChangeKeys;
 
 crate::keys! {
     /// Keys of every kind that trains; the kinds have their own defaults for some, see [`TrainingKeys::keys_with`].
@@ -105,9 +108,9 @@ impl From<BalanceWord> for Balance {
 }
 
 impl TrainingKeys {
-    /// The keys, with the defaults of one kind.
+    /// The keys, with the defaults of one kind, and those of changes to training stamps.
     pub fn keys_with(defaults: &[(&str, Value)]) -> Vec<Key> {
-        let mut keys = Self::keys();
+        let mut keys = [Self::keys(), ChangeKeys::keys_off()].concat();
         for key in &mut keys {
             if let Some((_, value)) = defaults.iter().find(|(name, _)| *name == key.name) {
                 key.default = Some(value.clone());
@@ -173,6 +176,8 @@ impl TrainingKeys {
     }
 }
 
+pub(super) use anew::{Shown, anew, open_wide, wide};
+pub(super) use stages::Stages;
 pub(super) use start::{INIT, prepare};
 
 /// Work that a network of any backend can do.

@@ -5,6 +5,8 @@
 /// A temporary project, and what `estampa` says in it.
 mod world;
 
+/// Training stamps that change anew in each epoch: with every network, old results, what is refused.
+mod anew;
 /// What runs when something happens: the situations in which other tools were measured.
 mod behaviour;
 /// What runs when something changes, and what does not: keys, early cut-off, replicates, arms.

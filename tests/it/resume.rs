@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use estampa::spec::keys::Shape;
 use estampa::stage::{ArtifactType, Port, StageKind};
 use estampa::stages::KINDS;
 use rustix::pipe::fcntl_setpipe_size;
@@ -24,9 +25,10 @@ const DATA: &str = "[pipeline]\nname = \"resume\"\nseed = 7\n\
 const PIPE: usize = 4096;
 
 /// Values of keys, for those kinds that have them. Small batches, for many steps: see [`Case::stop_at`].
-const SMALL: [(&str, usize); 8] = [
+const SMALL: [(&str, usize); 9] = [
     ("epochs", 10),
     ("pretrain", 10),
+    ("frozen_epochs", 5),
     ("batch", 2),
     ("maps", 4),
     ("latent", 3),
@@ -34,6 +36,9 @@ const SMALL: [(&str, usize); 8] = [
     ("examples", 2),
     ("clusters", 3),
 ];
+
+/// What befalls training stamps in each epoch.
+const CHANGED: &str = "turns = true\nflips = true\nshift = 1\nnoise = 0.2\nflux = 0.1\n";
 
 /// A stage to train: a kind, one of its networks, some of its inputs.
 struct Case {
@@ -63,19 +68,26 @@ impl Line {
     }
 }
 
-/// Every kind that trains, with each network, with and without what it can do without.
+/// Every kind that trains, with each network, with and without what it can do without, by each scheme; on stamps that change
+/// from epoch to epoch, where it sees stamps.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for kind in KINDS.iter().filter(|kind| kind.output() == ArtifactType::Model) {
         let variants = kind.variants().map_or_else(Vec::new, |variants| variants.list);
         let networks = variants.iter().map(|variant| Some(variant.name)).chain(variants.is_empty().then_some(None));
         for network in networks {
-            // `init` says where training begins, not how it goes on.
-            let all: Vec<&Port> = kind.ports().iter().filter(|port| port.name != "init").collect();
+            // `init` says where training begins and `wide` what stamps are cut from, not how it goes on.
+            let all: Vec<&Port> = kind.ports().iter().filter(|port| !["init", "wide"].contains(&port.name)).collect();
             let required: Vec<&Port> = all.iter().copied().filter(|port| port.required).collect();
-            cases.push(Case::new(*kind, network, &required));
-            if required.len() < all.len() {
-                cases.push(Case::new(*kind, network, &all));
+            cases.push(Case::new(*kind, network, &required, CHANGED));
+            let schemes = kind.keys().into_iter().find(|key| key.name == "scheme").map(|key| key.shape);
+            if let Some(Shape::Choice(words)) = schemes {
+                for word in words {
+                    let changed = if word == "frozen" { "" } else { CHANGED };
+                    cases.push(Case::new(*kind, network, &all, &format!("scheme = {word:?}\n{changed}")));
+                }
+            } else {
+                assert_eq!(required.len(), all.len(), "{}: what is it with its other inputs?", kind.name());
             }
         }
     }
@@ -83,9 +95,9 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    fn new(kind: &dyn StageKind, network: Option<&str>, ports: &[&Port]) -> Self {
+    fn new(kind: &dyn StageKind, network: Option<&str>, ports: &[&Port], more: &str) -> Self {
         let mut keys = kind.keys();
-        let mut text = format!("{DATA}[stages.trained]\nkind = {:?}\n", kind.name());
+        let mut text = format!("{DATA}[stages.trained]\nkind = {:?}\n{more}", kind.name());
         if let (Some(variants), Some(network)) = (kind.variants(), network) {
             text += &format!("{} = {network:?}\n", variants.key);
             keys.extend(variants.list.into_iter().filter(|variant| variant.name == network).flat_map(|v| v.keys));
@@ -104,7 +116,7 @@ impl Case {
         world.write("data.toml", DATA).write("p.toml", &text);
         world.say(&["run", "data.toml"]).expect(0, "ran 4, cached 0, failed 0, skipped 0");
         let names: Vec<&str> = ports.iter().map(|port| port.name).collect();
-        let name = format!("{} {} of {}", kind.name(), network.unwrap_or(""), names.join(", "));
+        let name = format!("{} {} of {} {more:?}", kind.name(), network.unwrap_or(""), names.join(", "));
         let epochs = SMALL[..2].iter().filter(|(name, _)| keys.iter().any(|key| key.name == *name));
         Self { world, name, epochs: epochs.map(|(_, value)| value).sum() }
     }

@@ -8,7 +8,7 @@ use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::nn::batch::Rows;
+use crate::nn::batch::{Rows, Visit};
 use crate::nn::error::NnError;
 
 /// How often an epoch sees the rows of each class.
@@ -54,11 +54,16 @@ impl Pool {
         }
     }
 
-    fn rows(&self, random: &mut ChaCha8Rng) -> Vec<usize> {
+    fn visits(&self, epoch: usize, random: &mut ChaCha8Rng) -> Vec<Visit> {
+        let visit = |again: usize, row: usize| Visit { row, epoch, again };
         match self {
-            Self::All(rows) => (0..*rows).collect(),
+            Self::All(rows) => (0..*rows).map(|row| visit(0, row)).collect(),
             Self::Classes(classes, largest) => {
-                classes.iter().flat_map(|rows| replicated(rows, *largest, random)).collect()
+                let mut of = |rows: &Vec<usize>| {
+                    let all = replicated(rows, *largest, random).into_iter().enumerate();
+                    all.map(|(i, row)| visit(i / rows.len(), row)).collect::<Vec<_>>()
+                };
+                classes.iter().flat_map(&mut of).collect()
             }
         }
     }
@@ -78,7 +83,7 @@ fn replicated(rows: &[usize], length: usize, random: &mut ChaCha8Rng) -> Vec<usi
 pub(super) struct Order {
     /// From 0.
     pub(super) epoch: usize,
-    rows: Vec<usize>,
+    visits: Vec<Visit>,
     draws: Vec<u64>,
     batch: usize,
 }
@@ -87,17 +92,17 @@ impl Order {
     pub(super) fn new(pool: &Pool, epoch: usize, batch: usize, seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(epoch as u64 + 1); // a stream of its own, so that a resumed run draws the same
-        let mut rows = pool.rows(&mut random);
-        rows.shuffle(&mut random);
-        let draws = (0..rows.len().div_ceil(batch)).map(|_| random.next_u64()).collect();
-        Self { epoch, rows, draws, batch }
+        let mut visits = pool.visits(epoch, &mut random);
+        visits.shuffle(&mut random);
+        let draws = (0..visits.len().div_ceil(batch)).map(|_| random.next_u64()).collect();
+        Self { epoch, visits, draws, batch }
     }
 
     /// Rows of a step of this epoch, from 0, and where its draws come from.
-    pub(super) fn step(&self, step: usize) -> (&[usize], ChaCha8Rng) {
+    pub(super) fn step(&self, step: usize) -> (&[Visit], ChaCha8Rng) {
         let first = step * self.batch;
-        let rows = &self.rows[first..self.rows.len().min(first + self.batch)];
-        (rows, ChaCha8Rng::seed_from_u64(self.draws[step]))
+        let visits = &self.visits[first..self.visits.len().min(first + self.batch)];
+        (visits, ChaCha8Rng::seed_from_u64(self.draws[step]))
     }
 }
 
@@ -126,7 +131,7 @@ mod tests {
         let order = Order::new(pool, epoch, 4, 7);
         let steps = pool.len().div_ceil(4);
         let mut counts = BTreeMap::new();
-        (0..steps).flat_map(|step| order.step(step).0).for_each(|row| *counts.entry(*row).or_default() += 1);
+        (0..steps).flat_map(|step| order.step(step).0).for_each(|visit| *counts.entry(visit.row).or_default() += 1);
         counts
     }
 
@@ -134,8 +139,11 @@ mod tests {
     fn an_epoch_sees_each_row_once() {
         let pool = Pool::new(&Classes(vec![None; 10]), Balance::None).unwrap();
         assert_eq!(counts(&pool, 0), (0..10).map(|row| (row, 1)).collect());
-        assert_ne!(Order::new(&pool, 0, 4, 7).rows, Order::new(&pool, 1, 4, 7).rows);
-        assert_ne!(Order::new(&pool, 0, 4, 7).rows, Order::new(&pool, 0, 4, 8).rows);
+        let rows = |epoch, seed| -> Vec<usize> {
+            Order::new(&pool, epoch, 4, seed).visits.iter().map(|visit| visit.row).collect()
+        };
+        assert_ne!(rows(0, 7), rows(1, 7));
+        assert_ne!(rows(0, 7), rows(0, 8));
     }
 
     #[test]
@@ -155,6 +163,20 @@ mod tests {
             remainders.insert(counts);
         }
         assert!(remainders.len() > 1, "the same rows are left over in every epoch");
+    }
+
+    /// So that what is drawn for a row differs each time that a balanced epoch shows it.
+    #[test]
+    fn no_visit_comes_twice() {
+        let classes: Vec<Option<usize>> = (0..20).map(|row| Some(usize::from(row % 7 == 0))).collect();
+        let pool = Pool::new(&Classes(classes), Balance::Oversample).unwrap();
+        for epoch in 0..3 {
+            let mut visits = Order::new(&pool, epoch, 4, 7).visits;
+            assert!(visits.iter().all(|visit| visit.epoch == epoch));
+            assert!(visits.iter().any(|visit| visit.again > 0));
+            visits.sort_by_key(|visit| (visit.row, visit.again));
+            assert!(visits.windows(2).all(|pair| pair[0] != pair[1]), "{visits:?}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Length {
     }
 
     /// Steps in all before any is done.
-    pub(super) fn steps(self, per_epoch: usize) -> usize {
+    pub fn steps(self, per_epoch: usize) -> usize {
         match self {
             Self::Epochs(epochs) => epochs * per_epoch,
             Self::Steps { steps, .. } => steps,

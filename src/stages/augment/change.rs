@@ -1,40 +1,70 @@
-//! What happens to one copy: drawn from a stream of random numbers of its own, then done to the stamp and, but for the
-//! noise, to the noise-free stamp. Knows no file.
+//! What happens to a stamp: drawn from a stream of random numbers of its own, then done to the stamp and, but for the noise,
+//! to the noise-free stamp. Knows no file, and not whether a copy is kept or a training batch passes by.
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::artifacts::stamps::StampRow;
-use crate::stages::preprocess::normalise::Sky;
-
-use super::AugmentKeys;
 use super::colour::Colours;
 use crate::geometry::Geometry;
+use crate::spec::keys::{Key, Keys};
+use crate::spec::value::Value;
+use crate::stages::preprocess::normalise::Sky;
 
 /// Most channels that a stamp has.
 const CHANNELS: usize = 4;
 
-/// How copies are made.
+crate::keys! {
+    /// What may happen to a stamp: keys of `augment` and of the kinds that train. What is on by default is exact: a square
+    /// stamp turned and mirrored, without interpolation.
+    pub struct ChangeKeys {
+        /// Turns by 0, 90, 180 or 270 degrees. In kinds that train, this and the next five keys change training stamps alone, drawn anew in each epoch, all detections of an object alike but for the noise; in `augment` they make the copies.
+        turns: bool = true;
+        /// Mirrors left-right and up-down, each with probability one half.
+        flips: bool = true;
+        /// Largest shift each way, whole pixels, drawn evenly; beyond the border the border's value is repeated, unless more is there: `crop` of `augment`, the input `wide` of kinds that train, `cut` of classifiers.
+        shift: usize = 0, range(0, 31), unit("px");
+        /// Largest rotation each way besides the turns, drawn evenly; bilinear, border as for `shift` (28.8 in Neira et al. 2024).
+        rotation: f64 = 0.0, range(0, 180), unit("degrees");
+        /// Gaussian noise added to each channel, in units of the sky noise it has; recommended at most 0.5.
+        noise: f64 = 0.0, range(0, 10), unit("sky sigma");
+        /// Largest relative change of brightness above the sky, one factor for all channels, drawn evenly.
+        flux: f64 = 0.0, range(0, 0.9);
+    }
+}
+
+impl ChangeKeys {
+    /// The same for kinds that train, where nothing happens unless asked for, as before there were these keys.
+    pub fn keys_off() -> Vec<Key> {
+        let is_on = |key: &Key| key.default == Some(Value::Bool(true));
+        let off = |key: Key| if is_on(&key) { key.default(Value::Bool(false)) } else { key };
+        Self::keys().into_iter().map(|key| off(key).added_later()).collect()
+    }
+
+    /// Whether anything can happen.
+    pub fn change_anything(&self) -> bool {
+        self.turns || self.flips || self.shift > 0 || self.rotation > 0.0 || self.noise > 0.0 || self.flux > 0.0
+    }
+}
+
+/// How stamps are changed.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The stage's seed.
-    pub seed: u64,
     /// What may happen.
-    pub keys: AugmentKeys,
+    pub keys: ChangeKeys,
     /// Side before and after, pixels.
     pub sides: (usize, usize),
     /// Principal colours, when they are used.
     pub colours: Option<Colours>,
 }
 
-/// What happens to one copy.
+/// What happens to one stamp, or to several in the same way.
 #[derive(Clone, Debug)]
 pub struct Change {
     geometry: Geometry,
     /// Factor of the brightness above the sky.
     brightness: f32,
-    /// Amplitude along each principal colour.
+    /// Amplitude along each principal colour, see [`Colours::shift`].
     colour: [f64; CHANNELS],
     /// Where the noise comes from, if there is any.
     noise: Option<ChaCha8Rng>,
@@ -52,11 +82,9 @@ impl Change {
 }
 
 impl Recipe {
-    /// Draws what happens to the copy `row`, whatever its place in the file. Everything is drawn, used or not, so that
-    /// switching one change on leaves the others as they are.
-    pub fn draw(&self, row: &StampRow) -> Change {
+    /// Draws what happens. Everything is drawn, used or not, so that switching one change on leaves the others as they are.
+    pub fn draw(&self, mut rng: ChaCha8Rng) -> Change {
         let keys = &self.keys;
-        let mut rng = stream(self.seed, row);
         let turns = rng.random_range(0..4_u8);
         let flips: [bool; 2] = [rng.random(), rng.random()];
         let [down, right, degrees, flux]: [f64; 4] = std::array::from_fn(|_| rng.random_range(-1.0..1.0));
@@ -70,19 +98,19 @@ impl Recipe {
         Change {
             geometry,
             brightness: (1.0 + flux * keys.flux) as f32,
-            colour: colour.map(|alpha| alpha * keys.colour),
+            colour,
             noise: (keys.noise > 0.0).then_some(rng),
         }
     }
 
-    /// The changed stamp `[channel, y, x]` and the noise-free one.
-    pub fn apply(&self, change: Change, image: &[f32], clean: Option<&[f32]>) -> (Vec<f32>, Option<Vec<f32>>) {
+    /// The changed stamp `[channel, y, x]` and the noise-free one. The next stamp with this change gets other noise.
+    pub fn apply(&self, change: &mut Change, image: &[f32], clean: Option<&[f32]>) -> (Vec<f32>, Option<Vec<f32>>) {
         let area = self.sides.0 * self.sides.0;
         let skies: Vec<Sky> =
             if change.needs_sky() { image.chunks_exact(area).map(Sky::of).collect() } else { Vec::new() };
-        let clean = clean.map(|clean| self.moved(&change, clean, &skies));
-        let mut image = self.moved(&change, image, &skies);
-        if let Some(rng) = change.noise {
+        let clean = clean.map(|clean| self.moved(change, clean, &skies));
+        let mut image = self.moved(change, image, &skies);
+        if let Some(rng) = &mut change.noise {
             self.add_noise(rng, &mut image, &skies);
         }
         (image, clean)
@@ -107,11 +135,11 @@ impl Recipe {
         moved
     }
 
-    fn add_noise(&self, mut rng: ChaCha8Rng, image: &mut [f32], skies: &[Sky]) {
+    fn add_noise(&self, rng: &mut ChaCha8Rng, image: &mut [f32], skies: &[Sky]) {
         for (plane, sky) in image.chunks_exact_mut(self.sides.1 * self.sides.1).zip(skies) {
             let sigma = sky.sigma * self.keys.noise as f32;
             for x in plane {
-                *x += sigma * Distribution::<f32>::sample(&StandardNormal, &mut rng);
+                *x += sigma * Distribution::<f32>::sample(&StandardNormal, rng);
             }
         }
     }
@@ -121,14 +149,6 @@ impl Recipe {
 fn whole_pixels(unit: f64, reach: usize) -> f64 {
     let reach = reach as f64;
     (unit * (reach + 0.5)).round().clamp(-reach, reach)
-}
-
-/// The random numbers of one copy.
-fn stream(seed: u64, row: &StampRow) -> ChaCha8Rng {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes()).update(&row.candid.to_le_bytes()).update(&row.copy.to_le_bytes());
-    hasher.update(row.object_id.as_bytes());
-    ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }
 
 #[cfg(test)]

@@ -12,14 +12,17 @@ const CHUNK: usize = 256;
 
 /// Principal colours: eigenvectors of the channels' covariance, each times its eigenvalue.
 #[derive(Clone, Debug)]
-pub struct Colours(Vec<Vec<f64>>);
+pub struct Colours {
+    components: Vec<Vec<f64>>,
+    deviation: f64,
+}
 
 impl Colours {
-    /// Measured on the pixels of the given rows.
+    /// Measured on the pixels of the given rows; amplitudes are drawn with this deviation.
     ///
     /// # Errors
     /// When the covariance has no eigenvectors, which takes pixels that are not finite.
-    pub fn of(stamps: &Stamps, rows: &[usize]) -> Result<Self, StageError> {
+    pub fn of(stamps: &Stamps, rows: &[usize], deviation: f64) -> Result<Self, StageError> {
         let channels = stamps.facts.channels.len();
         let covariance = covariance(stamps, rows, channels);
         let matrix = Mat::from_fn(channels, channels, |i, j| covariance[i][j]);
@@ -27,13 +30,15 @@ impl Colours {
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| StageError::failed("the channels' covariance has no eigenvectors: pixels are not finite"))?;
         let component = |k: usize| (0..channels).map(|c| eigen.U()[(c, k)] * eigen.S()[k]).collect();
-        Ok(Self((0..channels).map(component).collect()))
+        Ok(Self { components: (0..channels).map(component).collect(), deviation })
     }
 
-    /// What is added to each channel: the sum of the components times their amplitudes.
-    pub fn shift(&self, amplitudes: &[f64]) -> Vec<f32> {
-        let sum = |c: usize| self.0.iter().zip(amplitudes).map(|(component, a)| component[c] * a).sum::<f64>();
-        (0..self.0.len()).map(|c| sum(c) as f32).collect()
+    /// What is added to each channel: the sum of the components times `draws`, in units of the deviation.
+    pub fn shift(&self, draws: &[f64]) -> Vec<f32> {
+        let sum = |c: usize| {
+            self.components.iter().zip(draws).map(|(component, a)| component[c] * (a * self.deviation)).sum::<f64>()
+        };
+        (0..self.components.len()).map(|c| sum(c) as f32).collect()
     }
 }
 

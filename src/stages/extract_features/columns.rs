@@ -1,8 +1,10 @@
 //! Named columns that a vector is put together from.
 
+use super::super::views::Views;
 use super::latent::latent_codes;
 use super::source::Source;
 use super::{ExtractKeys, Part};
+use crate::artifacts::scores::Metric;
 use crate::projections::pca::{Pca, PcaError};
 use crate::stage::{Job, StageError};
 
@@ -14,10 +16,15 @@ pub(super) struct Block<'a> {
     pub(super) append: Box<dyn Fn(usize, &mut Vec<f32>) + 'a>,
 }
 
-/// The blocks that the keys ask for, in their order.
-pub(super) fn blocks<'a>(keys: &ExtractKeys, source: &'a Source, job: &Job) -> Result<Vec<Block<'a>>, StageError> {
+/// The blocks that the keys ask for, in their order; `measured` gets what is found out on the way.
+pub(super) fn blocks<'a>(
+    keys: &ExtractKeys,
+    source: &'a Source,
+    job: &Job,
+    measured: &mut Vec<Metric>,
+) -> Result<Vec<Block<'a>>, StageError> {
     let block = |part: &Part| match part {
-        Part::Latent => latent(source, job),
+        Part::Latent => latent(source, keys.views, job, measured),
         Part::Metadata => metadata(source, keys.metadata.as_deref()),
         Part::Pixels => Ok(pixels(source)),
         Part::Pca => pca(source, keys.components, job),
@@ -29,14 +36,19 @@ fn numbered(name: &str, count: usize) -> Vec<String> {
     (0..count).map(|i| format!("{name}_{i}")).collect()
 }
 
-fn latent<'a>(source: &'a Source, job: &Job) -> Result<Block<'a>, StageError> {
+fn latent<'a>(
+    source: &'a Source,
+    views: Views,
+    job: &Job,
+    measured: &mut Vec<Metric>,
+) -> Result<Block<'a>, StageError> {
     let folder = job.optional_input("model").ok_or_else(|| {
         StageError::with_hint(
             "`columns` asks for \"latent\", but no model is connected",
             "add `model` to `inputs`, or take \"latent\" out of `columns`",
         )
     })?;
-    let codes = latent_codes(folder, source, job)?;
+    let codes = latent_codes(folder, source, views, job, measured)?;
     let width = codes.len() / source.rows().len();
     let append =
         move |row: usize, vector: &mut Vec<f32>| vector.extend_from_slice(&codes[row * width..(row + 1) * width]);

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::super::views::View;
 use super::*;
 use crate::artifacts::features::Features;
+use crate::artifacts::scores::{Metric, read_metrics};
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
 use crate::artifacts::stamps::{MetadataColumn, StampRow, StampsFacts, StampsWriter};
+use crate::models;
+use crate::nn::{Kernels, ModelCard};
 use crate::spec::value::Value;
 use crate::stage::{Device, Silent};
+use crate::stages::testing::{Bench, text};
 
 fn facts() -> StampsFacts {
     let column = |name: &str| MetadataColumn { name: name.into(), low: None, high: None, mean: 0.0, std: 1.0 };
@@ -170,9 +175,111 @@ fn faults_of_the_keys_are_found_before_running() {
         columns: columns.to_vec(),
         metadata,
         components: 4,
+        views: Views::One,
     };
     assert!(faults(&keys(&[Part::Latent, Part::Pca], None)).is_empty());
     assert_eq!(faults(&keys(&[], None))[0].0, "columns");
     assert!(faults(&keys(&[Part::Pca, Part::Pca], None))[0].1.contains("twice"));
     assert_eq!(faults(&keys(&[Part::Pca], Some(vec![])))[0].0, "metadata");
+    let views = |columns: &[Part]| faults(&ExtractKeys { views: Views::Dihedral, ..keys(columns, None) });
+    assert!(views(&[Part::Latent, Part::Pca]).is_empty());
+    assert_eq!(views(&[Part::Pixels])[0].0, "views");
+}
+
+const SIDE: usize = 9;
+
+/// Twelve objects in three splits, an image of two channels each, which is seen in a view of its own if `turned`.
+fn write_views(name: &str, folder: &Path, network: &str, turned: bool) {
+    let facts = StampsFacts { channels: vec!["a".into(), "b".into()], side: SIDE, metadata: Vec::new(), ..facts() };
+    let shown = |i: usize| {
+        let image: Vec<f32> = (0..2 * SIDE * SIDE).map(|p| ((p * (i + 3)) as f32 * 0.37).sin()).collect();
+        let mut seen = image.clone();
+        View::ALL[if turned { i % 8 } else { 0 }].copy(&image, SIDE, &mut seen);
+        seen
+    };
+    let split = |i: usize| ["train", "validation", "test"][i % 3].to_owned();
+    match name {
+        "stamps" => {
+            let mut writer = StampsWriter::create(folder, &facts, false).unwrap();
+            for i in 0..12 {
+                let (object_id, label) = (format!("Z{i}"), "SN".into());
+                let row = StampRow { candid: i as i64, object_id, jd: 0.0, fid: 1, label, split: split(i), copy: 0 };
+                writer.push(&row, &shown(i), &[], None).unwrap();
+            }
+            writer.finish().unwrap();
+        }
+        "sequences" => {
+            let facts = SequencesFacts { stamps: facts, dynamic: vec!["days".into()], fixed: Vec::new(), longest: 2 };
+            let mut writer = SequencesWriter::create(folder, &facts).unwrap();
+            for i in 0..12 {
+                let object = SequenceObject { object_id: format!("Z{i}"), label: "SN".into(), split: split(i) };
+                let (image, dynamic) = (&shown(i)[..], &[0.5][..]);
+                let detection = Detection { candid: i as i64, jd: 0.0, fid: 1, days: 0.0, image, dynamic };
+                writer.push(&object, &[], &vec![detection; 1 + i % 2]).unwrap();
+            }
+            writer.finish().unwrap();
+        }
+        _ => {
+            let settings = match network {
+                "conv_autoencoder" => serde_json::json!({ "channels": 2, "crop": SIDE, "latent": 3, "maps": 4 }),
+                "vae" => serde_json::json!({
+                    "channels": 2, "crop": SIDE, "latent": 3, "maps": 4, "variance_head": true, "warm_up": 0
+                }),
+                "sequence_autoencoder" => serde_json::json!({
+                    "channels": 2, "crop": SIDE, "dynamic": 1, "hidden": 3, "steps": 2, "codes": 0
+                }),
+                _ => serde_json::json!({
+                    "channels": 2, "crop": SIDE, "metadata": 0, "classes": 2, "kernel": 5, "dropout": 0.5,
+                    "entropy": 0.0, "rotations": { "count": 4, "jitter": 0.0, "cut": 0 }
+                }),
+            };
+            let card = ModelCard { model: network.into(), settings };
+            models::build::<Kernels>(card, 4).unwrap().save(folder).unwrap();
+        }
+    }
+}
+
+fn latent_of(network: &str, data: &str, views: &str, turned: bool) -> (Features, Option<Vec<Metric>>) {
+    let inputs = ["model", data];
+    let bench = Bench::new(&inputs, |name, folder| write_views(name, folder, network, turned));
+    let bench = bench.run(&ExtractFeatures, &inputs, 0, &[("views", text(views))]).unwrap();
+    let is_measured = bench.out().join("metrics.csv").exists();
+    (Features::open(&bench.out()).unwrap(), is_measured.then(|| read_metrics(&bench.out()).unwrap()))
+}
+
+#[test]
+fn the_mean_code_of_eight_views_does_not_feel_how_a_stamp_lies() {
+    for (network, data) in [
+        ("conv_autoencoder", "stamps"),
+        ("vae", "stamps"),
+        ("stamp_classifier", "stamps"),
+        ("conv_autoencoder", "sequences"),
+        ("sequence_autoencoder", "sequences"),
+    ] {
+        let codes = |views, turned| latent_of(network, data, views, turned).0.values.values().to_vec();
+        let apart = |a: Vec<f32>, b: Vec<f32>| {
+            let norm = a.iter().map(|a| a.abs()).fold(0.0, f32::max);
+            a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / norm
+        };
+        let (one, eight) =
+            (apart(codes("one", false), codes("one", true)), apart(codes("dihedral", false), codes("dihedral", true)));
+        assert!(one > 1e-3, "{network} of {data}: views have one code: {one}");
+        assert!(eight < 1e-5, "{network} of {data}: {eight} apart");
+    }
+}
+
+#[test]
+fn the_likeness_of_views_is_measured_by_split_beside_that_of_other_objects() {
+    assert!(latent_of("conv_autoencoder", "stamps", "one", false).1.is_none());
+    let (_, Some(metrics)) = latent_of("conv_autoencoder", "stamps", "dihedral", false) else { panic!("no metrics") };
+    assert_eq!(metrics.len(), 2 * 3);
+    for metric in &metrics {
+        assert_eq!(metric.metric, "view_similarity");
+        assert!((-1.0..1.0).contains(&metric.value.unwrap()), "{metric:?}");
+    }
+    let n: Vec<(&str, usize)> = metrics.iter().map(|metric| (metric.series.as_str(), metric.n)).collect();
+    assert_eq!(n[..2], [("conv_autoencoder", 4), ("another object", 3)]);
+    // four quarter turns are averaged within the network: only mirrors are left to differ
+    let (_, Some(turned)) = latent_of("stamp_classifier", "stamps", "dihedral", false) else { panic!("no metrics") };
+    assert!(turned[0].value.unwrap() > metrics[0].value.unwrap());
 }

@@ -42,7 +42,7 @@ pub(super) fn measure<B: Backend>(
         let rows = originals(stamps, name);
         let mut errors = Errors::default();
         let mut first = 0;
-        let data = ImageRows { images: &stamps.images, rows: &rows };
+        let data = ImageRows::new(&stamps.images, &rows);
         model.outputs(&data, INFERENCE_BATCH, |batch: &Batch, made| {
             for (made, &row) in made.chunks_exact(stamps.images.row_len()).zip(&rows[first..]) {
                 errors.add(made, stamps.images.row(row), clean(stamps.clean.as_ref(), row));

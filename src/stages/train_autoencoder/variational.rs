@@ -5,13 +5,12 @@ use super::clusters::Clusters;
 use super::{ConvKeys, Training, health, mixture};
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split::TRAIN;
-use crate::artifacts::table::{RowWriter, number};
 use crate::models;
-use crate::nn::train::{Length, Progress, Schedule, Trained};
+use crate::nn::train::Schedule;
 use crate::nn::{Backend, Kernels, Model, ModelCard, NnError};
 use crate::spec::keys::Keys;
-use crate::stage::{Job, StageError, Variant};
-use crate::stages::training::{TrainingKeys, prepare};
+use crate::stage::{StageError, Variant};
+use crate::stages::training::{Stages, TrainingKeys, prepare};
 
 crate::keys! {
     /// Keys of `vae`, and of the first stage of `vade`, beside those of `conv_autoencoder`.
@@ -67,26 +66,26 @@ pub(super) fn train_vae<B: Backend>(training: &Training, more: &mut Vec<Metric>)
 pub(super) fn train_vade<B: Backend>(training: &Training, more: &mut Vec<Metric>) -> Result<Model<B>, StageError> {
     let (job, keys) = (training.job, training.job.keys::<VadeKeys>()?);
     let clusters = Clusters::new(training, &keys)?;
+    let [(first_keys, first_schedule), (last_keys, last_schedule)] = [keys_of(training, 0)?, keys_of(training, 1)?];
+    let mut stages = Stages::new(job, vec![("vae", first_schedule.length), ("vade", last_schedule.length)]);
     let mut first = models::build::<B>(vae_card(training)?, job.seed)?;
-    let mut history = Vec::new();
-    fit_stage(training, &mut first, 0, &mut history)?;
+    prepare(job, &first_keys, &mut first)?;
+    stages.fit(|checkpoints, watch| training.fit(&mut first, &first_schedule, checkpoints, watch))?;
 
     let codes = mixture::means(training, &first)?;
     let start = mixture::fit(training, &codes, &keys)?;
     let mut model = models::build::<B>(vade_card(training, &keys)?, job.seed)?;
     model.weights.adopt(&first.weights).map_err(NnError::device)?;
     mixture::begin(&mut model, &start, &keys)?;
-    fit_stage(training, &mut model, 1, &mut history)?;
+    model.weights.freeze(&last_keys.frozen)?;
+    stages.fit(|checkpoints, watch| training.fit(&mut model, &last_schedule, checkpoints, watch))?;
 
-    write_stages(job, &history)?;
+    stages.write_history()?;
     more.extend(health::measure(training, &model)?);
     more.extend(clusters.measure(&model)?);
     more.extend(clusters.baselines(&codes, &start)?);
     Ok(model)
 }
-
-/// Names of the stages, in `history.csv` and as folders of checkpoints.
-const STAGES: [&str; 2] = ["vae", "vade"];
 
 /// What the keys of training mean in a stage: the first has a length of its own, and no mixture.
 fn keys_of(training: &Training, stage: usize) -> Result<(TrainingKeys, Schedule), StageError> {
@@ -100,64 +99,6 @@ fn keys_of(training: &Training, stage: usize) -> Result<(TrainingKeys, Schedule)
     }
     let schedule = keys.schedule(job.seed.wrapping_add(stage as u64)); // other draws in each stage
     Ok((keys, schedule))
-}
-
-/// Trains `model` in stage 0 or 1 of the two.
-fn fit_stage<B: Backend>(
-    training: &Training,
-    model: &mut Model<B>,
-    stage: usize,
-    history: &mut Vec<(&'static str, Trained)>,
-) -> Result<(), StageError> {
-    let job = training.job;
-    let (keys, schedule) = keys_of(training, stage)?;
-    if stage == 0 {
-        prepare(job, &keys, model)?;
-    } else {
-        model.weights.freeze(&keys.frozen)?;
-    }
-    let (pretrain, last) = (job.keys::<VadeKeys>()?.pretrain, keys_of(training, 1)?.1.length);
-    // a stage that is over says nothing when it is taken up again: the next one does
-    let mut taken_up = None;
-    let mut watch = |progress: Progress| {
-        let Progress { done, total, per_epoch, loss, .. } = progress;
-        let (before, after) = match (stage, last) {
-            (0, Length::Epochs(epochs)) => (0, epochs * per_epoch),
-            (0, Length::Steps { steps, .. }) => (0, steps),
-            _ => (pretrain * per_epoch, 0),
-        };
-        let (done, all) = (before + done, before + total + after);
-        let tell =
-            |done: usize, note: &str| job.progress(done as u64, all as u64, note).map_err(|_| NnError::Interrupted);
-        let Some(loss) = loss else {
-            let note = format!("{}: goes on from a checkpoint: {done} of {all} steps done", STAGES[stage]);
-            taken_up = Some((done, note));
-            return Ok(());
-        };
-        if let Some((done, note)) = taken_up.take() {
-            tell(done, &note)?;
-        }
-        tell(done, &format!("{}: step {done}/{all} loss {loss:.4}", STAGES[stage]))
-    };
-    let trained = training.fit(model, &schedule, &job.checkpoint.join(STAGES[stage]), &mut watch)?;
-    history.push((STAGES[stage], trained));
-    Ok(())
-}
-
-/// Writes `history.csv`: as of one stage, with its name; epochs or steps are counted through.
-fn write_stages(job: &Job, history: &[(&str, Trained)]) -> Result<(), StageError> {
-    let unit = history.last().map_or("epoch", |(_, trained)| trained.length.unit());
-    let mut table = RowWriter::create(job.out.join("history.csv"), &[unit, "train_loss", "validation_loss", "stage"])?;
-    let mut before = 0;
-    for (stage, trained) in history {
-        for round in &trained.history {
-            let validation = round.validation_loss.map_or_else(String::new, number);
-            let at = (before + round.at).to_string();
-            table.push([at, number(round.train_loss), validation, (*stage).to_string()])?;
-        }
-        before += trained.history.last().map_or(0, |round| round.at);
-    }
-    Ok(table.finish()?)
 }
 
 fn vae_card(training: &Training) -> Result<ModelCard, StageError> {

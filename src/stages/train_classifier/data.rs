@@ -2,10 +2,12 @@
 
 use super::labels::Identity;
 use super::sequences::{SequenceRows, Sequenced};
-use super::stamps::{StampRows, View};
-use crate::artifacts::stamps::Stamps;
+use super::stamps::StampRows;
+use crate::artifacts::stamps::{Stamps, StampsFacts};
 use crate::nn::Rows;
 use crate::stage::{Job, StageError};
+use crate::stages::training::{Shown, open_wide};
+use crate::stages::views::View;
 
 /// The input that is connected.
 pub(super) enum Data {
@@ -30,6 +32,41 @@ impl Data {
                 Err(StageError::with_hint(what, "connect the one that the model judges"))
             }
         }
+    }
+
+    /// Opens the input `wide`, if it is connected: as what is judged, with a larger side.
+    pub(super) fn open_wide(&self, job: &Job) -> Result<Option<Self>, StageError> {
+        let wide = open_wide(job, |folder| match self {
+            Self::Stamps(_) => Ok(Self::Stamps(Stamps::open(folder)?)),
+            Self::Sequences(_) => Ok(Self::Sequences(Sequenced::open(folder, job)?)),
+        })?;
+        match &wide {
+            Some(wide) if wide.places() != self.places() => Err(StageError::with_hint(
+                "`wide` has other rows than what is judged",
+                "make both from the same alerts, with the same settings but for the crop",
+            )),
+            _ => Ok(wide),
+        }
+    }
+
+    /// Where each row lies in the array of images, and how many images it has.
+    fn places(&self) -> Vec<(usize, usize)> {
+        match self {
+            Self::Stamps(stamps) => (0..stamps.images.rows()).map(|row| (row, 1)).collect(),
+            Self::Sequences(sequences) => sequences.spans.clone(),
+        }
+    }
+
+    fn facts(&self) -> &StampsFacts {
+        match self {
+            Self::Stamps(stamps) => &stamps.facts,
+            Self::Sequences(sequences) => &sequences.facts().stamps,
+        }
+    }
+
+    /// Some rows as they are, with what their stamps are.
+    pub(super) fn shown<'a>(&'a self, classes: &'a [Option<usize>], rows: &'a [usize]) -> Shown<'a> {
+        Shown { rows: self.rows(classes, rows, View::ALL[0]), facts: self.facts() }
     }
 
     /// Who the rows are.

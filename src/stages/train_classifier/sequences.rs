@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use super::labels::Identity;
-use super::stamps::View;
 use crate::artifacts::sequences::{Sequences, SequencesFacts};
 use crate::nn::{Column, Rows};
 use crate::spec::keys::Keys;
 use crate::stage::{Job, StageError};
+use crate::stages::views::View;
 
 crate::keys! {
     /// Keys of every network that judges sequences.
@@ -22,7 +22,7 @@ crate::keys! {
 pub(super) struct Sequenced {
     sequences: Sequences,
     /// First detection and number of those judged, of each object.
-    spans: Vec<(usize, usize)>,
+    pub(super) spans: Vec<(usize, usize)>,
     /// Largest such number.
     pub(super) steps: usize,
     /// log10(1 + days since the object's first detection), of each detection.
@@ -126,16 +126,14 @@ impl Rows for SequenceRows<'_> {
         let (row, sequences) = (self.rows[row], &self.data.sequences);
         let (first, length) = self.data.spans[row];
         let length = length.min(self.most);
-        let detections = first..first + length;
         let mut fill = |values: &[f32], width: usize| {
             into[..length * width].copy_from_slice(&values[first * width..(first + length) * width]);
         };
         match column {
-            0 if self.view == View::ALL[0] => fill(sequences.images.values(), sequences.images.row_len()),
             0 => {
-                let side = sequences.facts.stamps.side;
-                let images = into.chunks_exact_mut(sequences.images.row_len());
-                detections.zip(images).for_each(|(at, into)| self.view.turn(sequences.images.row(at), side, into));
+                let (images, width) = (sequences.images.values(), sequences.images.row_len());
+                let images = &images[first * width..(first + length) * width];
+                self.view.copy(images, sequences.facts.stamps.side, &mut into[..length * width]);
             }
             1 => fill(sequences.dynamic.values(), sequences.dynamic.row_len()),
             2 => fill(&self.data.times, 1),

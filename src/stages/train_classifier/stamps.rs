@@ -2,40 +2,8 @@
 
 use super::labels::Identity;
 use crate::artifacts::stamps::Stamps;
-use crate::geometry::Geometry;
 use crate::nn::{Column, Rows};
-
-/// How a stamp is turned and mirrored: the symmetries of a square.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct View(Geometry);
-
-impl View {
-    /// All eight, the stamp as it is first.
-    pub(super) const ALL: [Self; 8] = {
-        const fn view(turns: u8, flip: bool) -> View {
-            View(Geometry { turns, flips: [false, flip], shift: [0.0; 2], degrees: 0.0 })
-        }
-        [
-            view(0, false),
-            view(1, false),
-            view(2, false),
-            view(3, false),
-            view(0, true),
-            view(1, true),
-            view(2, true),
-            view(3, true),
-        ]
-    };
-}
-
-impl View {
-    /// `image [channel, side, side]` seen so.
-    pub(super) fn turn(self, image: &[f32], side: usize, into: &mut [f32]) {
-        let mut seen = Vec::with_capacity(into.len());
-        image.chunks_exact(side * side).for_each(|plane| self.0.apply(plane, side, side, &mut seen));
-        into.copy_from_slice(&seen);
-    }
-}
+use crate::stages::views::View;
 
 /// Who the rows of `stamps` are.
 pub(super) fn identities(stamps: &Stamps) -> Vec<Identity> {
@@ -90,8 +58,7 @@ impl Rows for StampRows<'_> {
     fn copy_row(&self, row: usize, column: usize, into: &mut [f32]) {
         let row = self.rows[row];
         match column {
-            0 if self.view == View::ALL[0] => into.copy_from_slice(self.stamps.images.row(row)),
-            0 => self.view.turn(self.stamps.images.row(row), self.stamps.facts.side, into),
+            0 => self.view.copy(self.stamps.images.row(row), self.stamps.facts.side, into),
             1 => into.copy_from_slice(self.stamps.metadata.row(row)),
             _ => into.fill(self.classes[row].unwrap_or_default() as f32),
         }

@@ -9,6 +9,7 @@ use crate::artifacts::split::TRAIN;
 use crate::models;
 use crate::nn::{Column, Kernels, Rows};
 use crate::stage::StageError;
+use crate::stages::views::View;
 
 use super::INFERENCE_BATCH;
 
@@ -19,6 +20,27 @@ pub(super) struct Scale {
     deviation: Vec<f32>,
 }
 
+impl Scale {
+    /// `codes [detection, code]` less the mean, in units of the deviation.
+    pub(super) fn standardise(&self, codes: &mut [f32]) {
+        for row in codes.chunks_exact_mut(self.mean.len().max(1)) {
+            for ((value, mean), deviation) in row.iter_mut().zip(&self.mean).zip(&self.deviation) {
+                *value = (*value - mean) / deviation;
+            }
+        }
+    }
+
+    /// The rows of a weight `[code, input]` in units of the deviation.
+    pub(super) fn divide_rows(&self, weight: &mut [f32]) {
+        let inputs = weight.len() / self.deviation.len().max(1);
+        for (row, deviation) in weight.chunks_exact_mut(inputs.max(1)).zip(&self.deviation) {
+            for value in row {
+                *value /= deviation;
+            }
+        }
+    }
+}
+
 /// Standardised codes of every detection by a frozen autoencoder, `[detection, code]`. In memory: some tens of values for
 /// each stamp.
 pub(super) struct Codes {
@@ -27,17 +49,18 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Codes by the model in `folder`; the scale is measured on the training split unless given.
-    pub(super) fn new(folder: &Path, sequences: &Sequences, scale: Option<Scale>) -> Result<Self, StageError> {
+    /// Codes of the stamps, each seen so, by the model in `folder`; the scale is measured on the training split unless given.
+    pub(super) fn new(
+        folder: &Path,
+        sequences: &Sequences,
+        view: View,
+        scale: Option<Scale>,
+    ) -> Result<Self, StageError> {
         let model = models::load::<Kernels>(folder)?;
-        let mut values = model.encode(&Images(sequences), INFERENCE_BATCH)?;
+        let mut values = model.encode(&Images { sequences, view }, INFERENCE_BATCH)?;
         let width = values.len() / sequences.images.rows().max(1);
         let scale = scale.unwrap_or_else(|| measure(&values, width, sequences));
-        for row in values.chunks_exact_mut(width.max(1)) {
-            for ((value, mean), deviation) in row.iter_mut().zip(&scale.mean).zip(&scale.deviation) {
-                *value = (*value - mean) / deviation;
-            }
-        }
+        scale.standardise(&mut values);
         Ok(Self { values, scale })
     }
 
@@ -58,33 +81,58 @@ fn measure(values: &[f32], width: usize, sequences: &Sequences) -> Scale {
     Scale { mean: mean.iter().map(|mean| *mean as f32).collect(), deviation }
 }
 
-/// Every detection's stamp.
-struct Images<'a>(&'a Sequences);
+/// Every detection's stamp, seen so.
+struct Images<'a> {
+    sequences: &'a Sequences,
+    view: View,
+}
 
 impl Rows for Images<'_> {
     fn len(&self) -> usize {
-        self.0.images.rows()
+        self.sequences.images.rows()
     }
     fn columns(&self) -> Vec<Column> {
-        vec![Column { name: "stamps", width: self.0.images.row_len() }]
+        vec![Column { name: "stamps", width: self.sequences.images.row_len() }]
     }
     fn copy_row(&self, row: usize, _: usize, into: &mut [f32]) {
-        into.copy_from_slice(self.0.images.row(row));
+        self.view.copy(self.sequences.images.row(row), self.sequences.facts.stamps.side, into);
     }
 }
 
 /// Some objects with all their detections.
 pub(super) struct SequenceRows<'a> {
     sequences: &'a Sequences,
-    codes: Option<&'a Codes>,
+    /// What is shown of a detection.
+    parts: Vec<Part<'a>>,
     objects: Vec<usize>,
     spans: Vec<(usize, usize)>,
+    view: View,
+}
+
+/// One column.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Stamps,
+    Codes(&'a Codes),
+    Dynamic,
 }
 
 impl<'a> SequenceRows<'a> {
-    /// The objects at `objects`; with codes in place of stamps if there are any.
-    pub(super) fn new(sequences: &'a Sequences, codes: Option<&'a Codes>, objects: Vec<usize>) -> Self {
-        Self { sequences, codes, objects, spans: sequences.spans() }
+    /// The objects at `objects`, as a network sees them that `reads` such columns; with `codes` if there are any.
+    pub(super) fn new(
+        sequences: &'a Sequences,
+        codes: Option<&'a Codes>,
+        reads: &[Column],
+        objects: Vec<usize>,
+    ) -> Self {
+        let stamps = reads.iter().any(|column| column.name == "stamps").then_some(Part::Stamps);
+        let parts = [stamps, codes.map(Part::Codes), Some(Part::Dynamic)].into_iter().flatten().collect();
+        Self { sequences, parts, objects, spans: sequences.spans(), view: View::ALL[0] }
+    }
+
+    /// The same objects, each stamp seen so.
+    pub(super) fn seen(self, view: View) -> Self {
+        Self { view, ..self }
     }
 
     /// Detections of the longest sequence.
@@ -92,11 +140,13 @@ impl<'a> SequenceRows<'a> {
         self.sequences.facts.longest
     }
 
-    /// The first column: codes or stamps, and how many values of it a detection has.
-    fn picture(&self) -> (&'static str, &'a [f32], usize) {
-        match self.codes {
-            Some(codes) => ("codes", &codes.values, codes.width()),
-            None => ("stamps", self.sequences.images.values(), self.sequences.images.row_len()),
+    /// Name of a column, its values of all detections, and how many each has.
+    fn column(&self, part: Part<'a>) -> (&'static str, &'a [f32], usize) {
+        let Sequences { images, dynamic, .. } = self.sequences;
+        match part {
+            Part::Stamps => ("stamps", images.values(), images.row_len()),
+            Part::Codes(codes) => ("codes", &codes.values, codes.width()),
+            Part::Dynamic => ("dynamic", dynamic.values(), dynamic.row_len()),
         }
     }
 }
@@ -107,26 +157,21 @@ impl Rows for SequenceRows<'_> {
     }
 
     fn columns(&self) -> Vec<Column> {
-        let steps = self.steps();
-        let (name, _, width) = self.picture();
-        let dynamic = self.sequences.dynamic.row_len();
-        vec![
-            Column { name, width: steps * width },
-            Column { name: "dynamic", width: steps * dynamic },
-            Column { name: "length", width: 1 },
-        ]
+        let column = |part: &Part| {
+            let (name, _, width) = self.column(*part);
+            Column { name, width: self.steps() * width }
+        };
+        self.parts.iter().map(column).chain([Column { name: "length", width: 1 }]).collect()
     }
 
     fn copy_row(&self, row: usize, column: usize, into: &mut [f32]) {
         let (first, length) = self.spans[self.objects[row]];
-        let (values, width) = match column {
-            0 => (self.picture().1, self.picture().2),
-            1 => (self.sequences.dynamic.values(), self.sequences.dynamic.row_len()),
-            _ => {
-                into.fill(length as f32);
-                return;
-            }
-        };
-        into[..length * width].copy_from_slice(&values[first * width..(first + length) * width]);
+        let Some(part) = self.parts.get(column) else { return into.fill(length as f32) };
+        let (_, values, width) = self.column(*part);
+        let (values, into) = (&values[first * width..(first + length) * width], &mut into[..length * width]);
+        match part {
+            Part::Stamps => self.view.copy(values, self.sequences.facts.stamps.side, into),
+            _ => into.copy_from_slice(values), // codes are those of the view already
+        }
     }
 }
