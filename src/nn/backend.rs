@@ -37,6 +37,14 @@ pub trait Backend: 'static + Clone + Debug + Default {
         format!("dfdx {}", device.rsplit("::").next().unwrap_or(device))
     }
 
+    /// Told of each weight by name before an operation takes it, for who watches.
+    fn about_to_use(_weight: &str) {}
+
+    /// Does a part of a step that is no operation of the tape; by name, for who watches.
+    fn part<T>(_name: &str, act: impl FnOnce() -> T) -> T {
+        act()
+    }
+
     /// Convolution with what follows it, see [`conv2d`].
     fn conv2d(
         x: Image<Self>,
@@ -46,6 +54,18 @@ pub trait Backend: 'static + Clone + Debug + Default {
         activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
         conv2d::composed::<Self>(x, weight, bias, shape, activation)
+    }
+
+    /// Convolution (weight and bias), then batch normalisation (scale and shift) over its pixels.
+    fn conv2d_normed(
+        x: Image<Self>,
+        (weight, bias): (Vector<Self>, Vector<Self>),
+        shape: conv2d::Shape,
+        (scale, shift): (Vector<Self>, Vector<Self>),
+        mode: batch_norm::Mode,
+    ) -> Made<Image<Self>, Self> {
+        let Image { pixels, batch, side } = Self::conv2d(x, weight, bias, shape, conv2d::Activation::Linear)?;
+        Ok(Image { pixels: Self::batch_norm(pixels, scale, shift, mode)?.rows, batch, side })
     }
 
     /// Nearest-neighbour resize to `side x side`, see [`upsample`].
@@ -152,6 +172,15 @@ impl Backend for Kernels {
         activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
         conv2d::kernel(x, weight, bias, shape, activation)
+    }
+    fn conv2d_normed(
+        x: Image<Self>,
+        convolution: (Vector<Self>, Vector<Self>),
+        shape: conv2d::Shape,
+        norm: (Vector<Self>, Vector<Self>),
+        mode: batch_norm::Mode,
+    ) -> Made<Image<Self>, Self> {
+        conv2d::kernel_normed(x, convolution, shape, norm, mode)
     }
     fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
         upsample::kernel(x, side)

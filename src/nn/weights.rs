@@ -74,6 +74,11 @@ impl<B: Backend> Weights<B> {
         self.entries[slot.0].value.clone().put_tape(track)
     }
 
+    /// The name of what is in `slot`.
+    pub(crate) fn name(&self, slot: Slot) -> &str {
+        &self.entries[slot.0].name
+    }
+
     /// The values in `slot`.
     pub fn values(&self, slot: Slot) -> Vec<f32> {
         self.entries[slot.0].values()

@@ -1,8 +1,12 @@
 //! How a loop of our own reaches the memory of dfdx's tensors and gradients on the processor. Knows no operation.
 
 use dfdx::prelude::{Cpu, CpuError, Gradients, HasShape, PutTape, Shape, Tensor, TensorFromVec};
+use rayon::prelude::*;
 
 use crate::nn::track::Track;
+
+/// Values per task; no result depends on it, since every value is a sum of its own.
+const BLOCK: usize = 1 << 16;
 
 /// A tensor on the processor without its tape.
 pub(super) type Plain<S> = Tensor<S, f32, Cpu>;
@@ -56,7 +60,8 @@ pub(super) fn add_gradient<S: Shape>(
     of: &Plain<S>,
     more: &[f32],
 ) -> Result<(), CpuError> {
-    grads.get_or_alloc_mut(of)?.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    let blocks = grads.get_or_alloc_mut(of)?.par_chunks_mut(BLOCK).zip(more.par_chunks(BLOCK));
+    blocks.for_each(|(sums, more)| sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more));
     Ok(())
 }
 
