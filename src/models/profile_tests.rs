@@ -38,7 +38,7 @@ fn profiled(name: &str, rows: usize) -> (Profile, Vec<f64>) {
     };
     let mut model = built::<Watched<Kernels>>(name);
     let batch = (entry::<Kernels>(name).unwrap().example)(rows);
-    let profile = profile_by(clock, 10.0, &mut model, &batch, STEPS).unwrap();
+    let profile = profile_by(clock, || 10.0, &mut model, &batch, STEPS).unwrap();
     (profile, spans.take())
 }
 

@@ -55,13 +55,21 @@ impl Rotations {
         let batch = stamps.len() / (channels * area) * self.count;
         let turns: Vec<Geometry> = (0..batch).map(|view| self.turn(pass, view % self.count)).collect();
         let mut pixels = vec![0.0; batch * to * to * channels];
-        pixels.par_chunks_exact_mut(to * to * channels).zip(turns).enumerate().for_each(|(view, (pixels, turn))| {
-            let stamp = &stamps[view / self.count * channels * area..][..channels * area];
-            for (channel, plane) in stamp.chunks_exact(area).enumerate() {
-                let mut turned = Vec::with_capacity(to * to);
-                turn.apply(plane, side, to, &mut turned);
-                pixels[channel..].iter_mut().step_by(channels).zip(turned).for_each(|(pixel, value)| *pixel = value);
-            }
+        B::part("views of stamps", || {
+            pixels.par_chunks_exact_mut(to * to * channels).zip(turns).enumerate().for_each(
+                |(view, (pixels, turn))| {
+                    let stamp = &stamps[view / self.count * channels * area..][..channels * area];
+                    for (channel, plane) in stamp.chunks_exact(area).enumerate() {
+                        let mut turned = Vec::with_capacity(to * to);
+                        turn.apply(plane, side, to, &mut turned);
+                        pixels[channel..]
+                            .iter_mut()
+                            .step_by(channels)
+                            .zip(turned)
+                            .for_each(|(pixel, value)| *pixel = value);
+                    }
+                },
+            );
         });
         Ok(Image { pixels: matrix::<B>(pixels, batch * to * to, channels)?, batch, side: to })
     }

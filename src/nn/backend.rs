@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use dfdx::shapes::{Axis, HasShape};
-use dfdx::tensor::{Cpu, HasErr, Tensor, TensorFromVec};
+use dfdx::tensor::{Cpu, Gradients, HasErr, Tensor, TensorFromVec};
 use dfdx::tensor_ops::{GatherTo, TryConcatAlong};
 
 use super::image::Image;
 use super::ops::alive::Alive;
-use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, lstm, max_pool, relu, upsample};
+use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, lstm, max_pool, relu, storage, upsample};
 use super::track::{self, Track};
 
 /// Everything that dfdx can do on a device, for f32.
@@ -144,6 +144,15 @@ pub trait Backend: 'static + Clone + Debug + Default {
         x.as_vec()
     }
 
+    /// Takes the gradient of a weight, zeros if nothing was added to it.
+    fn take_gradient(
+        gradients: &mut Gradients<f32, Self::Device>,
+        x: &Tensor<(usize,), f32, Self::Device>,
+    ) -> Made<Vec<f32>, Self> {
+        gradients.get_or_alloc_mut(x)?;
+        Ok(Self::values(&gradients.get(x)))
+    }
+
     /// `Σ weight · (x − target)²`, see [`loss`].
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
         loss::composed::<Self>(x, target, weight)
@@ -224,6 +233,9 @@ impl Backend for Kernels {
         let mut values = vec![0.0; x.shape().0];
         x.copy_into(&mut values);
         values
+    }
+    fn take_gradient(gradients: &mut Gradients<f32, Cpu>, x: &Tensor<(usize,), f32, Cpu>) -> Made<Vec<f32>, Self> {
+        storage::take_gradient(gradients, x)
     }
 }
 

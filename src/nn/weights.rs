@@ -54,10 +54,9 @@ impl<B: Backend> Entry<B> {
             .any(|part| self.name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 
-    /// What a backward pass left for these values.
+    /// Takes what a backward pass left for these values.
     pub(crate) fn gradient(&self, gradients: &mut Gradients<f32, B::Device>) -> Made<Vec<f32>, B> {
-        gradients.get_or_alloc_mut(&self.value)?;
-        Ok(B::values(&gradients.get(&self.value)))
+        B::take_gradient(gradients, &self.value)
     }
 }
 

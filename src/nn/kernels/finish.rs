@@ -55,22 +55,32 @@ impl Finish<'_> {
     #[expect(unsafe_code, reason = "pointers to slices long enough; registers by the caller's contract")]
     #[inline(always)]
     pub(super) unsafe fn lanes<V: Lanes>(self, sums: V, channel: usize, target: &mut [f32]) {
-        let mut few = [0.0; PANEL];
-        let is_whole = target.len() == V::COUNT;
-        if !is_whole {
-            few[..target.len()].copy_from_slice(target);
+        if target.len() == V::COUNT {
+            // SAFETY: by contract; `COUNT` values lie there.
+            unsafe { self.at(sums, channel, target.as_mut_ptr()) };
+            return;
         }
-        let place = if is_whole { target.as_mut_ptr() } else { few.as_mut_ptr() };
-        // SAFETY: by contract; `COUNT` values, at most a panel, lie at `place`.
+        let mut few = [0.0; PANEL];
+        few[..target.len()].copy_from_slice(target);
+        // SAFETY: by contract; a panel lies there, at least `COUNT` values.
+        unsafe { self.at(sums, channel, few.as_mut_ptr()) };
+        target.copy_from_slice(&few[..target.len()]);
+    }
+
+    /// Of all `sums`, to `place`.
+    ///
+    /// # Safety
+    /// The processor has the registers of `V`, and `COUNT` values lie at `place`.
+    #[expect(unsafe_code, reason = "pointer and registers by the caller's contract")]
+    #[inline(always)]
+    unsafe fn at<V: Lanes>(self, sums: V, channel: usize, place: *mut f32) {
+        // SAFETY: by contract.
         unsafe {
             let value = match self {
                 Self::Write(after, activation) => activation.of(after.of(sums, channel)),
                 Self::Add => sums.plus(V::load(place)),
             };
             value.store(place);
-        }
-        if !is_whole {
-            target.copy_from_slice(&few[..target.len()]);
         }
     }
 

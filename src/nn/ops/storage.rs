@@ -9,7 +9,7 @@ use crate::nn::track::Track;
 const BLOCK: usize = 1 << 16;
 
 /// A tensor on the processor without its tape.
-pub(super) type Plain<S> = Tensor<S, f32, Cpu>;
+pub(crate) type Plain<S> = Tensor<S, f32, Cpu>;
 /// A matrix on the processor without its tape.
 pub(super) type PlainMatrix = Plain<(usize, usize)>;
 /// A matrix on the processor with its tape.
@@ -50,7 +50,7 @@ pub(super) fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Result<Pl
 }
 
 /// Takes the gradient of `of`; only the operation that made `of` may, as nothing adds to it any more.
-pub(super) fn take_gradient<S: Shape>(grads: &mut Gradients<f32, Cpu>, of: &Plain<S>) -> Result<Vec<f32>, CpuError> {
+pub(crate) fn take_gradient<S: Shape>(grads: &mut Gradients<f32, Cpu>, of: &Plain<S>) -> Result<Vec<f32>, CpuError> {
     Ok(std::mem::take(&mut **grads.get_or_alloc_mut(of)?))
 }
 

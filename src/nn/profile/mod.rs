@@ -73,13 +73,13 @@ pub struct Line {
 pub fn profile<B: Backend>(model: &mut Model<Watched<B>>, batch: &Batch, steps: usize) -> Result<Profile, NnError> {
     let start = Instant::now();
     let clock = move || -> Clock { Box::new(move || start.elapsed().as_secs_f64()) };
-    profile_by(clock, kernels::peak(), model, batch, steps)
+    profile_by(clock, kernels::peak, model, batch, steps)
 }
 
-/// The same by another clock, and for a known peak.
+/// The same by another clock and another peak; the larger of that before and that after counts, as others may slow it down.
 pub(crate) fn profile_by<B: Backend>(
     clock: impl Fn() -> Clock,
-    peak_gflops: f64,
+    peak: impl Fn() -> f64,
     model: &mut Model<Watched<B>>,
     batch: &Batch,
     steps: usize,
@@ -89,22 +89,25 @@ pub(crate) fn profile_by<B: Backend>(
         (0..WARM_UP).try_for_each(|_| step())?;
         timeline::open(clock());
         (0..steps.max(1)).try_for_each(|_| step())?;
-        Ok::<_, NnError>(
-            timeline::close().map_or_else(Spent::nothing, |all| Spent::of(&all, steps.max(1), peak_gflops)),
-        )
+        Ok::<_, NnError>(timeline::close())
     };
+    let before = peak();
     let training = spent(&mut || model.train_step(&mut adam, batch, ChaCha8Rng::seed_from_u64(0)).map(drop))?;
     let inference = spent(&mut || {
         let mut pass = Pass::inference(&model.weights);
         model.network.output(&mut pass, batch).map(drop).map_err(NnError::device)
     })?;
+    let peak_gflops = before.max(peak());
+    let mean = |timeline: Option<Timeline>| {
+        timeline.map_or_else(Spent::nothing, |timeline| Spent::of(&timeline, steps.max(1), peak_gflops))
+    };
     Ok(Profile {
         model: model.card.model.clone(),
         batch: batch.rows,
         threads: rayon::current_num_threads(),
         peak_gflops,
-        training,
-        inference,
+        training: mean(training),
+        inference: mean(inference),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use dfdx::shapes::{HasShape, Shape};
-use dfdx::tensor::{PutTape, SplitTape, Tape, Tensor};
+use dfdx::tensor::{Gradients, PutTape, SplitTape, Tape, Tensor};
 
 use super::timeline::{self, Direction};
 use crate::nn::backend::{Backend, Device, Made, Matrix, Scalar, Vector};
@@ -204,6 +204,13 @@ impl<B: Backend> Backend for Watched<B> {
 
     fn values(x: &Tensor<(usize,), f32, Self::Device>) -> Vec<f32> {
         B::values(x)
+    }
+
+    fn take_gradient(
+        gradients: &mut Gradients<f32, Self::Device>,
+        x: &Tensor<(usize,), f32, Self::Device>,
+    ) -> Made<Vec<f32>, Self> {
+        B::take_gradient(gradients, x)
     }
 
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
