@@ -99,10 +99,11 @@ fn watching_changes_no_bit() {
 }
 
 /// Outputs and weights after a step of training.
-fn trained<B: Backend>(name: &str) -> Vec<Vec<f32>> {
+fn trained<B: Backend>(name: &str) -> Vec<(String, Vec<f32>)> {
     let (mut model, batch) = (built::<B>(name), (entry::<B>(name).unwrap().example)(3));
     let mut adam = Optimiser::new(&Settings::new(Method::Adam, 1e-3), &model.weights).unwrap();
     model.train_step(&mut adam, &batch, ChaCha8Rng::seed_from_u64(2)).unwrap();
     let outputs = model.network.output(&mut Pass::inference(&model.weights), &batch).unwrap();
-    model.weights.entries.iter().map(|entry| entry.values()).chain([outputs]).collect()
+    let weights = model.weights.entries.iter().map(|entry| (entry.name.clone(), entry.values()));
+    weights.chain([("outputs".into(), outputs)]).collect()
 }
