@@ -47,7 +47,7 @@ impl Geometry {
 fn sample(image: &[f32], side: usize, y: f64, x: f64) -> f32 {
     let last = (side - 1) as f64;
     let (y, x) = (y.clamp(0.0, last), x.clamp(0.0, last));
-    let (top, left) = (y.floor() as usize, x.floor() as usize);
+    let (top, left) = (y as usize, x as usize);
     let (fy, fx) = ((y - top as f64) as f32, (x - left as f64) as f32);
     let (bottom, right) = ((top + 1).min(side - 1), (left + 1).min(side - 1));
     let at = |y: usize, x: usize| image[y * side + x];

@@ -19,6 +19,3 @@ pub mod stage;
 pub mod stages;
 pub mod store;
 pub mod ztf;
-
-#[global_allocator]
-static MEMORY: memory::Keeping = memory::Keeping;

@@ -1,9 +1,11 @@
-//! `estampa bench`: times a training step and an inference pass, with the keys of `bench_step.py`.
+//! `estampa bench`: times a training step and an inference pass, with the keys of `bench_step.py`; or says what their time
+//! goes into.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::models;
 use crate::nn::bench::bench;
+use crate::nn::profile::{Line, Profile, Spent, Watched, profile};
 use crate::nn::{Kernels, ModelCard};
 use crate::spec::faults::suggest;
 use crate::stage::Device;
@@ -29,6 +31,9 @@ struct Arguments {
     /// Threads [default: number of cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Show instead what each layer takes, and how close it comes to the processor's rate of products
+    #[arg(long)]
+    profile: bool,
     /// Where the network is: cpu or cuda:N
     #[arg(long, default_value = "cpu", value_parser = device)]
     device: Device,
@@ -50,9 +55,18 @@ fn run(matches: &ArgMatches) -> Outcome {
     start_threads(arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)));
     let entry = models::entry::<Kernels>(&arguments.model).map_err(Ending::input)?;
     let card = ModelCard { model: arguments.model.clone(), settings: (entry.defaults)() };
+    let batch = (entry.example)(arguments.batch.max(1));
+    if arguments.profile {
+        let mut model = models::build::<Watched<Kernels>>(card, 1).map_err(Ending::failed)?;
+        let profile = profile(&mut model, &batch, arguments.steps).map_err(Ending::failed)?;
+        match arguments.format {
+            Format::Json => say(serde_json::json!(profile)),
+            Format::Text => say(tables(&profile)),
+        }
+        return Ok(Exit::Done);
+    }
     let mut model = models::build::<Kernels>(card, 1).map_err(Ending::failed)?;
-    let timing =
-        bench(&mut model, &(entry.example)(arguments.batch.max(1)), arguments.steps).map_err(Ending::failed)?;
+    let timing = bench(&mut model, &batch, arguments.steps).map_err(Ending::failed)?;
     match arguments.format {
         Format::Json => say(serde_json::json!(timing)),
         Format::Text => say(format!(
@@ -69,4 +83,30 @@ fn run(matches: &ArgMatches) -> Outcome {
         )),
     }
     Ok(Exit::Done)
+}
+
+/// A profile for people.
+fn tables(profile: &Profile) -> String {
+    let Profile { model, batch, threads, peak_gflops, training, inference } = profile;
+    let head = format!(
+        "{model}: batch {batch}, {threads} threads; products at most at {peak_gflops:.0} GFLOP/s. GFLOP/s count the products of direct sums, \n\
+         so those of an algorithm that takes fewer can be above the peak"
+    );
+    let names = |line: &Line| format!("{}  {}", line.layer, line.operation).trim_start().to_owned();
+    let lines = training.lines.iter().chain(&inference.lines);
+    let width = lines.map(|line| names(line).chars().count()).max().unwrap_or(0);
+    let table = |title: &str, spent: &Spent| {
+        let mut text = format!("\n\n{title:<width$}  forward  backward   share  GFLOP/s  of peak");
+        for line in &spent.lines {
+            let rate = match (line.gflops, line.of_peak) {
+                (Some(gflops), Some(of_peak)) => format!("{gflops:9.1}{:8.0}%", of_peak * 100.0),
+                _ => String::new(),
+            };
+            let (name, Line { forward_ms, backward_ms, share, .. }) = (names(line), line);
+            let times = format!("{forward_ms:9.2}{backward_ms:10.2}{:7.1}%", share * 100.0);
+            text += &format!("\n{name:<width$}{times}{rate}");
+        }
+        text + &format!("\n{:<width$}{:9.2} ms", "all", spent.ms)
+    };
+    head + &table("training step, ms", training) + &table("inference, ms", inference)
 }

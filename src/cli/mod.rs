@@ -120,6 +120,7 @@ pub fn definition() -> Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    crate::memory::keep_large_blocks();
     let matches = definition().get_matches();
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(Exit::Input.code()) };
     let entry = COMMANDS.iter().find(|entry| (entry.define)().get_name() == name);

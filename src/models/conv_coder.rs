@@ -85,8 +85,7 @@ impl Block {
     }
 
     fn forward<B: Backend>(&self, pass: &mut Pass<B>, x: Image<B>) -> Made<Image<B>, B> {
-        let x = self.convolution.forward(pass, x)?;
-        self.norm.forward(pass, x)
+        self.convolution.forward_normed(pass, x, &self.norm)
     }
 }
 

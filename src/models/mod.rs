@@ -8,6 +8,8 @@ mod conv_coder;
 mod deep_hits;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod profile_tests;
 mod rcnn;
 mod rotations;
 mod sequence_autoencoder;

@@ -51,19 +51,34 @@ impl Rotations {
         channels: usize,
         side: usize,
     ) -> Made<Image<B>, B> {
-        let (area, to) = (side * side, self.side(side));
-        let batch = stamps.len() / (channels * area) * self.count;
+        let to = self.side(side);
+        let batch = stamps.len() / (channels * side * side) * self.count;
         let turns: Vec<Geometry> = (0..batch).map(|view| self.turn(pass, view % self.count)).collect();
-        let mut pixels = vec![0.0; batch * to * to * channels];
+        let pixels = B::part("views of stamps", || self.turned(stamps, &turns, channels, side));
+        Ok(Image { pixels: matrix::<B>(pixels, batch * to * to, channels)?, batch, side: to })
+    }
+
+    /// The pixels of stamps turned so.
+    fn turned(&self, stamps: &[f32], turns: &[Geometry], channels: usize, side: usize) -> Vec<f32> {
+        let (area, to) = (side * side, self.side(side));
+        // a turn by quarters moves whole pixels, those of every stamp alike: which pixel of the stamp each pixel of a view is
+        let numbers: Vec<f32> = (0..area).map(|pixel| pixel as f32).collect();
+        let is_exact = |turn: &Geometry| turn.degrees == 0.0 && area < 1 << f32::MANTISSA_DIGITS;
+        let places = |turn: &Geometry| is_exact(turn).then(|| moved(turn, &numbers, (side, to)));
+        let first: Vec<Option<Vec<f32>>> = turns.iter().take(self.count).map(places).collect();
+        let mut pixels = vec![0.0; turns.len() * to * to * channels];
         pixels.par_chunks_exact_mut(to * to * channels).zip(turns).enumerate().for_each(|(view, (pixels, turn))| {
             let stamp = &stamps[view / self.count * channels * area..][..channels * area];
+            let known = first[view % self.count].as_ref().filter(|_| *turn == turns[view % self.count]);
             for (channel, plane) in stamp.chunks_exact(area).enumerate() {
-                let mut turned = Vec::with_capacity(to * to);
-                turn.apply(plane, side, to, &mut turned);
-                pixels[channel..].iter_mut().step_by(channels).zip(turned).for_each(|(pixel, value)| *pixel = value);
+                let pixels = pixels[channel..].iter_mut().step_by(channels);
+                match known {
+                    Some(places) => pixels.zip(places).for_each(|(pixel, place)| *pixel = plane[*place as usize]),
+                    None => pixels.zip(moved(turn, plane, (side, to))).for_each(|(pixel, value)| *pixel = value),
+                }
             }
         });
-        Ok(Image { pixels: matrix::<B>(pixels, batch * to * to, channels)?, batch, side: to })
+        pixels
     }
 
     /// Exact turns where they are quarters, else a rotation with interpolation.
@@ -76,6 +91,13 @@ impl Rotations {
         let degrees = 360.0 * view as f64 / self.count as f64 - 90.0 * quarters as f64 + jitter;
         Geometry { turns: quarters as u8, degrees, ..Geometry::default() }
     }
+}
+
+/// The centre of an image, turned.
+fn moved(turn: &Geometry, image: &[f32], (from, to): (usize, usize)) -> Vec<f32> {
+    let mut moved = Vec::with_capacity(to * to);
+    turn.apply(image, from, to, &mut moved);
+    moved
 }
 
 #[cfg(test)]

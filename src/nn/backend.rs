@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use dfdx::shapes::{Axis, HasShape};
-use dfdx::tensor::{Cpu, HasErr, Tensor, TensorFromVec};
+use dfdx::tensor::{Cpu, Gradients, HasErr, Tensor, TensorFromVec};
 use dfdx::tensor_ops::{GatherTo, TryConcatAlong};
 
 use super::image::Image;
 use super::ops::alive::Alive;
-use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, lstm, max_pool, relu, upsample};
+use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, lstm, max_pool, relu, storage, upsample};
 use super::track::{self, Track};
 
 /// Everything that dfdx can do on a device, for f32.
@@ -37,6 +37,14 @@ pub trait Backend: 'static + Clone + Debug + Default {
         format!("dfdx {}", device.rsplit("::").next().unwrap_or(device))
     }
 
+    /// Told of each weight by name before an operation takes it, for who watches.
+    fn about_to_use(_weight: &str) {}
+
+    /// Does a part of a step that is no operation of the tape; by name, for who watches.
+    fn part<T>(_name: &str, act: impl FnOnce() -> T) -> T {
+        act()
+    }
+
     /// Convolution with what follows it, see [`conv2d`].
     fn conv2d(
         x: Image<Self>,
@@ -46,6 +54,18 @@ pub trait Backend: 'static + Clone + Debug + Default {
         activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
         conv2d::composed::<Self>(x, weight, bias, shape, activation)
+    }
+
+    /// Convolution (weight and bias), then batch normalisation (scale and shift) over its pixels.
+    fn conv2d_normed(
+        x: Image<Self>,
+        (weight, bias): (Vector<Self>, Vector<Self>),
+        shape: conv2d::Shape,
+        (scale, shift): (Vector<Self>, Vector<Self>),
+        mode: batch_norm::Mode,
+    ) -> Made<Image<Self>, Self> {
+        let Image { pixels, batch, side } = Self::conv2d(x, weight, bias, shape, conv2d::Activation::Linear)?;
+        Ok(Image { pixels: Self::batch_norm(pixels, scale, shift, mode)?.rows, batch, side })
     }
 
     /// Nearest-neighbour resize to `side x side`, see [`upsample`].
@@ -124,6 +144,15 @@ pub trait Backend: 'static + Clone + Debug + Default {
         x.as_vec()
     }
 
+    /// Takes the gradient of a weight, zeros if nothing was added to it.
+    fn take_gradient(
+        gradients: &mut Gradients<f32, Self::Device>,
+        x: &Tensor<(usize,), f32, Self::Device>,
+    ) -> Made<Vec<f32>, Self> {
+        gradients.get_or_alloc_mut(x)?;
+        Ok(Self::values(&gradients.get(x)))
+    }
+
     /// `Σ weight · (x − target)²`, see [`loss`].
     fn weighted_sse(x: Matrix<Self>, target: Matrix<Self>, weight: loss::RowWeights) -> Made<Scalar<Self>, Self> {
         loss::composed::<Self>(x, target, weight)
@@ -152,6 +181,15 @@ impl Backend for Kernels {
         activation: conv2d::Activation,
     ) -> Made<Image<Self>, Self> {
         conv2d::kernel(x, weight, bias, shape, activation)
+    }
+    fn conv2d_normed(
+        x: Image<Self>,
+        convolution: (Vector<Self>, Vector<Self>),
+        shape: conv2d::Shape,
+        norm: (Vector<Self>, Vector<Self>),
+        mode: batch_norm::Mode,
+    ) -> Made<Image<Self>, Self> {
+        conv2d::kernel_normed(x, convolution, shape, norm, mode)
     }
     fn upsample(x: Image<Self>, side: usize) -> Made<Image<Self>, Self> {
         upsample::kernel(x, side)
@@ -195,6 +233,9 @@ impl Backend for Kernels {
         let mut values = vec![0.0; x.shape().0];
         x.copy_into(&mut values);
         values
+    }
+    fn take_gradient(gradients: &mut Gradients<f32, Cpu>, x: &Tensor<(usize,), f32, Cpu>) -> Made<Vec<f32>, Self> {
+        storage::take_gradient(gradients, x)
     }
 }
 

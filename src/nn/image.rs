@@ -3,6 +3,7 @@
 use dfdx::tensor::{PutTape, Tensor, TensorFromVec};
 
 use super::backend::{Backend, Made, Matrix};
+use super::kernels::collect;
 use super::track::Track;
 
 /// Images `[batch, y, x, channel]`, kept as rows of pixels `[batch · y · x, channel]`: one operation on rows then serves
@@ -28,23 +29,25 @@ impl<B: Backend> Image<B> {
     pub fn from_channels_first(values: &[f32], channels: usize, side: usize) -> Made<Self, B> {
         let area = side * side;
         let batch = values.len() / (channels * area).max(1);
-        let mut pixels = Vec::with_capacity(values.len());
-        for image in values.chunks_exact(channels * area) {
-            pixels.extend((0..area).flat_map(|p| (0..channels).map(move |c| image[c * area + p])));
-        }
+        let pixels = B::part("stamps to pixels", || transpose(values, channels, area));
         Ok(Self { pixels: matrix::<B>(pixels, batch * area, channels)?, batch, side })
     }
 
     /// The values as `[batch, channel, y, x]`.
     pub fn to_channels_first(&self) -> Vec<f32> {
         let (channels, area) = (self.channels(), self.side * self.side);
-        let pixels = self.pixels.as_vec();
-        let mut values = Vec::with_capacity(pixels.len());
-        for image in pixels.chunks_exact(channels * area) {
-            values.extend((0..channels).flat_map(|c| (0..area).map(move |p| image[p * channels + c])));
-        }
-        values
+        B::part("pixels to stamps", || transpose(&self.pixels.as_vec(), area, channels))
     }
+}
+
+/// Each block `[rows, columns]` of `values` as `[columns, rows]`.
+pub(crate) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    collect(values.len(), rows * columns, |block, output| {
+        let block = &values[block * rows * columns..][..rows * columns];
+        for (column, line) in output.chunks_exact_mut(rows).enumerate() {
+            line.iter_mut().zip(block[column..].iter().step_by(columns)).for_each(|(to, from)| *to = *from);
+        }
+    })
 }
 
 /// A matrix `[rows, columns]` on the backend's device, not recorded.

@@ -43,6 +43,17 @@ impl Conv2d {
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: Image<B>) -> Made<Image<B>, B> {
         B::conv2d(x, pass.weight(self.weight), pass.weight(self.bias), self.shape, self.activation)
     }
+
+    /// The same with a batch norm in place of the activation; inference computes it in the same pass over memory.
+    pub fn forward_normed<B: Backend>(&self, pass: &mut Pass<B>, x: Image<B>, norm: &BatchNorm) -> Made<Image<B>, B> {
+        if pass.training.is_some() {
+            let x = self.forward(pass, x)?;
+            return norm.forward(pass, x);
+        }
+        let mode = Mode { running: pass.running(norm.mean, norm.variance), relu: norm.relu };
+        let of_norm = (pass.weight(norm.scale), pass.weight(norm.shift));
+        B::conv2d_normed(x, (pass.weight(self.weight), pass.weight(self.bias)), self.shape, of_norm, mode)
+    }
 }
 
 /// Batch normalisation, optionally with ReLU; scale 1, shift 0.

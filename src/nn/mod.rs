@@ -14,6 +14,7 @@ mod network;
 pub mod ops;
 pub mod optimisers;
 mod pass;
+pub mod profile;
 pub mod recurrent;
 mod track;
 pub mod train;

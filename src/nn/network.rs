@@ -250,7 +250,8 @@ impl<B: Backend> Model<B> {
         let value = f64::from(loss.as_vec()[0]);
         if value.is_finite() {
             let mut gradients = track::backward(loss).map_err(NnError::device)?;
-            optimiser.step(&mut self.weights, &mut gradients).map_err(NnError::device)?;
+            let weights = &mut self.weights;
+            B::part("optimiser", || optimiser.step(weights, &mut gradients)).map_err(NnError::device)?;
             statistics.store(&mut self.weights).map_err(NnError::device)?;
         }
         Ok(value)

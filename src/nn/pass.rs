@@ -30,6 +30,7 @@ impl<'w, B: Backend> Pass<'w, B> {
 
     /// A weight for an operation.
     pub(crate) fn weight(&self, slot: Slot) -> Vector<B> {
+        B::about_to_use(self.weights.name(slot));
         self.weights.tensor(slot, self.training.is_some())
     }
 

@@ -54,10 +54,9 @@ impl<B: Backend> Entry<B> {
             .any(|part| self.name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 
-    /// What a backward pass left for these values.
+    /// Takes what a backward pass left for these values.
     pub(crate) fn gradient(&self, gradients: &mut Gradients<f32, B::Device>) -> Made<Vec<f32>, B> {
-        gradients.get_or_alloc_mut(&self.value)?;
-        Ok(B::values(&gradients.get(&self.value)))
+        B::take_gradient(gradients, &self.value)
     }
 }
 
@@ -72,6 +71,11 @@ impl<B: Backend> Weights<B> {
     pub(crate) fn tensor(&self, slot: Slot, record: bool) -> Vector<B> {
         let track = if record && self.entries[slot.0].moves() { Track::on() } else { Track::default() };
         self.entries[slot.0].value.clone().put_tape(track)
+    }
+
+    /// The name of what is in `slot`.
+    pub(crate) fn name(&self, slot: Slot) -> &str {
+        &self.entries[slot.0].name
     }
 
     /// The values in `slot`.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::direct::Direct;
-use super::finish::Finish;
+use super::finish::{After, Finish};
 use super::lanes::PANEL;
 use super::plan::Geometry;
 use super::winograd::Winograd;
@@ -50,21 +50,26 @@ impl Convolution {
         [self.forward, self.input_gradient, self.weight_gradient].iter().all(Option::is_some)
     }
 
-    /// `[batch, y, x, output]` from `input [batch, y, x, input]`, `weight [output, input, ky, kx]`, `bias [output]`.
-    pub(crate) fn forward(&self, input: &[f32], weight: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
+    /// `[batch, y, x, output]` from `input [batch, y, x, input]`, `weight [output, input, ky, kx]`, `bias [output]`; `norm`: a
+    /// factor and then an offset for each output before the activation.
+    pub(crate) fn forward(
+        &self,
+        input: &[f32],
+        weight: &[f32],
+        (bias, norm): (&[f32], Option<[&[f32]; 2]>),
+        activation: Activation,
+    ) -> Vec<f32> {
         let Direct { geometry, inputs, outputs } = self.direct;
         let (taps, (rows, columns)) = (geometry.taps(), geometry.output());
         let batch = input.len() / (geometry.height * geometry.width * inputs);
-        let mut output = vec![0.0; batch * rows * columns * outputs];
         let value = |tap: usize, c: usize, o: usize| weight[(o * inputs + c) * taps + tap];
-        let mut panels = bias.to_vec();
-        panels.resize(outputs.next_multiple_of(PANEL), 0.0);
-        let finish = Finish::Write(&panels, activation);
-        match self.forward {
-            Some(winograd) => winograd.forward(input, value, finish, &mut output),
-            None => self.direct.forward(input, value, finish, &mut output),
-        }
-        output
+        let after = After::new(bias, norm);
+        let finish = Finish::Write(&after, activation);
+        let pieces = match self.forward {
+            Some(winograd) => winograd.forward(input, value, finish),
+            None => self.direct.forward(input, value, finish),
+        };
+        pieces.collect(batch * rows * columns * outputs)
     }
 
     /// Adds to `input_gradient [batch, y, x, input]` what `gradient [batch, y, x, output]` says of it.
@@ -75,7 +80,7 @@ impl Convolution {
         match self.input_gradient {
             Some(winograd) => {
                 let turned = |tap: usize, o: usize, c: usize| value(taps - 1 - tap, o, c);
-                winograd.forward(gradient, turned, Finish::Add, input_gradient);
+                winograd.forward(gradient, turned, Finish::Add).onto(input_gradient);
             }
             None => self.direct.add_input_gradient(gradient, value, input_gradient),
         }

@@ -1,4 +1,4 @@
-//! The direct algorithm: the micro-kernels read the image in place through the index plan, nothing is unfolded.
+//! The direct algorithm: forward by `rows`; for gradients the micro-kernels read the image in place through the index plan.
 //! Work is split by image, and weight gradients by a fixed number of chunks, so threads never change a bit of the result.
 
 use rayon::prelude::*;
@@ -6,7 +6,9 @@ use rayon::prelude::*;
 use super::finish::Finish;
 use super::lanes::{Lanes, PANEL, Task, perform};
 use super::microkernel::{ROWS, Sums, add_outer, add_products, load, store, with_rows, zeros};
+use super::pieces::Pieces;
 use super::plan::{Geometry, PADDING, Plan, Run, Step};
+use super::rows::PaddedImage;
 
 /// A convolution by this algorithm.
 #[derive(Debug, Clone, Copy)]
@@ -25,42 +27,50 @@ struct Weights {
 }
 
 impl Weights {
-    fn pack(taps: usize, depth: usize, channels: usize, value: impl Fn(usize, usize, usize) -> f32) -> Self {
+    fn pack(taps: usize, depth: usize, channels: usize, value: impl Fn(usize, usize, usize) -> f32 + Sync) -> Self {
         let mut panels = vec![0.0; channels.div_ceil(PANEL) * taps * depth * PANEL];
-        for (panel, block) in panels.chunks_exact_mut(taps * depth * PANEL).enumerate() {
-            for (row, lanes) in block.chunks_exact_mut(PANEL).enumerate() {
+        panels.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(block, lanes)| {
+            let (panel, tap) = (block / taps, block % taps);
+            for (row, lanes) in lanes.chunks_exact_mut(PANEL).enumerate() {
                 for (lane, slot) in lanes.iter_mut().enumerate().take(channels - panel * PANEL) {
-                    *slot = value(row / depth, row % depth, panel * PANEL + lane);
+                    *slot = value(tap, row, panel * PANEL + lane);
                 }
             }
-        }
+        });
         Self { panels, depth, channels, taps }
     }
 }
 
 impl Direct {
-    /// Writes `[batch, y, x, output]` of `input [batch, y, x, input]`, weights `value(tap, input, output)`.
-    pub(super) fn forward(
+    /// Finishes `[batch, y, x, output]` of `input [batch, y, x, input]`, weights `value(tap, input, output)`; a piece for each
+    /// image.
+    pub(super) fn forward<'a>(
         &self,
-        input: &[f32],
-        value: impl Fn(usize, usize, usize) -> f32,
-        finish: Finish,
-        output: &mut [f32],
-    ) {
-        let packed = Weights::pack(self.geometry.taps(), self.inputs, self.outputs, value);
-        apply(&self.geometry.forward(), &packed, input, finish, output);
+        input: &'a [f32],
+        value: impl Fn(usize, usize, usize) -> f32 + Sync,
+        finish: Finish<'a>,
+    ) -> Pieces<'a> {
+        let Self { geometry, inputs: depth, outputs: channels } = *self;
+        let (rows, columns) = geometry.output();
+        let size = geometry.height * geometry.width * depth;
+        let packed = Weights::pack(geometry.taps(), depth, channels, value);
+        let fill = move |number: usize, target: &mut [f32]| {
+            let (image, weights) = (&input[number * size..][..size], &packed.panels);
+            perform(PaddedImage { geometry, depth, image, weights, finish, target, channels });
+        };
+        Pieces { length: rows * columns * channels, fill: Box::new(fill) }
     }
 
     /// Adds `[batch, y, x, input]` of `gradient [batch, y, x, output]` and weights `value(tap, output, input)`.
     pub(super) fn add_input_gradient(
         &self,
         gradient: &[f32],
-        value: impl Fn(usize, usize, usize) -> f32,
+        value: impl Fn(usize, usize, usize) -> f32 + Sync,
         input_gradient: &mut [f32],
     ) {
         let packed = Weights::pack(self.geometry.taps(), self.outputs, self.inputs, value);
         let plan = self.geometry.input_gradient();
-        apply(&plan, &packed, gradient, Finish::Add, input_gradient);
+        add_images(&plan, &packed, gradient, input_gradient);
     }
 
     /// Gradient of the weight, `[output, input, ky, kx]`, summed in order over the chunks of `images_per_chunk`.
@@ -118,21 +128,20 @@ impl Direct {
 }
 
 /// One task per image.
-fn apply(plan: &Plan, weights: &Weights, source: &[f32], finish: Finish, target: &mut [f32]) {
+fn add_images(plan: &Plan, weights: &Weights, source: &[f32], target: &mut [f32]) {
     let zeros = vec![0.0; weights.depth];
     source
         .par_chunks_exact(plan.source_pixels * weights.depth)
         .zip(target.par_chunks_exact_mut(plan.target_pixels * weights.channels))
-        .for_each(|(image, target)| perform(Image { plan, weights, image, zeros: &zeros, finish, target }));
+        .for_each(|(image, target)| perform(Image { plan, weights, image, zeros: &zeros, target }));
 }
 
-/// One image on its way from source to target.
+/// One image whose sums are added to the target.
 struct Image<'a> {
     plan: &'a Plan,
     weights: &'a Weights,
     image: &'a [f32],
     zeros: &'a [f32],
-    finish: Finish<'a>,
     target: &'a mut [f32],
 }
 
@@ -140,7 +149,7 @@ impl Task for Image<'_> {
     #[expect(unsafe_code, reason = "registers by the caller's contract")]
     #[inline(always)]
     unsafe fn run<V: Lanes, const N: usize>(self) {
-        let Self { plan, weights, image, zeros, finish, target } = self;
+        let Self { plan, weights, image, zeros, target } = self;
         let panels = weights.panels.chunks_exact(weights.taps * weights.depth * PANEL);
         for (i, panel) in panels.enumerate() {
             for tile in &plan.tiles {
@@ -154,7 +163,7 @@ impl Task for Image<'_> {
                     let (first, last) = (i * PANEL, weights.channels.min((i + 1) * PANEL));
                     let target = &mut target[pixel as usize * weights.channels..];
                     // SAFETY: by contract.
-                    unsafe { finish.panel::<V>(sums, first, &mut target[first..last]) };
+                    unsafe { Finish::Add.panel::<V>(sums, first, &mut target[first..last]) };
                 }
             }
         }

@@ -17,8 +17,11 @@ mod finish;
 mod lanes;
 pub(crate) mod matmul;
 mod microkernel;
+mod peak;
+mod pieces;
 mod plan;
 mod portable;
+mod rows;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,8 @@ mod winograd;
 
 pub use activation::Activation;
 pub(crate) use convolution::Convolution;
+pub(crate) use peak::peak;
+pub(crate) use pieces::collect;
 pub(crate) use plan::Geometry;
 
 /// Whether the vector loops may run.

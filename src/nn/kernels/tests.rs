@@ -41,7 +41,8 @@ impl Case {
     fn by(&self, convolution: &Convolution) -> [Vec<f32>; 3] {
         let mut input_gradient = vec![0.0; self.input.len()];
         convolution.add_input_gradient(&self.gradient, &self.weight, &mut input_gradient);
-        let output = convolution.forward(&self.input, &self.weight, &vec![0.0; self.outputs], Activation::Linear);
+        let output =
+            convolution.forward(&self.input, &self.weight, (&vec![0.0; self.outputs], None), Activation::Linear);
         [output, input_gradient, convolution.weight_gradient(&self.input, &self.gradient)]
     }
 

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::storage::{PlainMatrix, add_gradient, matrix, take_gradient, tracked, values, vector};
 use crate::nn::backend::{Backend, Kernels, Made, Matrix, Vector};
+use crate::nn::kernels::collect;
 use crate::nn::track::{Track, fork};
 
 /// Added to the variance, PyTorch's default.
@@ -43,15 +44,15 @@ pub struct Output<B: Backend> {
 }
 
 /// `x` becomes `factor · x + offset`.
-struct Affine {
-    factor: Vec<f32>,
-    offset: Vec<f32>,
+pub(super) struct Affine {
+    pub(super) factor: Vec<f32>,
+    pub(super) offset: Vec<f32>,
     /// `1 / √(σ² + ε)`.
     inverse: Vec<f32>,
 }
 
 impl Affine {
-    fn new(moments: &Moments, scale: &[f32], shift: &[f32]) -> Self {
+    pub(super) fn new(moments: &Moments, scale: &[f32], shift: &[f32]) -> Self {
         let inverse: Vec<f32> = moments.variance.iter().map(|variance| 1.0 / (variance + EPSILON).sqrt()).collect();
         let factor: Vec<f32> = inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale).collect();
         let offset = shift.iter().zip(&moments.mean).zip(&factor).map(|((shift, mean), f)| shift - mean * f).collect();
@@ -135,8 +136,8 @@ fn in_order<'a>(partial: impl Iterator<Item = &'a Vec<f32>>, columns: usize) -> 
 fn normalise(x: &[f32], affine: &Affine, relu: bool) -> Vec<f32> {
     let columns = affine.factor.len();
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let mut output = vec![0.0; x.len()];
-    output.par_chunks_mut(ROWS * columns).zip(x.par_chunks(ROWS * columns)).for_each(|(output, x)| {
+    collect(x.len(), ROWS * columns, |block, output| {
+        let x = &x[block * ROWS * columns..][..output.len()];
         for (output, x) in output.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
             let constants = affine.factor.iter().zip(&affine.offset);
             for ((output, x), (factor, offset)) in output.iter_mut().zip(x).zip(constants) {
@@ -145,8 +146,7 @@ fn normalise(x: &[f32], affine: &Affine, relu: bool) -> Vec<f32> {
                 *output = if value < floor { floor } else { value };
             }
         }
-    });
-    output
+    })
 }
 
 /// Zeroes the gradient where the rectified output is zero.

@@ -2,15 +2,17 @@
 //! Weight `[output, input, ky, kx]`, kept as one row of values.
 
 use dfdx::prelude::{
-    Axes3, Axis, BroadcastTo, GatherTo, Merge, PermuteTo, ReshapeTo, SplitTape, Tape, TensorFromVec, TryAdd, TryMatMul,
-    TryMul,
+    Axes3, Axis, BroadcastTo, GatherTo, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, SplitTape, Tape, TensorFromVec,
+    TryAdd, TryMatMul, TryMul,
 };
 
+use super::batch_norm::{self, Affine, Mode};
 use super::relu;
 use super::storage::{add_gradient, matrix, take_gradient, tracked, values, vector};
 use crate::nn::backend::{Backend, Kernels, Made, Vector};
 use crate::nn::image::Image;
 use crate::nn::kernels::{Convolution, Geometry};
+use crate::nn::track::Track;
 
 pub use crate::nn::kernels::Activation;
 
@@ -53,7 +55,7 @@ pub(crate) fn kernel(
     let ((weight, weight_tape), (bias, bias_tape)) = (weight.split_tape(), bias.split_tape());
     let wants_input_gradient = x_tape.is_on();
     let mut tape = x_tape.merge(weight_tape).merge(bias_tape);
-    let output = convolution.forward(values(&x), vector(&weight), vector(&bias), activation);
+    let output = convolution.forward(values(&x), vector(&weight), (vector(&bias), None), activation);
     let output = matrix(output, batch * side * side, shape.outputs)?;
     let made = output.clone();
     tape.add_backward_op(move |grads| {
@@ -68,7 +70,36 @@ pub(crate) fn kernel(
     Ok(Image { pixels: tracked(output, tape), batch, side })
 }
 
-/// The same by dfdx's operations: every tap's pixels are gathered side by side, then one matrix product.
+/// The same with a batch norm after it: by running moments and without gradients, thus at inference, in one pass over memory
+/// and with the bits of two.
+pub(crate) fn kernel_normed(
+    x: Image<Kernels>,
+    (weight, bias): (Vector<Kernels>, Vector<Kernels>),
+    shape: Shape,
+    (scale, shift): (Vector<Kernels>, Vector<Kernels>),
+    mode: Mode,
+) -> Made<Image<Kernels>, Kernels> {
+    let ((pixels, x_tape), (weight, weight_tape), (scale, scale_tape)) =
+        (x.pixels.split_tape(), weight.split_tape(), scale.split_tape());
+    let is_recorded = x_tape.is_on() || weight_tape.is_on() || scale_tape.is_on();
+    let Some(moments) = mode.running.as_ref().filter(|_| !is_recorded) else {
+        let x = Image { pixels: tracked(pixels, x_tape), batch: x.batch, side: x.side };
+        let made = kernel(x, weight.put_tape(weight_tape), bias, shape, Activation::Linear)?;
+        let rows = batch_norm::kernel(made.pixels, scale.put_tape(scale_tape), shift, mode)?.rows;
+        return Ok(Image { pixels: rows, batch: made.batch, side: made.side });
+    };
+    let (geometry, (bias, _), (shift, _)) = (shape.geometry(x.side), bias.split_tape(), shift.split_tape());
+    let convolution = Convolution::new(geometry, pixels.shape().1, shape.outputs);
+    let affine = Affine::new(moments, vector(&scale), vector(&shift));
+    let after = (vector(&bias), Some([affine.factor.as_slice(), affine.offset.as_slice()]));
+    let activation = if mode.relu { Activation::Relu } else { Activation::Linear };
+    let output = convolution.forward(values(&pixels), vector(&weight), after, activation);
+    let (batch, side) = (x.batch, geometry.output().0);
+    let output = matrix(output, batch * side * side, shape.outputs)?;
+    Ok(Image { pixels: tracked(output, Track::default()), batch, side })
+}
+
+/// [`kernel`] by dfdx's operations: every tap's pixels are gathered side by side, then one matrix product.
 pub(crate) fn composed<B: Backend>(
     x: Image<B>,
     weight: Vector<B>,
@@ -109,8 +140,7 @@ fn unfolding(geometry: &Geometry, batch: usize) -> (Vec<usize>, Vec<f32>) {
 
 #[cfg(test)]
 mod tests {
-    use dfdx::prelude::HasShape;
-
+    use super::super::batch_norm::Moments;
     use super::super::check::{Case, check_both};
     use super::*;
     use crate::nn::backend::Matrix;
@@ -144,6 +174,35 @@ mod tests {
             let after = case
                 .results::<Kernels, 3>(|x| relu::kernel(convolve::<Kernels>(x, shape, Activation::Linear)).unwrap());
             assert_eq!(fused, after);
+        }
+    }
+
+    /// By both algorithms, and for channels that fill no register.
+    #[test]
+    fn a_norm_in_the_convolution_has_the_bits_of_one_after_it() {
+        for (inputs, outputs, stride, relu) in
+            [(3, 16, 1, true), (16, 32, 2, false), (16, 20, 1, true), (16, 3, 1, true)]
+        {
+            let shape = Shape { outputs, kernel: 3, stride, padding: 1 };
+            let values = |count: usize, step: f32| (0..count).map(|i| (i as f32 * step).sin()).collect::<Vec<_>>();
+            let vector = |values: Vec<f32>| {
+                let length = values.len();
+                crate::nn::matrix::<Kernels>(values, 1, length).unwrap().reshape_like(&(length,))
+            };
+            let image = || {
+                let pixels = crate::nn::matrix::<Kernels>(values(2 * 169 * inputs, 0.7), 2 * 169, inputs).unwrap();
+                Image { pixels, batch: 2, side: 13 }
+            };
+            let of_layer = || (vector(values(outputs * inputs * 9, 0.3)), vector(values(outputs, 0.9)));
+            let of_norm = || (vector(values(outputs, 1.1)), vector(values(outputs, 1.3)));
+            let moments = Moments { mean: values(outputs, 1.7), variance: vec![0.37; outputs] };
+            let mode = || Mode { running: Some(moments.clone()), relu };
+            let once = kernel_normed(image(), of_layer(), shape, of_norm(), mode()).unwrap().pixels;
+            let ((weight, bias), (scale, shift)) = (of_layer(), of_norm());
+            let made = kernel(image(), weight, bias, shape, Activation::Linear).unwrap().pixels;
+            let twice = batch_norm::kernel(made, scale, shift, mode()).unwrap().rows;
+            let bits = |x: Matrix<Kernels>| x.as_vec().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(once), bits(twice), "{inputs} to {outputs}");
         }
     }
 

@@ -1,23 +1,10 @@
 //! Images to rows and back. Rows are `[batch, channel · y · x]`, PyTorch's order, so that its linear weights fit.
 
 use dfdx::prelude::{Axes3, HasShape, PermuteTo, ReshapeTo, SplitTape, Tape};
-use rayon::prelude::*;
 
 use super::storage::{add_gradient, matrix, take_gradient, tracked, values};
 use crate::nn::backend::{Backend, Kernels, Made, Matrix};
-use crate::nn::image::Image;
-
-/// Each block `[rows, columns]` of `values` as `[columns, rows]`.
-fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut output = vec![0.0; values.len()];
-    let blocks = output.par_chunks_exact_mut(rows * columns).zip(values.par_chunks_exact(rows * columns));
-    blocks.for_each(|(output, block)| {
-        for (c, line) in output.chunks_exact_mut(rows).enumerate() {
-            line.iter_mut().zip(block.chunks_exact(columns)).for_each(|(value, row)| *value = row[c]);
-        }
-    });
-    output
-}
+use crate::nn::image::{Image, transpose};
 
 /// `[batch, y, x, channel]` to `[batch, channel · y · x]` by a loop of our own.
 pub(crate) fn kernel(x: Image<Kernels>) -> Made<Matrix<Kernels>, Kernels> {

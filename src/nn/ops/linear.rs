@@ -11,6 +11,8 @@ use crate::nn::kernels::matmul::{View, add_product};
 
 /// Rows per task: fixed, so that the work does not depend on the number of threads.
 const ROWS: usize = 64;
+/// Outputs per task of the weight gradient: fixed likewise.
+const OUTPUTS: usize = 32;
 
 /// `[row, input]` to `[row, outputs]` by `gemm`.
 pub(crate) fn kernel(
@@ -31,10 +33,7 @@ pub(crate) fn kernel(
     let made = output.clone();
     tape.add_backward_op(move |grads| {
         let gradient = take_gradient(grads, &made)?;
-        let mut weight_gradient = vec![0.0; outputs * inputs];
-        let by_output = View::new(&gradient, rows, outputs).transposed();
-        add_product(by_output, View::new(values(&x), rows, inputs), &mut weight_gradient);
-        add_gradient(grads, &weight, &weight_gradient)?;
+        add_gradient(grads, &weight, &weight_gradient(&gradient, outputs, values(&x), inputs))?;
         add_gradient(grads, &bias, &column_sums(&gradient, outputs))?;
         if wants_input_gradient {
             let weights = View::new(vector(&weight), outputs, inputs);
@@ -62,6 +61,17 @@ pub(super) fn multiply_rows(left: &[f32], depth: usize, right: View, sum: &mut [
     left.par_chunks(ROWS * depth).zip(sum.par_chunks_mut(ROWS * right.columns)).for_each(|(left, sum)| {
         add_product(View::new(left, left.len() / depth, depth), right, sum);
     });
+}
+
+/// `gradientᵀ · x` of `gradient [row, outputs]` and `x [row, inputs]`, in tasks of a fixed number of outputs.
+fn weight_gradient(gradient: &[f32], outputs: usize, x: &[f32], inputs: usize) -> Vec<f32> {
+    let rows = gradient.len() / outputs;
+    let by_output: Vec<f32> = (0..outputs).flat_map(|o| gradient[o..].iter().step_by(outputs).copied()).collect();
+    let mut sums = vec![0.0; outputs * inputs];
+    by_output.par_chunks(OUTPUTS * rows).zip(sums.par_chunks_mut(OUTPUTS * inputs)).for_each(|(gradient, sums)| {
+        add_product(View::new(gradient, gradient.len() / rows, rows), View::new(x, rows, inputs), sums);
+    });
+    sums
 }
 
 /// Sum over rows of `values [row, columns]`: in blocks of fixed length, then over the blocks in order.

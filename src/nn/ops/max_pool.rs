@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::storage::{matrix, take_gradient, tracked, values};
 use crate::nn::backend::{Backend, Kernels, Made};
 use crate::nn::image::Image;
+use crate::nn::kernels::collect;
 
 /// Input pixels of each window of one image, window after window.
 fn windows(side: usize, window: usize) -> Vec<usize> {
@@ -15,24 +16,20 @@ fn windows(side: usize, window: usize) -> Vec<usize> {
     (0..pooled * pooled).flat_map(inside).collect()
 }
 
-/// `[batch, y, x, channel]` to `[batch, y / window, x / window, channel]` by a loop of our own.
+/// `[batch, y, x, channel]` to `[batch, y / window, x / window, channel]` by a loop of our own. Of equal values the first of a
+/// window has the gradient.
 pub(crate) fn kernel(x: Image<Kernels>, window: usize) -> Made<Image<Kernels>, Kernels> {
     let (batch, channels, side) = (x.batch, x.channels(), x.side / window);
     let (source_size, target_size) = (x.side * x.side * channels, side * side * channels);
-    let pixels = windows(x.side, window);
+    let (pixels, area) = (windows(x.side, window), window * window);
     let (x, mut tape) = x.pixels.split_tape();
-    let mut output = vec![f32::NEG_INFINITY; batch * target_size];
-    let mut winners = vec![0_u32; batch * target_size];
-    let images = output.par_chunks_mut(target_size).zip(winners.par_chunks_mut(target_size));
-    images.zip(values(&x).par_chunks(source_size)).for_each(|((output, winners), x)| {
-        let targets = output.chunks_exact_mut(channels).zip(winners.chunks_exact_mut(channels));
-        for ((output, winners), window) in targets.zip(pixels.chunks_exact(window * window)) {
-            for &pixel in window {
-                for c in 0..channels {
-                    let value = x[pixel * channels + c];
-                    if value > output[c] || value.is_nan() {
-                        (output[c], winners[c]) = (value, (pixel * channels + c) as u32);
-                    }
+    let output = collect(batch * target_size, target_size, |image, output| {
+        let x = &values(&x)[image * source_size..][..source_size];
+        for (largest, window) in output.chunks_exact_mut(channels).zip(pixels.chunks_exact(area)) {
+            largest.fill(f32::NEG_INFINITY);
+            for pixel in window {
+                for (largest, &value) in largest.iter_mut().zip(&x[pixel * channels..][..channels]) {
+                    *largest = if value > *largest || value.is_nan() { value } else { *largest };
                 }
             }
         }
@@ -40,15 +37,30 @@ pub(crate) fn kernel(x: Image<Kernels>, window: usize) -> Made<Image<Kernels>, K
     let output = matrix(output, batch * side * side, channels)?;
     let made = output.clone();
     tape.add_backward_op(move |grads| {
-        let gradient = take_gradient(grads, &made)?;
-        let sums = grads.get_or_alloc_mut(&x)?;
-        let images = gradient.par_chunks(target_size).zip(winners.par_chunks(target_size));
-        sums.par_chunks_mut(source_size).zip(images).for_each(|(sums, (gradient, winners))| {
-            gradient.iter().zip(winners).for_each(|(more, &winner)| sums[winner as usize] += more);
+        let mut gradient = take_gradient(grads, &made)?;
+        let sums = grads.get_or_alloc_mut(&x)?.par_chunks_mut(source_size).zip(values(&x).par_chunks(source_size));
+        let images = gradient.par_chunks_mut(target_size).zip(values(&made).par_chunks(target_size));
+        sums.zip(images).for_each(|((sums, x), (gradient, made))| {
+            let targets = gradient.chunks_exact_mut(channels).zip(made.chunks_exact(channels));
+            for ((gradient, largest), window) in targets.zip(pixels.chunks_exact(area)) {
+                for pixel in window {
+                    let place = pixel * channels..(pixel + 1) * channels;
+                    give(gradient, largest, &x[place.clone()], &mut sums[place]);
+                }
+            }
         });
         Ok(())
     });
     Ok(Image { pixels: tracked(output, tape), batch, side })
+}
+
+/// Moves the gradient of what is largest to the sums of the pixel that has it.
+fn give(gradient: &mut [f32], largest: &[f32], x: &[f32], sums: &mut [f32]) {
+    for ((gradient, largest), (x, sum)) in gradient.iter_mut().zip(largest).zip(x.iter().zip(sums)) {
+        let has = x == largest;
+        *sum += if has { *gradient } else { 0.0 };
+        *gradient = if has { 0.0 } else { *gradient };
+    }
 }
 
 /// The same by dfdx: the values that win are gathered. Its own maximum would pass the gradient to each of several equal

@@ -19,7 +19,7 @@ pub mod max_pool;
 pub mod mixture;
 pub mod relu;
 pub mod rnn;
-mod storage;
+pub(super) mod storage;
 mod unroll;
 pub mod upsample;
 

@@ -1,11 +1,15 @@
 //! How a loop of our own reaches the memory of dfdx's tensors and gradients on the processor. Knows no operation.
 
 use dfdx::prelude::{Cpu, CpuError, Gradients, HasShape, PutTape, Shape, Tensor, TensorFromVec};
+use rayon::prelude::*;
 
 use crate::nn::track::Track;
 
+/// Values per task; no result depends on it, since every value is a sum of its own.
+const BLOCK: usize = 1 << 16;
+
 /// A tensor on the processor without its tape.
-pub(super) type Plain<S> = Tensor<S, f32, Cpu>;
+pub(crate) type Plain<S> = Tensor<S, f32, Cpu>;
 /// A matrix on the processor without its tape.
 pub(super) type PlainMatrix = Plain<(usize, usize)>;
 /// A matrix on the processor with its tape.
@@ -46,7 +50,7 @@ pub(super) fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Result<Pl
 }
 
 /// Takes the gradient of `of`; only the operation that made `of` may, as nothing adds to it any more.
-pub(super) fn take_gradient<S: Shape>(grads: &mut Gradients<f32, Cpu>, of: &Plain<S>) -> Result<Vec<f32>, CpuError> {
+pub(crate) fn take_gradient<S: Shape>(grads: &mut Gradients<f32, Cpu>, of: &Plain<S>) -> Result<Vec<f32>, CpuError> {
     Ok(std::mem::take(&mut **grads.get_or_alloc_mut(of)?))
 }
 
@@ -56,7 +60,8 @@ pub(super) fn add_gradient<S: Shape>(
     of: &Plain<S>,
     more: &[f32],
 ) -> Result<(), CpuError> {
-    grads.get_or_alloc_mut(of)?.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    let blocks = grads.get_or_alloc_mut(of)?.par_chunks_mut(BLOCK).zip(more.par_chunks(BLOCK));
+    blocks.for_each(|(sums, more)| sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::storage::{matrix, take_gradient, tracked, values};
 use crate::nn::backend::{Backend, Kernels, Made};
 use crate::nn::image::Image;
+use crate::nn::kernels::collect;
 
 /// Input pixel of each output pixel of one image.
 fn sources(from: usize, to: usize) -> Vec<usize> {
@@ -19,9 +20,9 @@ pub(crate) fn kernel(x: Image<Kernels>, side: usize) -> Made<Image<Kernels>, Ker
     let (batch, channels, from) = (x.batch, x.channels(), sources(x.side, side));
     let source_size = x.side * x.side * channels;
     let (x, mut tape) = x.pixels.split_tape();
-    let mut output = vec![0.0; batch * from.len() * channels];
-    let images = output.par_chunks_mut(from.len() * channels).zip(values(&x).par_chunks(source_size));
-    images.for_each(|(output, x)| {
+    let target_size = from.len() * channels;
+    let output = collect(batch * target_size, target_size, |image, output| {
+        let x = &values(&x)[image * source_size..][..source_size];
         for (pixel, &source) in output.chunks_exact_mut(channels).zip(&from) {
             pixel.copy_from_slice(&x[source * channels..][..channels]);
         }

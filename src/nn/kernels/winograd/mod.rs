@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use super::finish::Finish;
 use super::lanes::{Lanes, PANEL, Task, perform};
 use super::microkernel::{ROWS, Sums, add_outer, add_products, load, store, with_rows, zeros};
+use super::pieces::Pieces;
 use super::plan::Geometry;
 use super::scratch::Scratch;
 use filter::Filter;
@@ -57,45 +58,46 @@ impl Winograd {
         (0..images).flat_map(corners).collect()
     }
 
-    /// Finishes `[batch, y, x, output]` of `input [batch, y, x, input]`, weights `value(tap, input, output)`.
-    pub(super) fn forward(
+    /// Finishes `[batch, y, x, output]` of `input [batch, y, x, input]`, weights `value(tap, input, output)`; a piece for some
+    /// images.
+    pub(super) fn forward<'a>(
         &self,
-        input: &[f32],
+        input: &'a [f32],
         value: impl Fn(usize, usize, usize) -> f32 + Sync,
-        finish: Finish,
-        output: &mut [f32],
-    ) {
+        finish: Finish<'a>,
+    ) -> Pieces<'a> {
         match (self.points, self.geometry.kernel) {
-            (6, 3) => self.forward_at::<6, 4>(input, value, finish, output),
-            (6, 4) => self.forward_at::<6, 3>(input, value, finish, output),
-            (6, _) => self.forward_at::<6, 2>(input, value, finish, output),
-            _ => self.forward_at::<8, 4>(input, value, finish, output),
+            (6, 3) => self.forward_at::<6, 4>(input, value, finish),
+            (6, 4) => self.forward_at::<6, 3>(input, value, finish),
+            (6, _) => self.forward_at::<6, 2>(input, value, finish),
+            _ => self.forward_at::<8, 4>(input, value, finish),
         }
     }
 
-    fn forward_at<const P: usize, const K: usize>(
+    fn forward_at<'a, const P: usize, const K: usize>(
         &self,
-        input: &[f32],
+        input: &'a [f32],
         value: impl Fn(usize, usize, usize) -> f32 + Sync,
-        finish: Finish,
-        output: &mut [f32],
-    ) {
-        let Geometry { height, width, kernel, padding, .. } = self.geometry;
+        finish: Finish<'a>,
+    ) -> Pieces<'a> {
+        let Self { geometry: Geometry { height, width, kernel, padding, .. }, inputs, outputs, .. } = *self;
         let (rows, columns) = self.geometry.output();
-        let filter = Filter::new::<P>(kernel, self.inputs, self.outputs, value);
+        let filter = Filter::new::<P>(kernel, inputs, outputs, value);
         let per_image = self.corners(1).len();
         let images = TASK.div_ceil(per_image);
         let corners = self.corners(images);
-        let parts = output.par_chunks_mut(images * rows * columns * self.outputs);
-        parts.zip(input.par_chunks(images * height * width * self.inputs)).for_each(|(target, values)| {
-            let count = values.len() / (height * width * self.inputs);
+        let size = images * height * width * inputs;
+        let fill = move |number: usize, target: &mut [f32]| {
+            let values = &input[number * size..input.len().min((number + 1) * size)];
+            let count = values.len() / (height * width * inputs);
             for corners in corners[..count * per_image].chunks(BLOCK) {
-                let images = Images { values, height, width, channels: self.inputs };
-                let target = Target { values: target, height: rows, width: columns, channels: self.outputs };
+                let images = Images { values, height, width, channels: inputs };
+                let target = Target { values: target, height: rows, width: columns, channels: outputs };
                 let block = Products { images, corners, padding, filter: &filter, finish, target };
                 perform(Forward::<P, K>(block));
             }
-        });
+        };
+        Pieces { length: images * rows * columns * outputs, fill: Box::new(fill) }
     }
 
     /// Gradient of the weights, `[input, tap, output]`; the outputs must be whole panels. Summed in order over chunks of
