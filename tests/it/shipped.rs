@@ -61,7 +61,18 @@ fn every_shipped_file_is_free_of_faults() {
 fn small(target: &Path) -> Vec<String> {
     let name = target.to_string_lossy();
     let mut set = vec!["autoencoder.epochs=1", "autoencoder.maps=4"];
-    if name.contains("supervised") {
+    if name.contains("fine_tuning") {
+        set = vec!["simulated.objects=60", "on_simulated.epochs=1"];
+        set.extend(["from_scratch.epochs=1", "fine_tuned.epochs=1", "dense_layers_tuned.epochs=1"]);
+    } else if name.contains("networks") {
+        set.extend(["alerts.objects=100", "vae.epochs=1", "vae.maps=4", "vade.pretrain=1", "vade.epochs=1", "vade.maps=4"]);
+        set.extend(["sequence_autoencoder.epochs=1", "stamp_classifier.epochs=1", "stamp_classifier_images.epochs=1"]);
+        set.extend(["deep_hits.epochs=1", "temporal.epochs=1", "rcnn.epochs=1", "rcnn.maps=4", "rcnn.dense=16"]);
+    } else if name.contains("rotations") {
+        set = vec!["alerts.objects=60", "images.epochs=1", "forest.trees=20"];
+    } else if name.contains("detections") {
+        set = vec!["alerts.objects=40", "temporal.epochs=1", "forest.trees=20"];
+    } else if name.contains("supervised") {
         set = vec!["both.epochs=1", "images.epochs=1", "deep_hits.epochs=1", "forest.trees=20"];
         if !name.contains("real_alerts") {
             set.push("alerts.objects=60");
