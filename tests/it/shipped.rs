@@ -81,8 +81,8 @@ fn small(target: &Path) -> Vec<String> {
         set = vec!["alerts.objects=120", "vade.pretrain=1", "vade.epochs=1", "vade.maps=4", "vade.restarts=1"];
     } else if name.contains("real_bogus") {
         set = vec!["alerts.objects=120", "deep_hits.epochs=1", "forest.trees=20", "forest_on_pixels.trees=20"];
-    } else if name.contains("temporal") {
-        set.extend(["alerts.objects=60", "sequence_autoencoder.epochs=2"]);
+    } else if name.contains("temporal") || name.contains("schemes") {
+        set.extend(["alerts.objects=60", "sequence_autoencoder.epochs=2", "sequence_autoencoder.frozen_epochs=1"]);
     } else if name.contains("realism") {
         set = vec!["simulated.objects=200", "pixels.components=8", "by_metadata.trees=20", "by_pixels_forest.trees=20"];
     } else if name.contains("real_alerts") {

@@ -29,7 +29,7 @@ crate::choice! {
 crate::keys! {
     /// Keys of how the stamp autoencoder takes part.
     pub(super) struct SchemeKeys {
-        /// What becomes of the encoder of `autoencoder`: "frozen", it stays as it is; "joint", it trains with the rest from the start; "staged", it stays as it is for `frozen_epochs` and then trains with the rest. The target is the same in all three, its codes as they came, so that errors compare and none can shrink to nothing. A rate of its own: `group = ["autoencoder"]`.
+        /// What becomes of the encoder of `autoencoder`: "frozen", it stays as it is; "joint", it trains with the rest from the start; "staged", it stays as it is for `frozen_epochs` and then trains with the rest. The target is the same in all three, its codes as they came, so that errors compare and none can shrink to nothing. A rate of its own: `group = ["autoencoder"]`. Its batch norms take the moments of each batch once they train, so that its codes are others and noisy ones from the first step on, unless `frozen` names them (see experiments/schemes).
         scheme: SchemeWord = SchemeWord::Frozen, added_later();
         /// Of all `epochs`, those of the first stage of `scheme = "staged"` (with `steps` they come before these). The weights of the best validation of both stages are kept.
         frozen_epochs: usize = 20, range(1, 100_000), added_later();
