@@ -79,12 +79,12 @@ fn filled<B: Backend>(model: &str, settings: &Value) -> Model<B> {
     model
 }
 
-/// Norm to `1e-4`; sum to `1e-4` of the larger of itself and the norm, since values may cancel.
-fn assert_agrees(what: &str, values: &[f32], (sum, norm): (f64, f64)) {
+/// Norm to `1e-4`; sum to `1e-4` of the larger of itself and the norm, since values may cancel, or to `slack`.
+fn assert_agrees(what: &str, values: &[f32], (sum, norm): (f64, f64), slack: f64) {
     let total = |of: fn(f64) -> f64| values.iter().map(|value| of(f64::from(*value))).sum::<f64>();
     let (own_sum, squares) = (total(|v| v), total(|v| v * v));
     assert!((squares.sqrt() - norm).abs() < 1e-4 * norm, "{what}: norm {} against {norm}", squares.sqrt());
-    assert!((own_sum - sum).abs() < 1e-4 * sum.abs().max(norm), "{what}: sum {own_sum} against {sum}");
+    assert!((own_sum - sum).abs() < slack.max(1e-4 * sum.abs().max(norm)), "{what}: sum {own_sum} against {sum}");
 }
 
 /// Output, and gradients of every trained array by name.
@@ -106,11 +106,11 @@ fn check(expected: &Expected, settings: &Value, batch: &Batch) {
 fn check_numbers(expected: &Expected, settings: &Value, batch: &Batch) {
     let mut model = filled::<Kernels>(expected.model, settings);
     let mut pass = Pass::training(&model.weights, ChaCha8Rng::seed_from_u64(0));
-    assert_agrees("output", &model.network.output(&mut pass, batch).unwrap(), expected.output);
+    assert_agrees("output", &model.network.output(&mut pass, batch).unwrap(), expected.output, 0.0);
     let (_, gradients) = first_pass(&model, batch);
     for (name, sum, norm) in expected.gradients {
         let gradient = &gradients.iter().find(|(own, _)| own == name).unwrap().1;
-        assert_agrees(name, gradient, (*sum, *norm));
+        assert_agrees(name, gradient, (*sum, *norm), 0.0);
     }
     let mut adam = Optimiser::new(&Settings::new(Method::Adam, expected.rate), &model.weights).unwrap();
     for (step, loss) in expected.losses.into_iter().enumerate() {
@@ -142,9 +142,13 @@ fn check_paths(expected: &Expected, settings: &Value, batch: &Batch) {
     assert!(faults.is_empty(), "{faults:#?}, rounding {rounding}");
 }
 
+/// Adam moves each of many weights by its rate, and where a gradient is all rounding, either way: sums of weights may differ
+/// by `2e-5` of the sum of their absolute values.
 fn assert_arrays(model: &Model<Kernels>, expected: &[Printed]) {
     for (name, sum, norm) in expected {
         let entry = model.weights.entries.iter().find(|entry| entry.name == *name).unwrap();
-        assert_agrees(name, &entry.values(), (*sum, *norm));
+        let values = entry.values();
+        let slack = 2e-5 * values.iter().map(|value| f64::from(value.abs())).sum::<f64>();
+        assert_agrees(name, &values, (*sum, *norm), slack);
     }
 }

@@ -37,6 +37,26 @@ impl Part {
     }
 }
 
+choice! {
+    /// What a row is.
+    pub enum RowWord {
+        /// An alert, by its candid.
+        Alert = "alert",
+        /// An object, of which each input has one row.
+        Object = "object",
+    }
+}
+
+impl RowWord {
+    /// What it is found by.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Alert => "candid",
+            Self::Object => "object",
+        }
+    }
+}
+
 keys! {
     /// Keys of [`Compare`].
     pub struct CompareKeys {
@@ -48,6 +68,8 @@ keys! {
         draws: usize = 1000, range(100, 100_000);
         /// Compare on the rows that all inputs have; otherwise inputs with unequal rows are an error.
         common: bool = false;
+        /// What a row is: an alert, or an object, of which each input must have one row. With "object" networks that see a single alert of an object stand beside those that see several.
+        rows: RowWord = RowWord::Alert, added_later();
     }
 }
 
@@ -98,7 +120,7 @@ impl StageKind for Compare {
         let (mut metrics, mut confusion, mut differences) = (Vec::new(), Vec::new(), Vec::new());
         for (done, part) in keys.splits.iter().enumerate() {
             job.progress(done as u64, keys.splits.len() as u64, part.word())?;
-            let series = Series::all(&align(&inputs, part.split(), keys.common)?, &inputs);
+            let series = Series::all(&align(&inputs, part.split(), &keys)?, &inputs);
             let draws = tables::draw(&series, keys.draws, job.seed);
             metrics.extend(tables::metrics(&series, &draws));
             confusion.extend(tables::confusion(&series));

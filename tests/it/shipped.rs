@@ -65,7 +65,14 @@ fn small(target: &Path) -> Vec<String> {
         set = vec!["simulated.objects=60", "on_simulated.epochs=1"];
         set.extend(["from_scratch.epochs=1", "fine_tuned.epochs=1", "dense_layers_tuned.epochs=1"]);
     } else if name.contains("networks") {
-        set.extend(["alerts.objects=100", "vae.epochs=1", "vae.maps=4", "vade.pretrain=1", "vade.epochs=1", "vade.maps=4"]);
+        set.extend([
+            "alerts.objects=100",
+            "vae.epochs=1",
+            "vae.maps=4",
+            "vade.pretrain=1",
+            "vade.epochs=1",
+            "vade.maps=4",
+        ]);
         set.extend(["sequence_autoencoder.epochs=1", "stamp_classifier.epochs=1", "stamp_classifier_images.epochs=1"]);
         set.extend(["deep_hits.epochs=1", "temporal.epochs=1", "rcnn.epochs=1", "rcnn.maps=4", "rcnn.dense=16"]);
     } else if name.contains("rotations") {

@@ -2,38 +2,71 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::MAJORITY;
+use super::{CompareKeys, MAJORITY, RowWord};
 use crate::artifacts::predictions::{Prediction, Predictions};
 use crate::classifiers::majority::frequencies;
 use crate::metrics::Judged;
 use crate::stage::StageError;
 
-/// Predictions of one split by input, each `[row]` in order of candid, the same rows in all.
+/// Predictions of one split by input, each `[row]` in order of [`Id`], the same rows in all.
 pub(super) type Aligned<'a> = BTreeMap<&'a str, Vec<&'a Prediction>>;
+
+/// By what a row is found in other inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Id<'a> {
+    Candid(i64),
+    Object(&'a str),
+}
+
+impl<'a> Id<'a> {
+    fn of(row: &'a Prediction, word: RowWord) -> Self {
+        match word {
+            RowWord::Alert => Self::Candid(row.candid),
+            RowWord::Object => Self::Object(&row.object_id),
+        }
+    }
+}
+
+impl std::fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Candid(candid) => write!(f, "candid {candid}"),
+            Self::Object(object) => write!(f, "object {object}"),
+        }
+    }
+}
+
+/// Rows of one input by what they are found by.
+type Rows<'a> = BTreeMap<Id<'a>, &'a Prediction>;
 
 /// Rows of the split that all inputs have. Unless `common`, an input that lacks or adds rows is an error.
 pub(super) fn align<'a>(
     inputs: &'a BTreeMap<String, Predictions>,
     part: &str,
-    common: bool,
+    keys: &CompareKeys,
 ) -> Result<Aligned<'a>, StageError> {
-    let mut found: BTreeMap<&str, BTreeMap<i64, &Prediction>> = BTreeMap::new();
+    let mut found: BTreeMap<&str, Rows> = BTreeMap::new();
     for (name, predictions) in inputs {
-        let rows = predictions.rows.iter().filter(|row| row.split == part);
-        let (count, by_candid) = (rows.clone().count(), rows.map(|row| (row.candid, row)).collect::<BTreeMap<_, _>>());
-        if by_candid.len() < count {
-            return Err(StageError::failed(format!("`{name}` has several {part} rows of one candid")));
+        let mut rows = Rows::new();
+        for row in predictions.rows.iter().filter(|row| row.split == part) {
+            let id = Id::of(row, keys.rows);
+            if rows.insert(id, row).is_some() {
+                return Err(StageError::failed(format!(
+                    "`{name}` has several {part} rows of one {}",
+                    keys.rows.noun()
+                )));
+            }
         }
-        found.insert(name, by_candid);
+        found.insert(name, rows);
     }
     let Some((first, rows)) = found.first_key_value().map(|(name, rows)| (*name, rows.clone())) else {
         return Err(StageError::failed("there are no predictions to compare"));
     };
-    let shared: BTreeSet<i64> =
-        rows.keys().copied().filter(|c| found.values().all(|rows| rows.contains_key(c))).collect();
+    let shared: BTreeSet<Id> =
+        rows.keys().copied().filter(|id| found.values().all(|rows| rows.contains_key(id))).collect();
     for (name, other) in &found {
         check_classes((first, &inputs[first]), (name, &inputs[*name]))?;
-        check_rows(part, (first, &rows), (name, other), common)?;
+        check_rows(part, (first, &rows), (name, other), keys.common)?;
     }
     if shared.is_empty() && !rows.is_empty() {
         return Err(StageError::failed(format!("the inputs have no {part} row in common")));
@@ -50,30 +83,27 @@ fn check_classes(a: (&str, &Predictions), b: (&str, &Predictions)) -> Result<(),
     Err(StageError::with_hint(what, "compare predictions that were made from the same labels"))
 }
 
-fn check_rows(
-    part: &str,
-    a: (&str, &BTreeMap<i64, &Prediction>),
-    b: (&str, &BTreeMap<i64, &Prediction>),
-    common: bool,
-) -> Result<(), StageError> {
-    let odd =
-        a.1.iter().find_map(|(candid, row)| b.1.get(candid).filter(|other| other.label != row.label).map(|_| candid));
-    if let Some(candid) = odd {
-        return Err(StageError::failed(format!("candid {candid} has one class in `{}` and another in `{}`", a.0, b.0)));
+/// What `a` has and `b` lacks.
+fn only<'a>(a: &Rows<'a>, b: &Rows<'a>) -> Vec<Id<'a>> {
+    a.keys().filter(|id| !b.contains_key(id)).copied().collect()
+}
+
+fn check_rows(part: &str, a: (&str, &Rows), b: (&str, &Rows), common: bool) -> Result<(), StageError> {
+    let odd = a.1.iter().find_map(|(id, row)| b.1.get(id).filter(|other| other.label != row.label).map(|_| id));
+    if let Some(id) = odd {
+        return Err(StageError::failed(format!("{id} has one class in `{}` and another in `{}`", a.0, b.0)));
     }
-    let only = |a: &BTreeMap<i64, &Prediction>, b: &BTreeMap<i64, &Prediction>| -> Vec<i64> {
-        a.keys().filter(|candid| !b.contains_key(candid)).copied().collect()
-    };
     let (only_a, only_b) = (only(a.1, b.1), only(b.1, a.1));
     let Some(example) = only_a.first().or(only_b.first()).filter(|_| !common) else { return Ok(()) };
     let what = format!(
-        "the {part} rows differ: {} are only in `{}`, {} only in `{}` (candid {example}, for one)",
+        "the {part} rows differ: {} are only in `{}`, {} only in `{}` ({example}, for one)",
         only_a.len(),
         a.0,
         only_b.len(),
         b.0
     );
-    Err(StageError::with_hint(what, "`common = true` compares on the rows that all inputs have"))
+    let hint = "`common = true` compares on the rows that all inputs have, `rows = \"object\"` alerts with sequences";
+    Err(StageError::with_hint(what, hint))
 }
 
 /// One series of judged rows.

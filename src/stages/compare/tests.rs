@@ -134,6 +134,22 @@ fn message(inputs: &[(&str, Predictions)], changes: &[(&'static str, Value)]) ->
 }
 
 #[test]
+fn objects_are_compared_where_each_input_judged_another_alert_of_them() {
+    let one_each = |keep: i64| {
+        let mut predictions = predictions(|_| false);
+        predictions.rows.retain(|row| row.candid % 4 == keep);
+        predictions.rows.iter_mut().for_each(|row| row.label = 0);
+        predictions
+    };
+    let inputs = [("first", one_each(0)), ("last", one_each(2))];
+    assert!(message(&inputs, &[("common", Value::Bool(true))]).contains("no validation row in common"));
+    let by_object = ("rows", Value::Text("object".into()));
+    let validation = ("splits", Value::List(vec![Value::Text("validation".into())]));
+    assert_eq!(run(&inputs, &[by_object.clone(), validation]).unwrap().metrics[0].n, 15);
+    assert!(message(&both(), &[by_object]).contains("several validation rows of one object"));
+}
+
+#[test]
 fn inputs_that_cannot_be_compared_are_named() {
     let mut inputs = both();
     inputs[1].1.rows.retain(|row| row.candid != 6);
