@@ -3,6 +3,8 @@
 use super::compare::{Comparison, ComparisonRow, Measure};
 use super::grid::SIGNIFICANT;
 use super::words;
+use crate::metrics::accuracy::ACCURACY;
+use crate::metrics::paired_objects::DRAWS;
 
 /// Sentences below the tables.
 pub fn notes(comparison: &Comparison) -> Vec<String> {
@@ -23,12 +25,33 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
 }
 
 fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
+    let mut notes = replicates_notes(comparison, baseline);
+    if comparison.rows.iter().any(|row| row.objects.is_some()) {
+        notes.push(format!(
+            "Over test objects: the replicates of both arms on the same objects, 95 % interval from {DRAWS} resamples of the \
+             objects, p of a permutation test that exchanges the arms object by object, * for p < {SIGNIFICANT} after Holm's \
+             correction over the arms. It says how far the choice of test objects matters for these trained networks, the \
+             test over replicates how far the seed does. McNemar: exact test of accuracy; with several replicates of the \
+             objects for which one arm is right more often."
+        ));
+    }
+    if !comparison.effects.is_empty() {
+        notes.push(
+            "Effect of a setting: mean difference of all pairs of arms that differ in it alone, paired over replicates; p of a \
+             t-test, corrected for nothing."
+                .into(),
+        );
+    }
+    notes
+}
+
+fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let deltas: Vec<_> = comparison.rows.iter().filter_map(|row| row.delta).collect();
     let pairs = deltas.iter().map(|d| d.summary.n).max().unwrap_or(0);
     if pairs < 2 {
         return vec![format!(
-            "One replicate: no interval and no p. Differences from {baseline} cannot be told from the luck of a seed; set \
-             replicates."
+            "One replicate: no interval and no p over replicates. Differences from {baseline} cannot be told from the luck \
+             of a seed; set replicates."
         )];
     }
     let mut notes = vec![format!(
@@ -38,7 +61,8 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let smallest = deltas.iter().map(|d| d.smallest_sign_flip).fold(1.0, f64::min);
     if smallest >= SIGNIFICANT {
         notes.push(format!(
-            "With {pairs} pairs the sign-flip test, which assumes no normal distribution, cannot give p below {smallest}."
+            "With {pairs} pairs the sign-flip test, which assumes no normal distribution, cannot give p below {smallest}: so \
+             few replicates cannot show a difference beyond doubt."
         ));
     }
     notes
@@ -75,7 +99,7 @@ pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     }
     let direction = words::direction(&measure.metric).word();
     let first = format!("{}: {about} {}, {direction} mean by the {rule} split", row.arm, spread(row));
-    format!("{first}. {}", against(test, row, &measure))
+    format!("{first}. {}{}", against(test, row, &measure), over_objects(test, row))
 }
 
 fn about(measure: &Measure) -> String {
@@ -113,7 +137,7 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
     let delta = match chosen.delta {
         _ if chosen.arm == *baseline => "It is the baseline.".to_string(),
         None => format!("Its difference from {baseline} is missing."),
-        Some(_) => format!("Its difference from {baseline} is {}.", difference(chosen)),
+        Some(delta) => format!("Its difference from {baseline} is {}.", words::difference(&delta)),
     };
     let verdict = match (tested, significant.is_empty()) {
         (false, _) => "With one replicate nothing can be said about noise.".to_string(),
@@ -125,12 +149,17 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
     format!("{delta} {verdict}")
 }
 
-fn difference(row: &ComparisonRow) -> String {
-    let Some(delta) = row.delta else { return "missing".into() };
-    let interval = delta
-        .summary
-        .interval
-        .map_or_else(String::new, |(low, high)| format!(" [{}, {}]", words::signed(low), words::signed(high)));
-    let p = delta.t_test.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
-    format!("{}{interval}{p}", words::signed(delta.summary.mean))
+/// The chosen arm's difference in accuracy over the test objects, as a sentence; nothing where it is not known.
+fn over_objects(comparison: &Comparison, chosen: &ComparisonRow) -> String {
+    let accuracy = Measure { metric: ACCURACY.name.into(), ..chosen.measure.clone() };
+    let known = comparison.row(&chosen.arm, &accuracy).and_then(|row| row.objects);
+    let (Some(difference), Some(baseline)) = (known, &comparison.baseline) else { return String::new() };
+    let interval = words::bracket(difference.interval);
+    format!(
+        " Over the {} objects of the {} split its accuracy differs from that of {baseline} by {}{interval}, {} (permutation).",
+        difference.objects,
+        accuracy.split,
+        words::signed(difference.mean),
+        words::p_value(difference.permutation)
+    )
 }

@@ -1,6 +1,8 @@
 //! How metrics are called, which way is better, which come first. A metric that is not listed here is shown under
 //! its own word, higher taken as better unless its name says error or loss.
 
+use crate::metrics::statistics::PairedDifference;
+
 /// Which values are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -114,6 +116,17 @@ pub fn spread(mean: f64, std: Option<f64>) -> String {
 /// A number with its sign.
 pub fn signed(value: f64) -> String {
     if value > 0.0 { format!("+{}", rounded(value)) } else { rounded(value) }
+}
+
+/// An interval of a difference, to stand behind it; nothing where there is none.
+pub fn bracket(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", signed(low), signed(high)))
+}
+
+/// A paired difference: mean, interval, p of the t-test.
+pub fn difference(difference: &PairedDifference) -> String {
+    let p = difference.t_test.map_or_else(String::new, |p| format!(", {}", p_value(p)));
+    format!("{}{}{p}", signed(difference.summary.mean), bracket(difference.summary.interval))
 }
 
 /// A p-value for people.
