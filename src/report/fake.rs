@@ -14,6 +14,7 @@ use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
 use crate::artifacts::split;
+use crate::artifacts::stamps::{StampRow, StampsFacts, StampsWriter};
 use crate::artifacts::table::{Column, Table};
 use crate::stage::ArtifactType;
 use crate::ztf::alert::{Alert, FIELDS, SIDE, Stamp};
@@ -41,8 +42,9 @@ pub(super) fn record(folder: &Path) -> Record {
             };
             step("simulated", ArtifactType::Alerts, true, &[], &|out| alerts(out, 1, 0.0));
             step("real", ArtifactType::Alerts, true, &[], &|out| alerts(out, 2, 30.0));
+            step("stamps", ArtifactType::Stamps, true, &[], &|out| stamps(out, 600));
             step("autoencoder", ArtifactType::Model, false, &[], &|out| model(out, seed, 1.0 - quality));
-            step("codes", ArtifactType::Features, false, &[], &|out| features(out, seed, *quality));
+            step("codes", ArtifactType::Features, false, &[], &|out| features(out, seed, *quality, 600));
             if *arm == "no-augmentation" && replicate == 3 {
                 let failed = |stage, artifact, state: &str| StepRecord {
                     state: state.into(),
@@ -53,7 +55,7 @@ pub(super) fn record(folder: &Path) -> Record {
                 continue;
             }
             step("probe", ArtifactType::Predictions, false, &[("features", "codes")], &|out| {
-                predictions(seed, *quality).write(out).unwrap();
+                predictions(seed, *quality, 400).write(out).unwrap();
                 by_detections(out, seed, *quality);
             });
             step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
@@ -175,18 +177,56 @@ fn clusters(out: &Path, seed: u64) {
     table.write(out.join("assignments.csv")).unwrap();
 }
 
-fn features(out: &Path, seed: u64, quality: f64) {
+fn name(number: usize) -> String {
+    format!("ZTF20fake{number:05}")
+}
+
+/// One arm and replicate with so many rows, two of three of them in the test split.
+pub(super) fn large(folder: &Path, rows: usize) -> Record {
+    let fill: [(&str, ArtifactType, &dyn Fn(&Path)); 3] = [
+        ("stamps", ArtifactType::Stamps, &|out| stamps(out, rows)),
+        ("codes", ArtifactType::Features, &|out| features(out, 3, 0.85, rows)),
+        ("probe", ArtifactType::Predictions, &|out| predictions(3, 0.85, rows).write(out).unwrap()),
+    ];
+    let mut steps = Vec::new();
+    for (stage, artifact, fill) in fill {
+        let out = folder.join(stage);
+        std::fs::create_dir_all(&out).unwrap();
+        fill(&out);
+        steps.push(step_record("default", 0, stage, artifact, stage.into(), Some(out), &[]));
+    }
+    let arms = vec![ArmRecord { name: "default".into(), ..ArmRecord::default() }];
+    Record { experiment: "large".into(), replicates: 1, arms, steps, ..Record::default() }
+}
+
+fn stamps(out: &Path, rows: usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let channels = ["science", "template", "difference"].map(String::from).into();
+    let classes = CLASSES.map(String::from).into();
+    let facts = StampsFacts { channels, side: 21, normalise: "minmax".into(), metadata: Vec::new(), classes };
+    let mut writer = StampsWriter::create(out, &facts, false).unwrap();
+    for number in 0..rows {
+        let class = number % CLASSES.len();
+        let image = [900.0, 200.0 * class as f64, 700.0].map(|flux| stamp(&mut rng, 21, flux, 100.0, 0.0)).concat();
+        let (label, split) = (CLASSES[class].into(), split::TEST.into());
+        let row = StampRow { candid: number as i64, object_id: name(number), jd: 0.0, fid: 1, label, split, copy: 0 };
+        writer.push(&row, &image, &[], None).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn features(out: &Path, seed: u64, quality: f64, rows: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let size = 8;
     let names = (0..size).map(|i| format!("latent_{i}")).chain(["magpsf".into()]).collect();
     let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
-    let mut rows = Vec::new();
-    for number in 0..600 {
+    let (numbers, mut rows) = (0..rows, Vec::new());
+    for number in numbers {
         let class = number % CLASSES.len();
         let split = if number % 3 == 0 { split::TRAIN } else { split::TEST };
         let row = FeatureRow {
             candid: i64::from(number as u32),
-            object_id: String::new(),
+            object_id: name(number),
             label: CLASSES[class].into(),
             split: split.into(),
             copy: 0,
@@ -198,7 +238,7 @@ fn features(out: &Path, seed: u64, quality: f64) {
     Features::write(out, &facts, rows.iter().map(|(row, code)| (row, code.as_slice()))).unwrap();
 }
 
-fn predictions(seed: u64, quality: f64) -> Predictions {
+fn predictions(seed: u64, quality: f64, rows: usize) -> Predictions {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let classes: Vec<String> = CLASSES.map(String::from).into();
     let row = |number: usize| {
@@ -210,13 +250,13 @@ fn predictions(seed: u64, quality: f64) -> Predictions {
         let total: f64 = scores.iter().sum();
         Prediction {
             candid: i64::from(number as u32),
-            object_id: String::new(),
+            object_id: name(number),
             label,
             split: if number.is_multiple_of(4) { split::VALIDATION.into() } else { split::TEST.into() },
             probabilities: scores.iter().map(|s| s / total).collect(),
         }
     };
-    let rows = (0..400).map(row).collect();
+    let rows = (0..rows).map(row).collect();
     let facts = PredictionsFacts { classes, classifier: "logistic_regression".into(), train_counts: vec![80; 5] };
     Predictions { facts, rows }
 }

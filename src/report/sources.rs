@@ -37,6 +37,13 @@ impl<'a> Sources<'a> {
         self.record.arms.iter().map(|arm| arm.name.as_str()).collect()
     }
 
+    /// Names of the arms, the baseline before the others.
+    pub fn arms_baseline_first(&self) -> Vec<&'a str> {
+        let mut arms = self.arms();
+        arms.sort_by_key(|arm| Some(*arm) != self.record.baseline.as_deref());
+        arms
+    }
+
     /// Stages that made an artifact of this type, in order.
     pub fn stages(&self, artifact: ArtifactType) -> Vec<&'a str> {
         let mut stages: Vec<&str> = Vec::new();

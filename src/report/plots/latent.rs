@@ -68,9 +68,14 @@ fn figure(plot: &Latent, sources: &Sources, stage: &str) -> Option<Figure> {
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }
 
-fn map(arm: &str, features: &Features, most: usize) -> Option<Map> {
+/// Columns of the features that are latent codes.
+pub(in crate::report) fn columns(features: &Features) -> Vec<usize> {
     let names = &features.facts.names;
-    let columns: Vec<usize> = (0..names.len()).filter(|i| names[*i].starts_with(PREFIX)).collect();
+    (0..names.len()).filter(|column| names[*column].starts_with(PREFIX)).collect()
+}
+
+fn map(arm: &str, features: &Features, most: usize) -> Option<Map> {
+    let columns = columns(features);
     let (splits, labels) = (features.index.texts("split"), features.index.texts("label"));
     let mut rows: Vec<usize> = (0..splits.len()).filter(|row| splits[*row] == split::TEST).collect();
     if rows.is_empty() {
@@ -105,7 +110,7 @@ fn panel(canvas: &mut Canvas, rect: Rect, map: &Map, sources: &Sources) {
 
 /// Projections of `codes` on the two directions of largest variance, and their shares of all variance. Each direction's
 /// largest entry is positive.
-fn principal(codes: &[Vec<f64>]) -> (Vec<(f64, f64)>, [f64; 2]) {
+pub(in crate::report) fn principal(codes: &[Vec<f64>]) -> (Vec<(f64, f64)>, [f64; 2]) {
     let size = codes[0].len();
     let mean: Vec<f64> =
         (0..size).map(|c| codes.iter().map(|code| code[c]).sum::<f64>() / codes.len() as f64).collect();
