@@ -12,6 +12,7 @@ pub mod clusters;
 pub mod confusion;
 pub mod f1;
 pub mod fnr;
+pub mod images;
 pub mod log_loss;
 pub mod mcnemar;
 pub mod nmi;

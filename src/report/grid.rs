@@ -200,11 +200,19 @@ impl<'a> Block<'a> {
         series.into_iter().chain(["arm".into()]).chain(last).collect()
     }
 
+    /// Whether the arm has other series at this stage, but not this one: a network that it does not have is not missing.
+    fn is_absent(&self, series: &str, arm: &str) -> bool {
+        let has = |m: &&&Measure| self.comparison.row(arm, m).is_some_and(|row| row.summary.is_some());
+        let mut known = self.measures.iter().filter(has).map(|m| m.series.as_str()).peekable();
+        known.peek().is_some() && known.all(|other| other != series)
+    }
+
     /// Rows in order: series by series, arm by arm; `cells` fills the columns after the names.
     fn rows(&self, skip: Option<&str>, cells: impl Fn(&str, &str) -> Vec<Cell>) -> Vec<Vec<Cell>> {
         let mut rows = Vec::new();
         for series in &self.series {
-            for arm in self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip) {
+            let arms = self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip);
+            for arm in arms.filter(|arm| !self.is_absent(series, &arm.name)) {
                 let first = (self.series.len() > 1).then(|| Cell::plain(*series));
                 let names = first.into_iter().chain([Cell::plain(arm.name.clone())]);
                 rows.push(names.chain(cells(series, &arm.name)).collect());

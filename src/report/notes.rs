@@ -86,6 +86,9 @@ pub fn headline(comparison: &Comparison) -> Option<Measure> {
 /// test split chooses nothing.
 pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     let Some(measure) = headline(test) else { return "No metric was computed, so there is no answer yet.".into() };
+    if test.arms.len() < 2 {
+        return among_series(test, validation, &measure);
+    }
     let chooser = Measure { split: validation.split.clone(), ..measure.clone() };
     let by_validation = best(validation, &chooser);
     let (chosen, rule) = match by_validation {
@@ -94,12 +97,41 @@ pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     };
     let Some(row) = chosen else { return "No arm has a result, so there is no answer yet.".into() };
     let about = about(&measure);
-    if test.arms.len() < 2 {
-        return format!("{}: {about} {}.", row.arm, spread(row));
-    }
     let direction = words::direction(&measure.metric).word();
     let first = format!("{}: {about} {}, {direction} mean by the {rule} split", row.arm, spread(row));
     format!("{first}. {}{}", against(test, row, &measure), over_objects(test, row))
+}
+
+/// With one arm the question is which of its series does best; the validation split chooses where it has the measure.
+fn among_series(test: &Comparison, validation: &Comparison, measure: &Measure) -> String {
+    let same = |m: &&Measure| m.stage == measure.stage && m.metric == measure.metric && m.class.is_empty();
+    let rows = |of: &'_ Comparison| -> Vec<(String, f64)> {
+        let measures = of.measures().into_iter().filter(same).cloned().collect::<Vec<_>>();
+        let known = measures.iter().filter_map(|m| Some((m.series.clone(), of.rows_of(m).first()?.summary?.mean)));
+        known.collect()
+    };
+    let direction = words::direction(&measure.metric);
+    let (by_validation, by_test) = (rows(validation), rows(test));
+    let (list, rule) = if by_validation.is_empty() {
+        (&by_test, measure.split.as_str())
+    } else {
+        (&by_validation, validation.split.as_str())
+    };
+    let better = |a: &(String, f64), b: &(String, f64)| direction.better(a.1, b.1);
+    let best = list.iter().fold(None, |best: Option<&(String, f64)>, row| match best {
+        Some(best) if !better(row, best) => Some(best),
+        _ => Some(row),
+    });
+    let chosen =
+        Measure { series: best.map_or_else(|| measure.series.clone(), |best| best.0.clone()), ..measure.clone() };
+    let Some(row) = test.rows_of(&chosen).into_iter().find(|row| row.summary.is_some()) else {
+        return "No arm has a result, so there is no answer yet.".into();
+    };
+    let first = format!("{}: {} {}", row.arm, about(&chosen), spread(row));
+    match list.len() {
+        0 | 1 => format!("{first}."),
+        series => format!("{first}, {} of {series} series by the {rule} split.", direction.word()),
+    }
 }
 
 fn about(measure: &Measure) -> String {

@@ -44,6 +44,11 @@ impl<'a> Sources<'a> {
         arms
     }
 
+    /// What stands above the panel of an arm: its name, or, of a single arm, what the panel is about.
+    pub fn panel_title<'t>(&self, arm: &'t str, about: &'t str) -> &'t str {
+        if self.record.arms.len() > 1 || about.is_empty() { arm } else { about }
+    }
+
     /// Stages that made an artifact of this type, in order.
     pub fn stages(&self, artifact: ArtifactType) -> Vec<&'a str> {
         let mut stages: Vec<&str> = Vec::new();

@@ -162,7 +162,8 @@ fn one_arm_and_one_replicate_give_a_report() {
     assert!(!files.keys().any(|path| path.to_string_lossy().contains("ablation")), "one arm has no ablation");
     assert!(files.contains_key(Path::new("figures/metrics-scores.svg")));
     let page = String::from_utf8(files[Path::new("report.html")].clone()).unwrap();
-    assert!(page.contains("latent=21: macro f1 of images on the test split (stage scores) 0.8"), "no answer");
+    assert!(page.contains("latent=21: macro f1 of both on the test split (stage scores) 0.9"), "no answer");
+    assert!(page.contains("highest of 4 series by the validation split"), "the rule is not told");
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod compare;
 pub mod extract_features;
 #[cfg(test)]
 mod golden;
+pub mod health;
 pub mod load;
 pub mod preprocess;
 pub mod sequences;
@@ -32,6 +33,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &train_sequence_autoencoder::TrainSequenceAutoencoder,
     &train_classifier::TrainClassifier,
     &extract_features::ExtractFeatures,
+    &health::Health,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,

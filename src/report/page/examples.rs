@@ -146,7 +146,7 @@ fn map(sources: &Sources, objects: &Objects, stage: &str, arm: &str, step: &Step
     let (places, shares) = latent::principal(&rows.iter().map(|(_, code)| code.clone()).collect::<Vec<_>>());
     let places: Vec<(usize, (f64, f64))> = rows.iter().map(|(place, _)| *place).zip(places).collect();
     let note = format!(
-        "first two principal components of the codes, {:.0} % and {:.0} % of the variance",
+        "first two principal components of the codes, {:.0} % and {:.0} % of the variance, the outermost at the edge",
         100.0 * shares[0],
         100.0 * shares[1]
     );
@@ -157,12 +157,17 @@ fn map(sources: &Sources, objects: &Objects, stage: &str, arm: &str, step: &Step
     }))
 }
 
-/// One coordinate of each object, 0 to 65534 from the least to the largest, as bytes.
+/// One coordinate of each object as bytes, 0 to 65534 for the middle 99 of 100; the others are at the edge, so that one
+/// that is far out does not press all others together.
 fn coordinates(objects: usize, values: impl Iterator<Item = (usize, f64)> + Clone) -> String {
-    let (low, high) = values.clone().fold((f64::MAX, f64::MIN), |(low, high), (_, v)| (low.min(v), high.max(v)));
+    let mut sorted: Vec<f64> = values.clone().map(|(_, value)| value).collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    let quantile = |q: f64| sorted.get((last as f64 * q).round() as usize).copied().unwrap_or_default();
+    let (low, high) = (quantile(0.005), quantile(0.995));
     let mut all = vec![NOWHERE; objects];
     for (place, value) in values {
-        let share = if high > low { (value - low) / (high - low) } else { 0.5 };
+        let share = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
         all[place] = (share * f64::from(NOWHERE - 1)).round() as u16;
     }
     STANDARD.encode(all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
