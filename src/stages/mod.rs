@@ -9,6 +9,7 @@ pub mod extract_features;
 mod golden;
 pub mod load;
 pub mod preprocess;
+pub mod project;
 pub mod sequences;
 pub mod simulate;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &train_classifier::TrainClassifier,
     &extract_features::ExtractFeatures,
     &classify::Classify,
+    &project::Project,
     &compare::Compare,
     &command::UserCommand,
 ];
