@@ -119,10 +119,8 @@ impl Distances {
         let found = self.by_row(|row, squared| {
             let border = smallest(squared, row, k) + rounding;
             let near = |other: &usize| *other != row && squared[*other] <= border;
-            let mut found: Vec<(f64, u32)> = (0..squared.len())
-                .filter(near)
-                .map(|other| (self.squared_between(row, other), other as u32))
-                .collect();
+            let mut found: Vec<(f64, u32)> =
+                (0..squared.len()).filter(near).map(|other| (self.squared_between(row, other), other as u32)).collect();
             found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             found.truncate(k);
             found

@@ -26,10 +26,7 @@ impl Quality {
             return None;
         }
         let (rows, map) = (Distances::between(points), Distances::between_places(places));
-        Some(Self {
-            trustworthiness: kept(&rows, &map.nearest(k)),
-            continuity: kept(&map, &rows.nearest(k)),
-        })
+        Some(Self { trustworthiness: kept(&rows, &map.nearest(k)), continuity: kept(&map, &rows.nearest(k)) })
     }
 }
 

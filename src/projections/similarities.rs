@@ -15,8 +15,7 @@ const NEAR: f64 = 1e-5;
 pub fn similarity_graph(neighbours: &Neighbours, metric: Metric, perplexity: f64) -> Graph {
     let rows = neighbours.rows.len() / neighbours.k;
     let own = |row: usize| {
-        let squares: Vec<f64> =
-            neighbours.of(row).map(|(_, squared)| metric.of_squared(squared).powi(2)).collect();
+        let squares: Vec<f64> = neighbours.of(row).map(|(_, squared)| metric.of_squared(squared).powi(2)).collect();
         similarities(&squares, perplexity)
     };
     let similarities: Vec<f64> = (0..rows).into_par_iter().flat_map_iter(own).collect();

@@ -39,7 +39,9 @@ fn quality_equals_scikit_learn() {
     let double = |x: f32| f64::from(x);
     let places: Vec<Place> =
         points.iter().map(|v| [double(v[0]) + 0.5 * double(v[4]), double(v[7]) - double(v[11])]).collect();
-    for (k, trustworthiness, continuity) in [(5, 0.806_972_602_7, 0.968_118_721_5), (12, 0.804_338_859_3, 0.949_229_327_0)] {
+    for (k, trustworthiness, continuity) in
+        [(5, 0.806_972_602_7, 0.968_118_721_5), (12, 0.804_338_859_3, 0.949_229_327_0)]
+    {
         let found = Quality::of(&points, &places, k).unwrap();
         assert!((found.trustworthiness - trustworthiness).abs() < 1e-6, "{found:?} {trustworthiness}");
         assert!((found.continuity - continuity).abs() < 1e-6, "{found:?} {continuity}");

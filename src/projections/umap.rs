@@ -63,7 +63,10 @@ impl Projection for Umap {
         let points = measured(task.points, keys.metric)?;
         let neighbours = Distances::between(&points).nearest(keys.n_neighbors - 1);
         let graph = fuzzy_graph(&neighbours, keys.metric);
-        let graph = { let heaviest = graph.heaviest(); graph.times(1.0 / heaviest) };
+        let graph = {
+            let heaviest = graph.heaviest();
+            graph.times(1.0 / heaviest)
+        };
         let start = start(&points, task.seed)?;
         let widest = start.iter().flatten().fold(0.0, |widest: f64, x| widest.max(x.abs()));
         let epochs = keys.epochs.unwrap_or(if rows <= EPOCHS.2 { EPOCHS.0 } else { EPOCHS.1 });

@@ -144,7 +144,13 @@ pub(super) fn table() -> Vec<Case> {
         case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
         case("project", &[("features", "features")], &umap, 1, &[(VECTOR, "")]),
         case("project", &[("features", "features")], &tsne, 1, &[(VECTOR, "")]),
-        case("project", &[("features", "features")], &[by_method("pca"), ("norm", text("z-score"))], 1, &[(VECTOR, "")]),
+        case(
+            "project",
+            &[("features", "features")],
+            &[by_method("pca"), ("norm", text("z-score"))],
+            1,
+            &[(VECTOR, "")],
+        ),
         case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]

@@ -55,17 +55,18 @@ fn panel(arm: &str, map: &Map, most: usize) -> Panel {
     }
 }
 
-/// Method and parameters; how true.
-fn notes(facts: &MapFacts) -> [String; 2] {
-    let parameters = facts.parameters.iter().map(|(name, value)| match name.as_str() {
-        "metric" => value.clone(),
-        name => format!("{} {}", name.replace('_', " "), value.trim_end_matches(".0")),
-    });
+/// Method and what is near; its parameters; how true.
+fn notes(facts: &MapFacts) -> [String; 3] {
     let scaled = (facts.norm != "none").then(|| facts.norm.clone());
-    let made: Vec<String> = std::iter::once(facts.method.clone()).chain(scaled).chain(parameters).collect();
+    let metric = facts.parameters.get("metric").cloned();
+    let method: Vec<String> = std::iter::once(facts.method.clone()).chain(scaled).chain(metric).collect();
+    let others = facts.parameters.iter().filter(|(name, _)| *name != "metric");
+    let parameter =
+        |(name, value): (&String, &String)| format!("{} {}", name.replace('_', " "), value.trim_end_matches(".0"));
+    let parameters: Vec<String> = others.map(parameter).collect();
     let number = |value: Option<f64>| value.map_or_else(|| "undefined".into(), |value| format!("{value:.3}"));
     let (trustworthiness, continuity) = (number(facts.trustworthiness), number(facts.continuity));
-    [made.join(", "), format!("trustworthiness {trustworthiness}, continuity {continuity}")]
+    [method.join(", "), parameters.join(", "), format!("trustworthiness {trustworthiness}, continuity {continuity}")]
 }
 
 #[cfg(test)]
@@ -86,8 +87,9 @@ mod tests {
             trustworthiness: Some(0.98765),
             continuity: None,
         };
-        let [made, truth] = notes(&facts);
-        assert_eq!(made, "umap, l2, cosine, min dist 0.1, n neighbors 15");
+        let [method, parameters, truth] = notes(&facts);
+        assert_eq!(method, "umap, l2, cosine");
+        assert_eq!(parameters, "min dist 0.1, n neighbors 15");
         assert_eq!(truth, "trustworthiness 0.988, continuity undefined");
     }
 }

@@ -128,19 +128,24 @@ fn principal_components_and_z_scores_see_training_rows_alone() {
 
 #[test]
 fn odd_features_are_explained_or_shown() {
-    let spoilt = |i: usize, row: &mut [f32; 3]| row[1] = if i == 20 { f32::INFINITY } else { row[1] };
+    let spoilt = |i: usize, row: &mut [f32; 3]| row[1] = if i == 22 { f32::INFINITY } else { row[1] };
     for method in PROJECTIONS {
         let name = method.name();
-        assert!(message(140, name, &[], &spoilt).contains("feature `b` of candid 1020 is not a finite number"));
+        assert!(message(140, name, &[], &spoilt).contains("feature `b` of candid 1022 is not a finite number"));
         assert!(message(0, name, &[], &|_, _| ()).contains("at least 2 rows; there are 0"), "{name}");
         assert!(message(1, name, &[], &|_, _| ()).contains("at least 2 rows; there are 1"), "{name}");
         // Columns without spread, rows that are equal, and both.
-        for change in [|_: usize, row: &mut [f32; 3]| row[2] = 7.0, |_, row| *row = [1.0, 2.0, 3.0]] {
+        let changes: [&dyn Fn(usize, &mut [f32; 3]); 2] = [&|_, row| row[2] = 7.0, &|_, row| *row = [1.0, 2.0, 3.0]];
+        for change in changes {
             let set = [&short(name)[..], &[("norm", text("z-score"))]].concat();
-            let map = map(140, name, &set, &change);
+            let map = map(140, name, &set, change);
             assert!(map.rows.iter().flat_map(|row| row.place).all(f64::is_finite), "{name}");
         }
-        let twice = map(140, name, &short(name), &|i, row| if i < 40 { *row = [9.0, 9.0, i as f32 % 2.0] });
+        let twice = map(140, name, &short(name), &|i, row| {
+            if i < 40 {
+                *row = [9.0, 9.0, i as f32 % 2.0]
+            }
+        });
         assert!(twice.rows.iter().flat_map(|row| row.place).all(f64::is_finite), "{name}");
     }
 }
@@ -158,7 +163,11 @@ fn too_few_rows_and_rows_without_an_angle_are_explained() {
     let few = message(14, "umap", &[], &|_, _| ());
     assert!(few.contains("`n_neighbors` asks for 15 neighbours") && few.contains("only 12 rows"), "{few}");
     assert!(message(14, "tsne", &[], &|_, _| ()).contains("`perplexity` asks for 31"));
-    let zero = |i: usize, row: &mut [f32; 3]| if i == 22 { *row = [0.0; 3] };
+    let zero = |i: usize, row: &mut [f32; 3]| {
+        if i == 22 {
+            *row = [0.0; 3]
+        }
+    };
     for method in ["umap", "tsne"] {
         let set = [&short(method)[..], &[("metric", text("cosine"))]].concat();
         assert!(message(140, method, &set, &zero).contains("all features of candid 1022 are 0"), "{method}");
@@ -172,11 +181,10 @@ fn too_few_rows_and_rows_without_an_angle_are_explained() {
 #[test]
 fn only_methods_that_draw_have_a_seed() {
     let randomness = |name: &str| Project.randomness(&params(name, &[]));
-    assert_eq!(["umap", "tsne", "pca"].map(randomness), [
-        Randomness::PerReplicate,
-        Randomness::PerReplicate,
-        Randomness::None
-    ]);
+    assert_eq!(
+        ["umap", "tsne", "pca"].map(randomness),
+        [Randomness::PerReplicate, Randomness::PerReplicate, Randomness::None]
+    );
     assert_eq!(map(140, "pca", &[], &|_, _| ()).facts.seed, None);
     assert_eq!(map(140, "umap", &short("umap"), &|_, _| ()).facts.seed, Some(3));
 }
