@@ -6,6 +6,7 @@ pub mod array;
 pub mod contrast;
 pub mod facts;
 pub mod features;
+pub mod map;
 pub mod predictions;
 pub mod scores;
 pub mod sequences;

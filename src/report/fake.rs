@@ -11,6 +11,7 @@ use super::record::{ArmRecord, Record, StepRecord};
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
+use crate::artifacts::map::{Map, MapFacts, MapRow};
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
 use crate::artifacts::split;
@@ -45,6 +46,7 @@ pub(super) fn record(folder: &Path) -> Record {
             step("stamps", ArtifactType::Stamps, true, &[], &|out| stamps(out, 600));
             step("autoencoder", ArtifactType::Model, false, &[], &|out| model(out, seed, 1.0 - quality));
             step("codes", ArtifactType::Features, false, &[], &|out| features(out, seed, *quality, 600));
+            step("codes_map", ArtifactType::Map, false, &[("features", "codes")], &|out| map(out, seed, *quality));
             if *arm == "no-augmentation" && replicate == 3 {
                 let failed = |stage, artifact, state: &str| StepRecord {
                     state: state.into(),
@@ -236,6 +238,30 @@ fn features(out: &Path, seed: u64, quality: f64, rows: usize) {
         rows.push((row, code));
     }
     Features::write(out, &facts, rows.iter().map(|(row, code)| (row, code.as_slice()))).unwrap();
+}
+
+fn map(out: &Path, seed: u64, quality: f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let row = |number: usize, rng: &mut ChaCha8Rng| {
+        let class = number % CLASSES.len();
+        let angle = class as f64 * std::f64::consts::TAU / CLASSES.len() as f64;
+        let place = [angle.sin(), angle.cos()].map(|x| 8.0 * quality * x + normal(rng));
+        let (candid, split) = (i64::from(number as u32), split::TEST.into());
+        MapRow { candid, object_id: name(number), label: CLASSES[class].into(), split, place }
+    };
+    let parameters = [("metric", "euclidean"), ("min_dist", "0.1"), ("n_neighbors", "15"), ("spread", "1.0")];
+    let facts = MapFacts {
+        method: "umap".into(),
+        parameters: parameters.map(|(name, value)| (name.into(), value.into())).into(),
+        norm: "none".into(),
+        seed: Some(seed),
+        features: vec!["latent_0".into(), "latent_1".into()],
+        classes: CLASSES.map(String::from).into(),
+        k: 12,
+        trustworthiness: Some(quality),
+        continuity: None,
+    };
+    Map { facts, rows: (0..600).map(|number| row(number, &mut rng)).collect() }.write(out).unwrap();
 }
 
 fn predictions(seed: u64, quality: f64, rows: usize) -> Predictions {

@@ -25,13 +25,15 @@ impl Direction {
 }
 
 /// Metrics in order of rank: the first that an experiment has is its headline.
-const RANKED: [&str; 11] = [
+const RANKED: [&str; 13] = [
     "macro_f1",
     "balanced_accuracy",
     "accuracy",
     "macro_auc",
     "purity",
     "nmi",
+    "trustworthiness",
+    "continuity",
     "mse_clean",
     "reconstruction_error",
     "mse",
@@ -143,7 +145,7 @@ mod tests {
         for word in ["mse", "mse_clean", "validation_loss", "ece", "fnr_at_fpr", "log_loss"] {
             assert_eq!(direction(word), Direction::Lower, "{word}");
         }
-        for word in ["accuracy", "recall", "silhouette", "lossless"] {
+        for word in ["accuracy", "recall", "silhouette", "lossless", "trustworthiness", "continuity"] {
             assert_eq!(direction(word), Direction::Higher, "{word}");
         }
     }

@@ -72,6 +72,9 @@ pub(super) fn table() -> Vec<Case> {
     let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let by = |classifier| ("classifier", text(classifier));
+    let by_method = |method| ("method", text(method));
+    let umap = [by_method("umap"), ("n_neighbors", int(9)), ("epochs", int(20)), ("norm", text("l2"))];
+    let tsne = [by_method("tsne"), ("perplexity", float(9.0)), ("steps", int(20)), ("metric", text("cosine"))];
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
@@ -140,6 +143,15 @@ pub(super) fn table() -> Vec<Case> {
             &[(LIBRARY, "6e927447ee52a722")],
         ),
         case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
+        case("project", &[("features", "features")], &umap, 1, &[(VECTOR, "")]),
+        case("project", &[("features", "features")], &tsne, 1, &[(VECTOR, "")]),
+        case(
+            "project",
+            &[("features", "features")],
+            &[by_method("pca"), ("norm", text("z-score"))],
+            1,
+            &[(VECTOR, "")],
+        ),
         case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]

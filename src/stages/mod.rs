@@ -10,6 +10,7 @@ mod golden;
 pub mod health;
 pub mod load;
 pub mod preprocess;
+pub mod project;
 pub mod sequences;
 pub mod simulate;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &extract_features::ExtractFeatures,
     &health::Health,
     &classify::Classify,
+    &project::Project,
     &compare::Compare,
     &command::UserCommand,
 ];

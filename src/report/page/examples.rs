@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::atlas::atlas;
 use crate::artifacts::features::Features;
+use crate::artifacts::map::{Map, MapRow};
 use crate::artifacts::predictions::Predictions;
 use crate::artifacts::split;
 use crate::artifacts::stamps::Stamps;
@@ -53,7 +54,7 @@ pub(super) fn examples(sources: &Sources) -> Option<Value> {
         "candids": objects.candids.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "all": objects.all,
         "truth": STANDARD.encode(truth),
-        "maps": of_arms(sources, ArtifactType::Features, |stage, arm, step| map(sources, &objects, stage, arm, step)),
+        "maps": maps(sources, &objects),
         "judges": of_arms(sources, ArtifactType::Predictions, |stage, arm, step| judge(sources, &objects, stage, arm, step)),
         "stamps": stamps(sources, &objects),
     }))
@@ -72,6 +73,14 @@ fn of_arms(
         }
     }
     all
+}
+
+/// Maps that stages made before those of principal components.
+fn maps(sources: &Sources, objects: &Objects) -> Vec<Value> {
+    let made = of_arms(sources, ArtifactType::Map, |stage, arm, step| map(sources, objects, stage, arm, step));
+    let of_codes =
+        of_arms(sources, ArtifactType::Features, |stage, arm, step| components(sources, objects, stage, arm, step));
+    made.into_iter().chain(of_codes).collect()
 }
 
 /// Test rows of the first features, else of the first predictions, of the baseline arm if it has them.
@@ -128,33 +137,49 @@ fn class_number(classes: &[String], label: &str) -> u8 {
     found.and_then(|number| u8::try_from(number).ok()).unwrap_or(NO_CLASS)
 }
 
-/// The first two principal components of the codes.
+/// A map that a stage made.
 fn map(sources: &Sources, objects: &Objects, stage: &str, arm: &str, step: &StepRecord) -> Option<Value> {
+    let map = sources.read(step, Map::open)?;
+    let place = |row: &MapRow| Some((objects.place(row.candid, &row.object_id)?, (row.place[0], row.place[1])));
+    let places: Vec<(usize, (f64, f64))> = map.rows.iter().filter_map(place).collect();
+    let true_to = map.facts.trustworthiness.map_or_else(String::new, |t| format!(", trustworthiness {t:.3}"));
+    placed(objects, arm, stage, &format!("{}{true_to}", map.facts.method), &places)
+}
+
+/// The first two principal components of the codes.
+fn components(sources: &Sources, objects: &Objects, stage: &str, arm: &str, step: &StepRecord) -> Option<Value> {
     let features = sources.read(step, Features::open)?;
     let columns = latent::columns(&features);
     let (candids, names) = (features.index.ints("candid")?, features.index.texts("objectId"));
     let splits = features.index.texts("split");
-    let placed = (0..splits.len()).filter(|row| splits[*row] == split::TEST);
-    let placed = placed.filter_map(|row| Some((row, objects.place(candids[row], &names[row])?)));
-    let code = |row: usize| -> Vec<f64> { columns.iter().map(|c| f64::from(features.values.row(row)[*c])).collect() };
-    let rows: Vec<(usize, Vec<f64>)> = placed.map(|(row, place)| (place, code(row))).collect();
-    let rows: Vec<(usize, Vec<f64>)> =
+    let test = (0..splits.len()).filter(|row| splits[*row] == split::TEST);
+    let test = test.filter_map(|row| Some((row, objects.place(candids[row], &names[row])?)));
+    let code = |row: usize| -> Vec<f32> { columns.iter().map(|c| features.values.row(row)[*c]).collect() };
+    let rows: Vec<(usize, Vec<f32>)> = test.map(|(row, place)| (place, code(row))).collect();
+    let rows: Vec<(usize, Vec<f32>)> =
         rows.into_iter().filter(|(_, code)| code.iter().all(|v| v.is_finite())).collect();
     if columns.len() < 2 || rows.len() < 3 {
         return None;
     }
-    let (places, shares) = latent::principal(&rows.iter().map(|(_, code)| code.clone()).collect::<Vec<_>>());
-    let places: Vec<(usize, (f64, f64))> = rows.iter().map(|(place, _)| *place).zip(places).collect();
+    let (places, shares) = latent::principal(&rows.iter().map(|(_, code)| code.clone()).collect::<Vec<_>>())?;
     let note = format!(
-        "first two principal components of the codes, {:.0} % and {:.0} % of the variance, the outermost at the edge",
+        "first two principal components of the codes, {:.0} % and {:.0} % of the variance",
         100.0 * shares[0],
         100.0 * shares[1]
     );
-    Some(json!({
-        "arm": arm, "stage": stage, "note": note,
-        "x": coordinates(objects.len(), places.iter().map(|(place, at)| (*place, at.0))),
-        "y": coordinates(objects.len(), places.iter().map(|(place, at)| (*place, at.1))),
-    }))
+    let places: Vec<(usize, (f64, f64))> = rows.iter().map(|(place, _)| *place).zip(places).collect();
+    placed(objects, arm, stage, &note, &places)
+}
+
+/// A map for the script; `None` where none of the objects has a place.
+fn placed(objects: &Objects, arm: &str, stage: &str, note: &str, places: &[(usize, (f64, f64))]) -> Option<Value> {
+    (!places.is_empty()).then(|| {
+        json!({
+            "arm": arm, "stage": stage, "note": format!("{note}, the outermost at the edge"),
+            "x": coordinates(objects.len(), places.iter().map(|(place, at)| (*place, at.0))),
+            "y": coordinates(objects.len(), places.iter().map(|(place, at)| (*place, at.1))),
+        })
+    })
 }
 
 /// One coordinate of each object as bytes, 0 to 65534 for the middle 99 of 100; the others are at the edge, so that one
