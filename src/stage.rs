@@ -22,6 +22,8 @@ pub enum ArtifactType {
     Model,
     /// One vector for each alert or object.
     Features,
+    /// Clusters of rows.
+    Assignments,
     /// Class probabilities.
     Predictions,
     /// A trained network with the class probabilities that it gives: a model and predictions in one.
@@ -34,12 +36,13 @@ pub enum ArtifactType {
 
 impl ArtifactType {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Alerts,
         Self::Stamps,
         Self::Sequences,
         Self::Model,
         Self::Features,
+        Self::Assignments,
         Self::Predictions,
         Self::Classifier,
         Self::Scores,
@@ -54,6 +57,7 @@ impl ArtifactType {
             Self::Sequences => "sequences",
             Self::Model => "model",
             Self::Features => "features",
+            Self::Assignments => "assignments",
             Self::Predictions => "predictions",
             Self::Classifier => "classifier",
             Self::Scores => "scores",

@@ -10,6 +10,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::record::{ArmRecord, Record, StepRecord};
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
+use crate::artifacts::assignments::{Assignment, Assignments};
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
@@ -169,10 +170,14 @@ fn clusters(out: &Path, seed: u64) {
         writer.push(&[flux, 100.0, flux].map(|flux| stamp(&mut rng, side, flux, 0.0, 0.0)).concat()).unwrap();
     }
     writer.finish().unwrap();
-    let cluster = (0..100).map(|row| row * row % 7 % 4).collect();
-    let labels = (0..100).map(|row| CLASSES[row % CLASSES.len()].to_string()).collect();
-    let table = Table::new().with("label", Column::Text(labels)).with("cluster", Column::Int(cluster));
-    table.write(out.join("assignments.csv")).unwrap();
+    let row = |row: usize| {
+        let mut gamma = vec![0.0; 4];
+        let (cluster, label) = (row * row % 7 % 4, CLASSES[row % CLASSES.len()].into());
+        gamma[cluster] = 1.0;
+        let (candid, object_id, split) = (row as i64, format!("ZTF{row}"), split::TEST.into());
+        Assignment { candid, object_id, label, split, cluster, measured: Vec::new(), gamma }
+    };
+    Assignments { clusters: 4, measured: Vec::new(), rows: (0..100).map(row).collect() }.write(out).unwrap();
 }
 
 fn features(out: &Path, seed: u64, quality: f64) {
@@ -217,7 +222,13 @@ fn predictions(seed: u64, quality: f64) -> Predictions {
         }
     };
     let rows = (0..400).map(row).collect();
-    let facts = PredictionsFacts { classes, classifier: "logistic_regression".into(), train_counts: vec![80; 5] };
+    let facts = PredictionsFacts {
+        classes,
+        classifier: "logistic_regression".into(),
+        train_counts: vec![80; 5],
+        labels: None,
+        temperature: None,
+    };
     Predictions { facts, rows }
 }
 

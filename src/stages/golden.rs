@@ -71,6 +71,8 @@ pub(super) fn table() -> Vec<Case> {
     let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
     let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
+    let (method, few) = (|method| ("method", text(method)), ("clusters", int(3)));
+    let mixed = |covariance| [method("gaussian_mixture"), few.clone(), ("covariance", text(covariance))];
     let by = |classifier| ("classifier", text(classifier));
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
@@ -123,6 +125,15 @@ pub(super) fn table() -> Vec<Case> {
             2,
             &[(AVX2, "be42c1a03b4bfaec")],
         ),
+        case(
+            "cluster",
+            &[("features", "features")],
+            &[method("kmeans"), few.clone()],
+            1,
+            &[(LIBRARY, "3a4227fd84d3dd77")],
+        ),
+        case("cluster", &[("features", "features")], &mixed("diagonal"), 1, &[(LIBRARY, "940f5d72643a52f1")]),
+        case("cluster", &[("features", "features")], &mixed("full"), 1, &[(LIBRARY, "eac99182cdbf3c0c")]),
         case("classify", &[("features", "features")], &[by("logistic")], 1, &[(VECTOR, "33688f42feeb9957")]),
         case(
             "classify",

@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod classify;
+pub mod cluster;
 pub mod command;
 pub mod compare;
 pub mod extract_features;
@@ -17,6 +18,7 @@ pub mod train_autoencoder;
 pub mod train_classifier;
 pub mod train_sequence_autoencoder;
 pub mod training;
+mod vectors;
 pub mod views;
 
 use crate::stage::StageKind;
@@ -32,6 +34,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &train_sequence_autoencoder::TrainSequenceAutoencoder,
     &train_classifier::TrainClassifier,
     &extract_features::ExtractFeatures,
+    &cluster::Cluster,
     &classify::Classify,
     &compare::Compare,
     &command::UserCommand,
