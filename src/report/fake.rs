@@ -12,7 +12,7 @@ use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::assignments::{Assignment, Assignments};
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
-use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
+use crate::artifacts::predictions::{LabelsTaken, Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
 use crate::artifacts::split;
 use crate::artifacts::table::{Column, Table};
@@ -54,7 +54,7 @@ pub(super) fn record(folder: &Path) -> Record {
                 continue;
             }
             step("probe", ArtifactType::Predictions, false, &[("features", "codes")], &|out| {
-                predictions(seed, *quality).write(out).unwrap();
+                predictions(seed, *quality, [None, Some(10), Some(40), None][index]).write(out).unwrap();
                 by_detections(out, seed, *quality);
             });
             step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
@@ -62,7 +62,13 @@ pub(super) fn record(folder: &Path) -> Record {
     }
     let arm = |(name, latent, _): &(&str, &str, f64)| {
         let copies = if *name == "no-augmentation" { "0" } else { "4" };
-        let settings = [("autoencoder.latent", *latent), ("augmented.copies", copies)];
+        let labels = match *latent {
+            "8" => "10",
+            "64" => "40",
+            _ => "0",
+        };
+        let settings =
+            [("autoencoder.latent", *latent), ("augmented.copies", copies), ("probe.labels_per_class", labels)];
         ArmRecord { name: (*name).into(), settings: settings.map(|(k, v)| (k.into(), v.into())).into() }
     };
     Record {
@@ -203,7 +209,8 @@ fn features(out: &Path, seed: u64, quality: f64) {
     Features::write(out, &facts, rows.iter().map(|(row, code)| (row, code.as_slice()))).unwrap();
 }
 
-fn predictions(seed: u64, quality: f64) -> Predictions {
+/// Of `labels` of each class, or of all 80.
+fn predictions(seed: u64, quality: f64, labels: Option<usize>) -> Predictions {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let classes: Vec<String> = CLASSES.map(String::from).into();
     let row = |number: usize| {
@@ -226,7 +233,7 @@ fn predictions(seed: u64, quality: f64) -> Predictions {
         classes,
         classifier: "logistic_regression".into(),
         train_counts: vec![80; 5],
-        labels: None,
+        labels: labels.map(|n| LabelsTaken { per_class: vec![n; 5], short: Vec::new() }),
         temperature: None,
     };
     Predictions { facts, rows }

@@ -74,6 +74,9 @@ pub(super) fn table() -> Vec<Case> {
     let (method, few) = (|method| ("method", text(method)), ("clusters", int(3)));
     let mixed = |covariance| [method("gaussian_mixture"), few.clone(), ("covariance", text(covariance))];
     let by = |classifier| ("classifier", text(classifier));
+    let boosted = [by("gradient_boosting"), ("rounds", int(5)), ("min_rows", int(3)), ("patience", int(2))];
+    let few_labels = [by("logistic"), ("labels_per_class", int(4)), ("calibrate", text("temperature"))];
+    let (score, normal) = (|score| ("score", text(score)), ("normal", list(&["AGN"])));
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
@@ -148,6 +151,29 @@ pub(super) fn table() -> Vec<Case> {
             &[by("random_forest"), ("trees", int(5))],
             1,
             &[(LIBRARY, "6e927447ee52a722")],
+        ),
+        case("classify", &[("features", "features")], &boosted, 1, &[(LIBRARY, "1a04e31ad864dc09")]),
+        case(
+            "classify",
+            &[("features", "features")],
+            &[by("mlp"), ("epochs", int(3))],
+            1,
+            &[(AVX2, "add5551e071df253")],
+        ),
+        case("classify", &[("features", "features")], &few_labels, 1, &[(VECTOR, "6b7989857dcf4238")]),
+        case(
+            "detect_anomalies",
+            &[("features", "features")],
+            &[score("mahalanobis"), normal.clone()],
+            1,
+            &[(LIBRARY, "379b4fc669a208b3")],
+        ),
+        case(
+            "detect_anomalies",
+            &[("features", "features")],
+            &[score("reconstruction"), normal, ("components", int(2))],
+            1,
+            &[(VECTOR, "013fa04b43062416")],
         ),
         case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
         case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),

@@ -1,10 +1,12 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
 pub mod augment;
+pub mod calibration;
 pub mod classify;
 pub mod cluster;
 pub mod command;
 pub mod compare;
+pub mod detect_anomalies;
 pub mod extract_features;
 #[cfg(test)]
 mod golden;
@@ -36,6 +38,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &extract_features::ExtractFeatures,
     &cluster::Cluster,
     &classify::Classify,
+    &detect_anomalies::DetectAnomalies,
     &compare::Compare,
     &command::UserCommand,
 ];

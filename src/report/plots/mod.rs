@@ -6,6 +6,7 @@ pub mod centres;
 pub mod confusion;
 pub mod det;
 pub mod detections;
+pub mod label_efficiency;
 pub mod latent;
 pub mod loss;
 mod rates;
@@ -47,6 +48,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &det::Det,
     &reliability::Reliability,
     &detections::Detections,
+    &label_efficiency::LabelEfficiency,
     &loss::Loss,
     &reconstructions::Reconstructions,
     &centres::Centres,
