@@ -24,6 +24,8 @@ pub enum ArtifactType {
     Features,
     /// A place in two dimensions for each alert or object.
     Map,
+    /// Clusters of rows.
+    Assignments,
     /// Class probabilities.
     Predictions,
     /// A trained network with the class probabilities that it gives: a model and predictions in one.
@@ -36,13 +38,14 @@ pub enum ArtifactType {
 
 impl ArtifactType {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Alerts,
         Self::Stamps,
         Self::Sequences,
         Self::Model,
         Self::Features,
         Self::Map,
+        Self::Assignments,
         Self::Predictions,
         Self::Classifier,
         Self::Scores,
@@ -58,6 +61,7 @@ impl ArtifactType {
             Self::Model => "model",
             Self::Features => "features",
             Self::Map => "map",
+            Self::Assignments => "assignments",
             Self::Predictions => "predictions",
             Self::Classifier => "classifier",
             Self::Scores => "scores",

@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod array;
+pub mod assignments;
 pub mod contrast;
 pub mod facts;
 pub mod features;

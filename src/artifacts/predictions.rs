@@ -17,6 +17,21 @@ pub struct PredictionsFacts {
     pub classifier: String,
     /// Labelled rows of the training split per class, in the order of `classes`: what the majority class is taken from.
     pub train_counts: Vec<usize>,
+    /// What the classifier got of these labels, where it did not get all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelsTaken>,
+    /// By what the probabilities were calibrated, see [`crate::classifiers::temperature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+}
+
+/// Labels that were taken from the training split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabelsTaken {
+    /// Rows per class without copies, in the order of the classes.
+    pub per_class: Vec<usize>,
+    /// Classes that have fewer labels than were asked for: these keep all.
+    pub short: Vec<String>,
 }
 
 /// Prediction for one row.

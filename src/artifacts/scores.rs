@@ -32,6 +32,14 @@ pub struct Metric {
     pub interval: Option<(f64, f64)>,
 }
 
+impl Metric {
+    /// About all classes together, without an interval.
+    pub fn new(series: &str, split: &str, metric: &str, value: Option<f64>, n: usize) -> Self {
+        let (series, split, metric, class) = (series.into(), split.into(), metric.into(), String::new());
+        Self { series, split, metric, class, value, n, interval: None }
+    }
+}
+
 /// Counts of true against predicted classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfusionCell {

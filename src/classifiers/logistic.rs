@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::choice::choose;
 use super::lbfgs::{Minimum, Stop, minimise};
 use super::scale::Scale;
-use super::{Classifier, ClassifierError, Fitted, Task, read};
+use super::{Classifier, ClassifierError, Fitted, Task, log_sum_exp, read, softmax};
 use crate::keys;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
@@ -86,7 +86,7 @@ impl Fitted for Linear {
     fn probabilities(&self, rows: &[&[f32]]) -> Result<Vec<Vec<f64>>, ClassifierError> {
         let chunk = |rows: &[&[f32]]| -> Vec<Vec<f64>> {
             let logits = logits(standardised(&self.scale, rows).as_ref(), &self.weights, self.classes);
-            (0..rows.len()).map(|row| softmax(logits.row(row).iter().copied().collect())).collect()
+            (0..rows.len()).map(|row| softmax(&logits.row(row).iter().copied().collect::<Vec<f64>>())).collect()
         };
         Ok(rows.par_chunks(CHUNK).flat_map_iter(chunk).collect())
     }
@@ -154,7 +154,7 @@ impl Objective<'_> {
         for (row, (label, weight)) in labels.iter().zip(weights).enumerate() {
             let scores: Vec<f64> = errors.row(row).iter().copied().collect();
             loss += weight * (log_sum_exp(&scores) - scores[*label]);
-            for (class, p) in softmax(scores).into_iter().enumerate() {
+            for (class, p) in softmax(&scores).into_iter().enumerate() {
                 let error = weight * (p - if class == *label { 1.0 } else { 0.0 });
                 errors[(row, class)] = error;
                 gradient[classes * columns + class] += error;
@@ -183,14 +183,4 @@ fn logits(features: MatRef<f64>, weights: &[f64], classes: usize) -> Mat<f64> {
     let mut logits = Mat::from_fn(features.nrows(), classes, |_, class| intercepts[class]);
     matmul(&mut logits, Accum::Add, features, slopes.transpose(), 1.0, Par::Seq);
     logits
-}
-
-fn log_sum_exp(scores: &[f64]) -> f64 {
-    let highest = scores.iter().fold(f64::NEG_INFINITY, |highest, s| highest.max(*s));
-    highest + scores.iter().map(|s| (s - highest).exp()).sum::<f64>().ln()
-}
-
-fn softmax(scores: Vec<f64>) -> Vec<f64> {
-    let norm = log_sum_exp(&scores);
-    scores.into_iter().map(|s| (s - norm).exp()).collect()
 }

@@ -2,12 +2,15 @@
 //! Knows no file, no stage and no split: it is handed rows to fit on, rows to choose with, and rows to judge.
 
 pub mod choice;
+pub mod gradient_boosting;
 pub mod lbfgs;
 pub mod logistic;
 pub mod majority;
+pub mod mlp;
 pub mod nearest;
 pub mod random_forest;
 pub mod scale;
+pub mod temperature;
 
 use thiserror::Error;
 
@@ -15,8 +18,14 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 
 /// Every classifier; the first is the default. A new one is one file and one line.
-pub static CLASSIFIERS: &[&dyn Classifier] =
-    &[&logistic::Logistic, &nearest::NearestNeighbours, &random_forest::RandomForest, &majority::Majority];
+pub static CLASSIFIERS: &[&dyn Classifier] = &[
+    &logistic::Logistic,
+    &nearest::NearestNeighbours,
+    &random_forest::RandomForest,
+    &gradient_boosting::GradientBoosting,
+    &mlp::Mlp,
+    &majority::Majority,
+];
 
 /// The classifier called `name`.
 pub fn classifier(name: &str) -> Option<&'static dyn Classifier> {
@@ -115,6 +124,15 @@ pub enum ClassifierError {
         /// Number of values.
         candidates: usize,
     },
+    /// Nothing to stop by.
+    #[error("`{key}` needs labelled rows in the validation split; there are none")]
+    NoValidation {
+        /// The key.
+        key: &'static str,
+    },
+    /// A network that cannot be trained or used.
+    #[error("{0}")]
+    Network(String),
     /// Nothing to choose from.
     #[error("`{key}` is empty; give one value, or several to choose from on the validation split")]
     NoCandidates {
@@ -139,6 +157,17 @@ pub enum ClassifierError {
 
 fn read<K: Keys>(params: &Params) -> Result<K, ClassifierError> {
     K::read(params).ok_or(ClassifierError::Parameters)
+}
+
+fn log_sum_exp(scores: &[f64]) -> f64 {
+    let highest = scores.iter().fold(f64::NEG_INFINITY, |highest, s| highest.max(*s));
+    highest + scores.iter().map(|s| (s - highest).exp()).sum::<f64>().ln()
+}
+
+/// Probabilities of scores.
+fn softmax(scores: &[f64]) -> Vec<f64> {
+    let norm = log_sum_exp(scores);
+    scores.iter().map(|s| (s - norm).exp()).collect()
 }
 
 #[cfg(test)]

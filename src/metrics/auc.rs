@@ -24,18 +24,23 @@ pub static MACRO_AUC: Metric = Metric {
 };
 
 fn auc(rows: &[Judged], class: usize) -> Option<f64> {
-    let positive = rows.iter().filter(|row| row.label == class).count();
-    let negative = rows.len() - positive;
+    area(rows.iter().map(|row| (row.probabilities[class], row.label == class)).collect())
+}
+
+/// Chance that the score of a positive is higher than that of another row, a tie counting half, from `(score, whether
+/// positive)`. `None` without positives or without others.
+pub fn area(mut scores: Vec<(f64, bool)>) -> Option<f64> {
+    let positive = scores.iter().filter(|(_, is_positive)| *is_positive).count();
+    let negative = scores.len() - positive;
     if positive == 0 || negative == 0 {
         return None;
     }
-    let mut scores: Vec<(f64, bool)> = rows.iter().map(|row| (row.probabilities[class], row.label == class)).collect();
     scores.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     // Twice the rank sum stays a whole number: mid-ranks of ties end in .5.
     let mut twice_rank_sum = 0;
     let mut before = 0;
     for tied in scores.chunk_by(|a, b| a.0 == b.0) {
-        twice_rank_sum += tied.iter().filter(|(_, of_class)| *of_class).count() * (2 * before + tied.len() + 1);
+        twice_rank_sum += tied.iter().filter(|(_, is_positive)| *is_positive).count() * (2 * before + tied.len() + 1);
         before += tied.len();
     }
     let twice_u = twice_rank_sum - positive * (positive + 1);

@@ -23,6 +23,7 @@ pub mod purity;
 pub mod rand_index;
 pub mod rates;
 pub mod recall;
+pub mod silhouette;
 pub mod statistics;
 pub mod top2_accuracy;
 

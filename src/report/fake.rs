@@ -10,9 +10,10 @@ use rand_distr::{Distribution, StandardNormal};
 use super::record::{ArmRecord, Record, StepRecord};
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
+use crate::artifacts::assignments::{Assignment, Assignments};
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
 use crate::artifacts::map::{Map, MapFacts, MapRow};
-use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
+use crate::artifacts::predictions::{LabelsTaken, Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
 use crate::artifacts::split;
 use crate::artifacts::stamps::{StampRow, StampsFacts, StampsWriter};
@@ -57,7 +58,8 @@ pub(super) fn record(folder: &Path) -> Record {
                 continue;
             }
             step("probe", ArtifactType::Predictions, false, &[("features", "codes")], &|out| {
-                predictions(seed, *quality, 400).write(out).unwrap();
+                let labels = [None, Some(10), Some(40), None][index];
+                predictions(seed, *quality, 400, labels).write(out).unwrap();
                 by_detections(out, seed, *quality);
             });
             step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
@@ -65,7 +67,13 @@ pub(super) fn record(folder: &Path) -> Record {
     }
     let arm = |(name, latent, _): &(&str, &str, f64)| {
         let copies = if *name == "no-augmentation" { "0" } else { "4" };
-        let settings = [("autoencoder.latent", *latent), ("augmented.copies", copies)];
+        let labels = match *latent {
+            "8" => "10",
+            "64" => "40",
+            _ => "0",
+        };
+        let settings =
+            [("autoencoder.latent", *latent), ("augmented.copies", copies), ("probe.labels_per_class", labels)];
         ArmRecord { name: (*name).into(), settings: settings.map(|(k, v)| (k.into(), v.into())).into() }
     };
     Record {
@@ -173,10 +181,14 @@ fn clusters(out: &Path, seed: u64) {
         writer.push(&[flux, 100.0, flux].map(|flux| stamp(&mut rng, side, flux, 0.0, 0.0)).concat()).unwrap();
     }
     writer.finish().unwrap();
-    let cluster = (0..100).map(|row| row * row % 7 % 4).collect();
-    let labels = (0..100).map(|row| CLASSES[row % CLASSES.len()].to_string()).collect();
-    let table = Table::new().with("label", Column::Text(labels)).with("cluster", Column::Int(cluster));
-    table.write(out.join("assignments.csv")).unwrap();
+    let row = |row: usize| {
+        let mut gamma = vec![0.0; 4];
+        let (cluster, label) = (row * row % 7 % 4, CLASSES[row % CLASSES.len()].into());
+        gamma[cluster] = 1.0;
+        let (candid, object_id, split) = (row as i64, format!("ZTF{row}"), split::TEST.into());
+        Assignment { candid, object_id, label, split, cluster, measured: Vec::new(), gamma }
+    };
+    Assignments { clusters: 4, measured: Vec::new(), rows: (0..100).map(row).collect() }.write(out).unwrap();
 }
 
 fn name(number: usize) -> String {
@@ -188,7 +200,7 @@ pub(super) fn large(folder: &Path, rows: usize) -> Record {
     let fill: [(&str, ArtifactType, &dyn Fn(&Path)); 3] = [
         ("stamps", ArtifactType::Stamps, &|out| stamps(out, rows)),
         ("codes", ArtifactType::Features, &|out| features(out, 3, 0.85, rows)),
-        ("probe", ArtifactType::Predictions, &|out| predictions(3, 0.85, rows).write(out).unwrap()),
+        ("probe", ArtifactType::Predictions, &|out| predictions(3, 0.85, rows, None).write(out).unwrap()),
     ];
     let mut steps = Vec::new();
     for (stage, artifact, fill) in fill {
@@ -264,7 +276,8 @@ fn map(out: &Path, seed: u64, quality: f64) {
     Map { facts, rows: (0..600).map(|number| row(number, &mut rng)).collect() }.write(out).unwrap();
 }
 
-fn predictions(seed: u64, quality: f64, rows: usize) -> Predictions {
+/// Of `labels` of each class, or of all 80.
+fn predictions(seed: u64, quality: f64, rows: usize, labels: Option<usize>) -> Predictions {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let classes: Vec<String> = CLASSES.map(String::from).into();
     let row = |number: usize| {
@@ -283,7 +296,13 @@ fn predictions(seed: u64, quality: f64, rows: usize) -> Predictions {
         }
     };
     let rows = (0..rows).map(row).collect();
-    let facts = PredictionsFacts { classes, classifier: "logistic_regression".into(), train_counts: vec![80; 5] };
+    let facts = PredictionsFacts {
+        classes,
+        classifier: "logistic_regression".into(),
+        train_counts: vec![80; 5],
+        labels: labels.map(|n| LabelsTaken { per_class: vec![n; 5], short: Vec::new() }),
+        temperature: None,
+    };
     Predictions { facts, rows }
 }
 

@@ -42,7 +42,7 @@ const RANKED: [&str; 13] = [
 ];
 
 /// Parts of a name that say that lower is better.
-const LOWER: [&str; 17] = [
+const LOWER: [&str; 18] = [
     "loss",
     "error",
     "mse",
@@ -60,6 +60,7 @@ const LOWER: [&str; 17] = [
     "residual",
     "chi2",
     "dead",
+    "inertia",
 ];
 
 /// Which values of `metric` are better.
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn errors_are_better_when_low() {
-        for word in ["mse", "mse_clean", "validation_loss", "ece", "fnr_at_fpr", "log_loss"] {
+        for word in ["mse", "mse_clean", "validation_loss", "ece", "fnr_at_fpr", "log_loss", "inertia"] {
             assert_eq!(direction(word), Direction::Lower, "{word}");
         }
         for word in ["accuracy", "recall", "silhouette", "lossless", "trustworthiness", "continuity"] {

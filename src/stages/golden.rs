@@ -71,10 +71,15 @@ pub(super) fn table() -> Vec<Case> {
     let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
     let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
+    let (method, few) = (|method| ("method", text(method)), ("clusters", int(3)));
+    let mixed = |covariance| [method("gaussian_mixture"), few.clone(), ("covariance", text(covariance))];
     let by = |classifier| ("classifier", text(classifier));
     let by_method = |method| ("method", text(method));
     let umap = [by_method("umap"), ("n_neighbors", int(9)), ("epochs", int(20)), ("norm", text("l2"))];
     let tsne = [by_method("tsne"), ("perplexity", float(9.0)), ("steps", int(20)), ("metric", text("cosine"))];
+    let boosted = [by("gradient_boosting"), ("rounds", int(5)), ("min_rows", int(3)), ("patience", int(2))];
+    let few_labels = [by("logistic"), ("labels_per_class", int(4)), ("calibrate", text("temperature"))];
+    let (score, normal) = (|score| ("score", text(score)), ("normal", list(&["AGN"])));
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
@@ -127,6 +132,15 @@ pub(super) fn table() -> Vec<Case> {
             2,
             &[(AVX2, "be42c1a03b4bfaec")],
         ),
+        case(
+            "cluster",
+            &[("features", "features")],
+            &[method("kmeans"), few.clone()],
+            1,
+            &[(LIBRARY, "3a4227fd84d3dd77")],
+        ),
+        case("cluster", &[("features", "features")], &mixed("diagonal"), 1, &[(LIBRARY, "940f5d72643a52f1")]),
+        case("cluster", &[("features", "features")], &mixed("full"), 1, &[(LIBRARY, "eac99182cdbf3c0c")]),
         case("classify", &[("features", "features")], &[by("logistic")], 1, &[(VECTOR, "33688f42feeb9957")]),
         case(
             "classify",
@@ -141,6 +155,29 @@ pub(super) fn table() -> Vec<Case> {
             &[by("random_forest"), ("trees", int(5))],
             1,
             &[(LIBRARY, "6e927447ee52a722")],
+        ),
+        case("classify", &[("features", "features")], &boosted, 1, &[(LIBRARY, "1a04e31ad864dc09")]),
+        case(
+            "classify",
+            &[("features", "features")],
+            &[by("mlp"), ("epochs", int(3))],
+            1,
+            &[(AVX2, "add5551e071df253")],
+        ),
+        case("classify", &[("features", "features")], &few_labels, 1, &[(VECTOR, "6b7989857dcf4238")]),
+        case(
+            "detect_anomalies",
+            &[("features", "features")],
+            &[score("mahalanobis"), normal.clone()],
+            1,
+            &[(LIBRARY, "379b4fc669a208b3")],
+        ),
+        case(
+            "detect_anomalies",
+            &[("features", "features")],
+            &[score("reconstruction"), normal, ("components", int(2))],
+            1,
+            &[(VECTOR, "013fa04b43062416")],
         ),
         case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
         case("project", &[("features", "features")], &umap, 1, &[(VECTOR, "")]),

@@ -1,9 +1,12 @@
 //! The list of stage kinds. A new kind is one file here and one line in [`KINDS`].
 
 pub mod augment;
+pub mod calibration;
 pub mod classify;
+pub mod cluster;
 pub mod command;
 pub mod compare;
+pub mod detect_anomalies;
 pub mod extract_features;
 #[cfg(test)]
 mod golden;
@@ -19,6 +22,7 @@ pub mod train_autoencoder;
 pub mod train_classifier;
 pub mod train_sequence_autoencoder;
 pub mod training;
+mod vectors;
 pub mod views;
 
 use crate::stage::StageKind;
@@ -35,8 +39,10 @@ pub static KINDS: &[&dyn StageKind] = &[
     &train_classifier::TrainClassifier,
     &extract_features::ExtractFeatures,
     &health::Health,
-    &classify::Classify,
     &project::Project,
+    &cluster::Cluster,
+    &classify::Classify,
+    &detect_anomalies::DetectAnomalies,
     &compare::Compare,
     &command::UserCommand,
 ];

@@ -13,6 +13,7 @@ mod steps;
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};
 use crate::artifacts::scores::{Metric, write_metrics};
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
+use crate::classifiers::temperature::Temperature;
 use crate::models;
 use crate::nn::train::{Checkpoints, Progress, Schedule, train};
 use crate::nn::{Backend, Model, NnError, Rows, softmax};
@@ -20,6 +21,7 @@ use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
+use super::calibration::{Calibrate, calibrated};
 use super::training::{BalanceWord, INIT, TrainingKeys, Work, anew, on_device, prepare, report, wide, write_history};
 use super::views::{View, Views};
 use data::Data;
@@ -38,6 +40,8 @@ crate::keys! {
         balance: BalanceWord = BalanceWord::None;
         /// What is judged: each stamp as it is, or the mean probability over its eight turned and mirrored views (after Krizhevsky et al. 2012, section 4.1).
         views: Views = Views::One;
+        /// "temperature": divides the scores by the number that makes the log loss on the validation split smallest, so that probabilities are as sure as they are right (Guo et al. 2017); no prediction changes its class. The weights stay as they are.
+        calibrate: Calibrate = Calibrate::None, added_later();
     }
 }
 
@@ -138,26 +142,37 @@ impl Training<'_> {
         Ok(means)
     }
 
-    fn predictions<B: Backend>(&self, model: &Model<B>) -> Result<Predictions, StageError> {
+    /// Probabilities of the judged rows, and by what they are calibrated.
+    fn predictions<B: Backend>(&self, model: &Model<B>) -> Result<(Predictions, Option<Temperature>), StageError> {
         let labels = self.labels;
         let rows = labels.judged();
         let found = self.probabilities(model, |view| self.data.rows(&labels.classes, &rows, view))?;
         let learnt = labels.learnt.len();
         // of a network that judges every detection, what it says in the end
-        let found = found.chunks_exact(found.len() / rows.len()).map(|all| &all[all.len() - learnt..]);
+        let last = |all: &[f64]| all[all.len() - learnt..].to_vec();
+        let found: Vec<Vec<f64>> = found.chunks_exact(found.len() / rows.len()).map(last).collect();
+        let held = labels.originals(VALIDATION);
+        let is_held = |(row, found): (&usize, _)| Some((found, labels.classes[*row].filter(|_| held.contains(row))?));
+        let temperature = self.keys.calibrate.fit(rows.iter().zip(&found).filter_map(is_held))?;
         let facts = PredictionsFacts {
             classes: labels.names.clone(),
             classifier: model.card.model.clone(),
             train_counts: labels.train_counts.clone(),
+            labels: None,
+            temperature: temperature.map(|temperature| temperature.0),
         };
-        Ok(Predictions {
-            facts,
-            rows: rows.iter().zip(found).map(|(row, found)| labels.prediction(*row, found)).collect(),
-        })
+        let found = found.into_iter().map(|found| calibrated(temperature, found));
+        let rows = rows.iter().zip(found).map(|(row, found)| labels.prediction(*row, &found)).collect();
+        Ok((Predictions { facts, rows }, temperature))
     }
 
     /// What is thought of each judged object after each number of detections.
-    fn steps<B: Backend>(&self, model: &Model<B>, data: &Sequenced) -> Result<Vec<Step>, StageError> {
+    fn steps<B: Backend>(
+        &self,
+        model: &Model<B>,
+        data: &Sequenced,
+        temperature: Option<Temperature>,
+    ) -> Result<Vec<Step>, StageError> {
         let (labels, learnt) = (self.labels, self.labels.learnt.len());
         let mut steps = Vec::new();
         let judged = labels.judged();
@@ -167,7 +182,8 @@ impl Training<'_> {
             let found = self.probabilities(model, |view| Box::new(shown(view)))?;
             let each = found.chunks_exact((found.len() / rows.len().max(1)).max(1));
             steps.extend(rows.iter().zip(each).map(|(row, found)| {
-                let prediction = labels.prediction(*row, &found[found.len() - learnt..]);
+                let found = calibrated(temperature, found[found.len() - learnt..].to_vec());
+                let prediction = labels.prediction(*row, &found);
                 Step { detections, prediction }
             }));
         }
@@ -211,10 +227,15 @@ impl Work for Training<'_> {
         let trained = train(&mut model, &*learned, &*held, &self.schedule()?, checkpoints, &mut watch)?;
         model.save(job.out)?;
         write_history(job.out, &trained)?;
-        self.predictions(&model)?.write(job.out)?;
+        let (predictions, temperature) = self.predictions(&model)?;
+        predictions.write(job.out)?;
         let mut metrics = self.losses(&model)?;
+        if let Some(Temperature(value)) = temperature {
+            let n = labels.originals(VALIDATION).len();
+            metrics.push(Metric::new(&model.card.model, VALIDATION, "temperature", Some(value), n));
+        }
         if let Data::Sequences(data) = self.data {
-            let steps = self.steps(&model, data)?;
+            let steps = self.steps(&model, data, temperature)?;
             steps::write(job.out, &labels.names, &steps)?;
             metrics.extend(steps::metrics(&model.card.model, labels.names.len(), &steps));
         }

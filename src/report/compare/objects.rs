@@ -189,6 +189,8 @@ mod tests {
             classes: vec!["a".into(), "b".into()],
             classifier: "x".into(),
             train_counts: vec![1, 1],
+            labels: None,
+            temperature: None,
         };
         Predictions { facts, rows: (0..30).map(row).collect() }
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{Figure, Plot, file_name, short_cutout};
 use crate::artifacts::array::Array;
+use crate::artifacts::assignments::Assignments;
 use crate::artifacts::facts;
 use crate::artifacts::stamps::StampsFacts;
-use crate::artifacts::table::Table;
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
 use crate::report::draw::image::{Stretch, grey};
 use crate::report::draw::theme::{Dash, GREY};
@@ -18,9 +18,8 @@ use crate::stage::ArtifactType;
 /// See the file.
 pub struct Centres;
 
-/// Files of a model: `[cluster, channel, y, x]`, and a row for each stamp.
+/// File of a model: `[cluster, channel, y, x]`.
 const FILE: &str = "centres.npy";
-const ASSIGNMENTS: &str = "assignments.csv";
 /// Width of the names at the left.
 const NAMES: f64 = 92.0;
 /// Clusters side by side.
@@ -74,7 +73,7 @@ fn figure(plot: &Centres, sources: &Sources, stage: &str) -> Option<Figure> {
 fn clusters(sources: &Sources, step: &StepRecord) -> Option<Clusters> {
     let exists = step.folder.as_ref().is_some_and(|folder| folder.join(FILE).exists());
     let centres = exists.then(|| sources.read(step, |folder| Array::open(folder.join(FILE))))??;
-    let table = sources.read(step, |folder| Table::read(folder.join(ASSIGNMENTS)))?;
+    let assignments = sources.read(step, Assignments::open)?;
     if centres.shape().len() != 4 || centres.rows() == 0 {
         return None;
     }
@@ -84,23 +83,20 @@ fn clusters(sources: &Sources, step: &StepRecord) -> Option<Clusters> {
     let channels = centres.shape()[1];
     let names = facts.map(|f| f.channels).filter(|names| names.len() == channels);
     let numbers = || (1..=channels).map(|c| format!("channel {c}")).collect();
-    let counts = counts(&table, centres.rows());
+    let counts = counts(&assignments, centres.rows());
     Some(Clusters { arm: step.arm.clone(), channels: names.unwrap_or_else(numbers), centres, counts })
 }
 
 /// Number of rows in each cluster, the most frequent label there and its share of the labelled rows.
-fn counts(table: &Table, clusters: usize) -> Vec<(usize, String, f64)> {
-    let (chosen, labels) = (table.ints("cluster").unwrap_or_default(), table.texts("label"));
+fn counts(assignments: &Assignments, clusters: usize) -> Vec<(usize, String, f64)> {
     let of = |cluster: usize| {
-        let rows: Vec<usize> = (0..chosen.len()).filter(|row| chosen[*row] == cluster as i64).collect();
+        let here = || assignments.rows.iter().filter(|row| row.cluster == cluster);
         let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
-        rows.iter()
-            .filter(|row| !labels[**row].is_empty())
-            .for_each(|row| *by_label.entry(&labels[*row]).or_default() += 1);
+        here().filter(|row| !row.label.is_empty()).for_each(|row| *by_label.entry(&row.label).or_default() += 1);
         let all: usize = by_label.values().sum();
         let largest = by_label.into_iter().rev().max_by_key(|(_, count)| *count);
         let (label, count) = largest.unwrap_or(("", 0));
-        (rows.len(), label.to_string(), count as f64 / all.max(1) as f64)
+        (here().count(), label.to_string(), count as f64 / all.max(1) as f64)
     };
     (0..clusters).map(of).collect()
 }
@@ -154,15 +150,22 @@ fn draw_arm(canvas: &mut Canvas, top: f64, side: f64, arm: &Clusters) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts::table::Column;
+    use crate::artifacts::assignments::Assignment;
 
     #[test]
     fn labels_of_clusters_are_those_of_most_rows() {
-        let texts = |values: [&str; 5]| Column::Text(values.map(String::from).into());
-        let table = Table::new()
-            .with("cluster", Column::Int(vec![1, 1, 1, 0, 1]))
-            .with("label", texts(["SN", "SN", "", "", "AGN"]));
+        let row = |(cluster, label): &(usize, &str)| Assignment {
+            candid: 1,
+            object_id: String::new(),
+            label: (*label).into(),
+            split: String::new(),
+            cluster: *cluster,
+            measured: Vec::new(),
+            gamma: Vec::new(),
+        };
+        let rows = [(1, "SN"), (1, "SN"), (1, ""), (0, ""), (1, "AGN")].iter().map(row).collect();
+        let assignments = Assignments { clusters: 3, measured: Vec::new(), rows };
         let expected = [(1, String::new(), 0.0), (4, "SN".to_string(), 2.0 / 3.0), (0, String::new(), 0.0)];
-        assert_eq!(counts(&table, 3), expected);
+        assert_eq!(counts(&assignments, 3), expected);
     }
 }

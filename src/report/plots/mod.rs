@@ -6,6 +6,7 @@ pub mod centres;
 pub mod confusion;
 pub mod det;
 pub mod detections;
+pub mod label_efficiency;
 pub mod latent;
 pub mod loss;
 pub mod map;
@@ -49,6 +50,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &det::Det,
     &reliability::Reliability,
     &detections::Detections,
+    &label_efficiency::LabelEfficiency,
     &loss::Loss,
     &reconstructions::Reconstructions,
     &centres::Centres,

@@ -21,6 +21,8 @@ fn predictions(wrong: impl Fn(i64) -> bool) -> Predictions {
         classes: ["AGN", "SN", "VS"].map(String::from).into(),
         classifier: "any".into(),
         train_counts: vec![10, 30, 10],
+        labels: None,
+        temperature: None,
     };
     Predictions { facts, rows: (0..60).map(row).collect() }
 }

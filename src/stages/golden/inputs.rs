@@ -159,6 +159,12 @@ fn predictions(folder: &Path, wrong: usize) {
         }
     };
     let classes = CLASSES.map(String::from).into();
-    let facts = PredictionsFacts { classes, classifier: "any".into(), train_counts: vec![10, 30, 10] };
+    let facts = PredictionsFacts {
+        classes,
+        classifier: "any".into(),
+        train_counts: vec![10, 30, 10],
+        labels: None,
+        temperature: None,
+    };
     Predictions { facts, rows: (0..60).map(row).collect() }.write(folder).unwrap();
 }

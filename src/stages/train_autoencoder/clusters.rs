@@ -5,19 +5,20 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::health::metric;
 use super::mixture::{self, Codes};
 use super::variational::VadeKeys;
 use super::{ConvKeys, INFERENCE_BATCH, Training, originals};
 use crate::artifacts::array::ArrayWriter;
+use crate::artifacts::assignments::{Assignment, Assignments};
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split::{self, TRAIN};
-use crate::artifacts::table::{RowWriter, number};
-use crate::clustering::gaussian_mixture::{GaussianMixture, largest};
-use crate::metrics::clusters::{CLUSTER_METRICS, Counts};
+use crate::clustering::gaussian_mixture::GaussianMixture;
+use crate::clustering::largest;
+use crate::metrics::clusters::Counts;
 use crate::nn::{Backend, Model};
 use crate::projections::pca::Pca;
 use crate::stage::StageError;
+use crate::stages::cluster::against_labels;
 
 /// Equal parts of rows by rising variance, as in figure 9 of Astorga et al. 2018.
 const DECILES: usize = 10;
@@ -78,8 +79,8 @@ impl<'a> Clusters<'a> {
         let rows = originals(self.training.stamps, TRAIN).len();
         let entropy: f64 = -prior.shares.iter().filter(|share| **share > 0.0).map(|p| p * p.ln()).sum::<f64>();
         let dead = prior.shares.iter().filter(|share| **share * (rows as f64) < 1.0).count();
-        metrics.push(metric(series, TRAIN, "effective_clusters", Some(entropy.exp()), rows));
-        metrics.push(metric(series, TRAIN, "dead_clusters", Some(dead as f64), rows));
+        metrics.push(Metric::new(series, TRAIN, "effective_clusters", Some(entropy.exp()), rows));
+        metrics.push(Metric::new(series, TRAIN, "dead_clusters", Some(dead as f64), rows));
         Ok(metrics)
     }
 
@@ -100,15 +101,11 @@ impl<'a> Clusters<'a> {
 
     /// Clusters against labels, split by split; their number is always beside.
     fn compare(&self, series: &str, assigned: &[(usize, usize)]) -> Vec<Metric> {
-        let mut metrics = Vec::new();
-        for split in split::ALL {
+        let of = |split| {
             let counts = self.counts(assigned.iter().filter(|(row, _)| self.splits[*row] == split));
-            let n = counts.rows();
-            metrics.push(metric(series, split, "clusters", Some(self.keys.clusters as f64), n));
-            let measured = CLUSTER_METRICS.iter().map(|m| metric(series, split, m.name, (m.measure)(&counts), n));
-            metrics.extend(measured);
-        }
-        metrics
+            against_labels(series, split, &counts)
+        };
+        split::ALL.into_iter().flat_map(of).collect()
     }
 
     fn counts<'b>(&self, assigned: impl Iterator<Item = &'b (usize, usize)>) -> Counts {
@@ -131,7 +128,7 @@ impl<'a> Clusters<'a> {
                 rows[from..to].iter().filter(|(_, (cluster, class))| majorities[*cluster] == Some(*class)).count();
             let share = (to > from).then(|| right as f64 / (to - from) as f64);
             let class = format!("decile {}", decile + 1);
-            Metric { class, ..metric(series, split, "purity_by_variance", share, to - from) }
+            Metric { class, ..Metric::new(series, split, "purity_by_variance", share, to - from) }
         };
         if rows.is_empty() { Vec::new() } else { (0..DECILES).map(part).collect() }
     }
@@ -163,19 +160,20 @@ impl<'a> Clusters<'a> {
     /// `assignments.csv`.
     fn write(&self, said: &[Said]) -> Result<(), StageError> {
         let index = &self.training.stamps.index;
-        let [candids, objects, labels] = ["candid", "objectId", "label"].map(|name| index.texts(name));
-        let mut header = ["candid", "objectId", "label", "split", "cluster", "squared_error", "pixel_variance"]
-            .map(String::from)
-            .to_vec();
-        header.extend((0..self.keys.clusters).map(|cluster| format!("gamma_{cluster}")));
-        let mut table = RowWriter::create(self.training.job.out.join("assignments.csv"), &header)?;
-        for Said { row, gamma, variance, error } in said {
-            let names = [&candids, &objects, &labels, &self.splits].map(|column| column[*row].clone());
-            let cluster = largest(gamma).to_string();
-            let numbers = [cluster, number(*error), variance.map_or_else(String::new, number)];
-            table.push(names.into_iter().chain(numbers).chain(gamma.iter().map(|gamma| number(*gamma))))?;
-        }
-        Ok(table.finish()?)
+        let candids = index.ints("candid").unwrap_or_default();
+        let [objects, labels] = ["objectId", "label"].map(|name| index.texts(name));
+        let row = |Said { row, gamma, variance, error }: &Said| Assignment {
+            candid: candids[*row],
+            object_id: objects[*row].clone(),
+            label: labels[*row].clone(),
+            split: self.splits[*row].clone(),
+            cluster: largest(gamma),
+            measured: vec![Some(*error), *variance],
+            gamma: gamma.clone(),
+        };
+        let measured = ["squared_error", "pixel_variance"].map(String::from).into();
+        let rows = said.iter().map(row).collect();
+        Ok(Assignments { clusters: self.keys.clusters, measured, rows }.write(self.training.job.out)?)
     }
 
     /// `centres.npy`, `[cluster, channel, y, x]`: the stamps that the centres stand for.

@@ -11,12 +11,6 @@ use crate::stage::StageError;
 /// Variance of a unit's mean over stamps from which on it is active (Burda et al. 2016, section 5.2).
 const ACTIVE: f64 = 0.01;
 
-/// A metric without a class or an interval.
-pub(super) fn metric(series: &str, split: &str, name: &str, value: Option<f64>, n: usize) -> Metric {
-    let (series, split, class) = (series.into(), split.into(), String::new());
-    Metric { series, split, metric: name.into(), class, value, n, interval: None }
-}
-
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
@@ -48,14 +42,14 @@ pub(super) fn measure<B: Backend>(training: &Training, model: &Model<B>) -> Resu
         let defined = |value: f64| (!units.is_empty()).then_some(value);
         let active = units.iter().filter(|(variance, _)| *variance > ACTIVE).count();
         let divergence = units.iter().map(|(_, divergence)| divergence).sum();
-        metrics.push(metric(series, split, "active_units", defined(active as f64), rows.len()));
-        metrics.push(metric(series, split, "kl_to_normal", defined(divergence), rows.len()));
+        metrics.push(Metric::new(series, split, "active_units", defined(active as f64), rows.len()));
+        metrics.push(Metric::new(series, split, "kl_to_normal", defined(divergence), rows.len()));
         let mut variances = Vec::new();
         for codes in posterior.mean.chunks(INFERENCE_BATCH * latent) {
             let said = model.decode(codes)?.and_then(|decoded| decoded.log_variance).unwrap_or_default();
             variances.extend(said.into_iter().map(|log| f64::from(log).exp()));
         }
-        metrics.push(metric(series, split, "pixel_variance", mean(&variances), variances.len()));
+        metrics.push(Metric::new(series, split, "pixel_variance", mean(&variances), variances.len()));
     }
     table.finish()?;
     Ok(metrics)

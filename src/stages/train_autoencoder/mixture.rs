@@ -4,6 +4,7 @@
 use super::variational::VadeKeys;
 use super::{INFERENCE_BATCH, Training, originals};
 use crate::artifacts::split::{self, TRAIN};
+use crate::clustering::Task;
 use crate::clustering::gaussian_mixture::{Fit, GaussianMixture};
 use crate::models::MIXTURE;
 use crate::nn::{Backend, Model, NnError};
@@ -44,18 +45,15 @@ pub(super) fn means<B: Backend>(training: &Training, model: &Model<B>) -> Result
 
 /// A mixture fitted to the training rows of `codes`.
 pub(super) fn fit(training: &Training, codes: &Codes, keys: &VadeKeys) -> Result<GaussianMixture, StageError> {
-    let fit = Fit {
+    let task = Task {
+        rows: &codes.values[..codes.training],
         clusters: keys.clusters,
-        floor: keys.min_variance,
         restarts: keys.restarts,
-        steps: STEPS,
-        tolerance: TOLERANCE,
         seed: training.job.seed,
+        cancelled: &|| training.job.pulse.cancelled(),
     };
-    let explain = |fault: crate::clustering::gaussian_mixture::MixtureError| {
-        StageError::with_hint(fault.to_string(), "lower `clusters`, or give the training split more alerts")
-    };
-    GaussianMixture::fit(&codes.values[..codes.training], &fit).map_err(explain)
+    let fit = Fit { floor: keys.min_variance, steps: STEPS, tolerance: TOLERANCE };
+    Ok(GaussianMixture::fit(&task, &fit)?)
 }
 
 /// Gives a network centres and variances of `start`; its shares stay equal, as in Astorga et al. 2018.
@@ -69,7 +67,7 @@ pub(super) fn begin<B: Backend>(
     let [_, centres, spreads] = MIXTURE;
     let arrays = [
         (centres, start.means.iter().flatten().map(|mean| *mean as f32).collect()),
-        (spreads, start.variances.iter().flatten().map(spread).collect::<Vec<f32>>()),
+        (spreads, start.covariances.iter().flatten().map(spread).collect::<Vec<f32>>()),
     ];
     for (name, values) in arrays {
         if !model.weights.set_named(name, values).map_err(NnError::device)? {
@@ -96,6 +94,6 @@ pub(super) fn prior<B: Backend>(model: &Model<B>, floor: f64) -> Result<Gaussian
     Ok(GaussianMixture {
         shares: powers.iter().map(|power| power / sum).collect(),
         means: centres.chunks_exact(latent).map(<[f64]>::to_vec).collect(),
-        variances: variances.chunks_exact(latent).map(<[f64]>::to_vec).collect(),
+        covariances: variances.chunks_exact(latent).map(<[f64]>::to_vec).collect(),
     })
 }

@@ -84,6 +84,25 @@ fn it_learns_and_judges_the_labelled_rows() {
 }
 
 #[test]
+fn calibration_changes_probabilities_but_neither_weights_nor_classes() {
+    let warm = ("calibrate", text("temperature"));
+    let (plain, warm) = (run(1, &[]).unwrap(), run(1, &[warm]).unwrap());
+    assert_eq!(plain.bytes()["weights.safetensors"], warm.bytes()["weights.safetensors"]);
+    let [cold, hot] = [&plain, &warm].map(|bench| Predictions::open(&bench.out()).unwrap());
+    let temperature = Temperature(hot.facts.temperature.unwrap());
+    assert_eq!(cold.facts.temperature, None);
+    for (cold, hot) in cold.rows.iter().zip(&hot.rows) {
+        assert_eq!(cold.predicted(), hot.predicted());
+        let learnt = |row: &[f64]| vec![row[0], row[3]];
+        let expected = temperature.apply(&learnt(&cold.probabilities));
+        let close = expected.iter().zip(learnt(&hot.probabilities)).all(|(a, b)| (a - b).abs() < 1e-12);
+        assert!(close && hot.probabilities[1..3] == [0.0, 0.0], "{expected:?}, {hot:?}");
+    }
+    let metrics = read_metrics(&warm.out()).unwrap();
+    assert_eq!(metrics.iter().find(|m| m.metric == "temperature").unwrap().value, hot.facts.temperature);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_with_any_threads() {
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
