@@ -129,11 +129,11 @@ impl From<Place> for Motion {
 
 impl Motion {
     fn follow(&mut self, gradient: Place, rate: f64, momentum: f64) {
-        for axis in 0..2 {
-            let goes_on = self.velocity[axis] * gradient[axis] < 0.0;
+        for (axis, slope) in gradient.into_iter().enumerate() {
+            let goes_on = self.velocity[axis] * slope < 0.0;
             let gain = if goes_on { self.gain[axis] + 0.2 } else { self.gain[axis] * 0.8 };
             self.gain[axis] = gain.max(GAIN);
-            self.velocity[axis] = momentum * self.velocity[axis] - rate * self.gain[axis] * gradient[axis];
+            self.velocity[axis] = momentum * self.velocity[axis] - rate * self.gain[axis] * slope;
             self.place[axis] += self.velocity[axis];
         }
     }
