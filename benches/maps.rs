@@ -24,7 +24,7 @@ fn main() -> Result<()> {
         arguments.get(at + 1).map(String::as_str)
     };
     let number = |name: &str, other: usize| option(name).map_or(Ok(other), |text| text.parse().map_err(Error::other));
-    let Some(file) = arguments.first().filter(|file| file.ends_with(".npy")) else {
+    let Some(file) = arguments.first().filter(|file| !file.starts_with("--")) else {
         println!("maps: give a FILE.npy with f32 [row, column]");
         return Ok(());
     };

@@ -152,3 +152,43 @@ impl Draws {
         (((self.next() >> 32) * limit as u64) >> 32) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_wrong_by_less_than_one_part_in_a_thousand() {
+        for min_dist in [0.1, 0.5] {
+            let Curve { a, b } = Curve::fit(min_dist, 1.0);
+            let forces = Forces::of(Curve { a, b });
+            for s in (0..4000).map(|i| 1e-9 * 1.01_f64.powi(i)).take_while(|s| *s < 1e6) {
+                let pull = 2.0 * a * b * s.powf(b - 1.0) / (1.0 + a * s.powf(b));
+                let push = 2.0 * b / ((0.001 + s) * (1.0 + a * s.powf(b)));
+                for (found, expected) in [(forces.pull.at(s as f32), pull), (forces.push.at(s as f32), push)] {
+                    assert!((f64::from(found) / expected - 1.0).abs() < 1e-3, "{found} {expected} at {s}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn edges_pull_as_often_as_they_weigh_and_rows_are_drawn_evenly() {
+        let times = |weight: f32| (0..500).filter(|epoch| is_due(weight, *epoch)).count();
+        assert_eq!([1.0, 0.375, 0.001].map(times), [500, 187, 0]);
+        let mut counts = [0; 10];
+        for (epoch, row) in (0..100).flat_map(|epoch| (0..100).map(move |row| (epoch, row))) {
+            let mut draws = Draws::of(7, epoch, row);
+            (0..10).for_each(|_| counts[draws.below(10)] += 1);
+        }
+        assert!(counts.iter().all(|count| (9_700..10_300).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn neighbours_pull_and_others_push() {
+        let away = shifted([1.0, 0.0], [0.0, 0.0], 0.5, |_| 2.0);
+        assert_eq!(away, [2.0, 0.0]);
+        assert_eq!(shifted([1.0, 9.0], [0.0, 0.0], 1.0, |_| -1.0), [0.0, 5.0], "no move is longer than four");
+        assert_eq!(shifted([1.0, 1.0], [1.0, 1.0], 1.0, |_| 2.0), [1.0, 1.0]);
+    }
+}

@@ -164,8 +164,9 @@ mod tests {
         let places = places(2000);
         let tree = Quadtree::over(&places);
         let error = |own: &Place| (tree.push(*own, 0.5).sum / plain(&places, *own).sum - 1.0).abs();
-        let worst = places.iter().map(error).fold(0.0, f64::max);
-        assert!(worst > 1e-9 && worst < 0.02, "{worst}");
+        let errors: Vec<f64> = places.iter().map(error).collect();
+        let (worst, mean) = (errors.iter().copied().fold(0.0, f64::max), errors.iter().sum::<f64>() / 2000.0);
+        assert!(worst > 1e-9 && worst < 0.05 && mean < 0.02, "{worst} {mean}");
     }
 
     #[test]

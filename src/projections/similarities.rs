@@ -29,7 +29,9 @@ fn similarities(squares: &[f64], perplexity: f64) -> Vec<f64> {
     for _ in 0..STEPS {
         found = squares.iter().map(|square| (-beta * (square - nearest)).exp()).collect();
         let sum: f64 = found.iter().sum();
-        found.iter_mut().for_each(|p| *p /= sum);
+        for p in &mut found {
+            *p /= sum;
+        }
         let entropy = -found.iter().filter(|p| **p > 0.0).map(|p| p * p.ln()).sum::<f64>();
         let surplus = entropy - perplexity.ln();
         if surplus.abs() < NEAR {

@@ -99,8 +99,9 @@ impl StageKind for Project {
         let (points, training) = chosen.scaled(&features, keys.norm);
         let rows = points.rows();
         job.progress(0, 0, &format!("{}: {rows} rows of {} features", method.name(), points.columns()))?;
-        let goes_on =
-            |done: usize, of: usize| done % REPORT != 0 || job.progress(done as u64, of as u64, method.name()).is_ok();
+        let goes_on = |done: usize, of: usize| {
+            !done.is_multiple_of(REPORT) || job.progress(done as u64, of as u64, method.name()).is_ok()
+        };
         let task = Task { points: &points, training: &training, seed: job.seed, goes_on: &goes_on };
         let places = method.embed(job.params, &task).map_err(|error| chosen.explain(error, &features))?;
         job.progress(0, 0, "trustworthiness and continuity")?;

@@ -94,8 +94,6 @@ fn small(target: &Path) -> Vec<String> {
         set.extend(["alerts.objects=60", "sequence_autoencoder.epochs=2", "sequence_autoencoder.frozen_epochs=1"]);
     } else if name.contains("realism") {
         set = vec!["simulated.objects=200", "pixels.components=8", "by_metadata.trees=20", "by_pixels_forest.trees=20"];
-    } else if name.contains("maps") {
-        set.extend(["alerts.objects=120", "forest.trees=20", "map.k=5"]);
     } else if name.contains("real_alerts") {
         set.extend(["augmented.copies=0", "forest.trees=20"]);
     } else {
