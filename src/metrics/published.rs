@@ -28,7 +28,21 @@ const NOTEBOOK: &str = "official notebooks of Carrasco-Davis et al. 2021";
 const NEIRA: &str = "Neira, Estévez, Förster 2024 (arXiv:2405.15073)";
 const BALANCED_500: &str =
     "500 first alerts of ZTF, 100 for each of AGN, SN, VS, asteroid, bogus; random split by object";
+const TEMPORAL_600: &str = "600 objects of ZTF, 200 for each of AGN, SN, VS, with as many detections";
+const HITS: &str = "candidates of HiTS 2013 (DECam), half of them artefacts";
+const CABRERA_VIVES: &str = "Cabrera-Vives et al. 2017, ApJ 836, 97";
 const BALANCED_250: &str = "250 first alerts of ZTF, 50 for each of AGN, SN, VS, asteroid, bogus; older set";
+
+/// Figures, and the classes that they are about; none: whatever the classes are called.
+pub type List = (Option<&'static [&'static str]>, &'static [Published]);
+
+/// Every list. A new one is one line here.
+pub const LISTS: &[List] = &[
+    (Some(&["AGN", "SN", "VS", "asteroid", "bogus"]), FIRST_ALERT),
+    (Some(&["AGN", "SN", "VS"]), SEVERAL_DETECTIONS),
+    (Some(&["real", "bogus"]), REAL_BOGUS),
+    (None, CLUSTERS),
+];
 
 /// Five-class classification of single ZTF alerts.
 pub const FIRST_ALERT: &[Published] = &[
@@ -57,8 +71,31 @@ pub const FIRST_ALERT: &[Published] = &[
         BALANCED_500,
     ),
     published("Stamp Classifier, run again by others", 0.9127, Some(0.0069), Some(20), NEIRA, BALANCED_500),
+    published(
+        "the same with six rotations, random angles and a wider cut",
+        0.9274,
+        Some(0.0056),
+        Some(20),
+        NEIRA,
+        BALANCED_500,
+    ),
     published("random forest of 100 trees, 33 metadata features only", 0.912, None, None, NOTEBOOK, BALANCED_500),
     published("Stamp Classifier, images only", 0.901, None, Some(10), NOTEBOOK, BALANCED_250),
+];
+
+/// Three classes from several detections.
+pub const SEVERAL_DETECTIONS: &[Published] = &[
+    published("Temporal Stamp Classifier, 2 detections", 0.9847, Some(0.001), None, NEIRA, TEMPORAL_600),
+    published("Temporal Stamp Classifier, 3 detections", 0.9833, Some(0.007), None, NEIRA, TEMPORAL_600),
+    published("Temporal Stamp Classifier, 4 detections", 0.9787, Some(0.002), None, NEIRA, TEMPORAL_600),
+    published("Temporal Stamp Classifier, 5 detections", 0.9843, Some(0.003), None, NEIRA, TEMPORAL_600),
+    published("images and time gaps only, 2 detections", 0.913, Some(0.004), None, NEIRA, TEMPORAL_600),
+];
+
+/// Real against bogus.
+pub const REAL_BOGUS: &[Published] = &[
+    published("Deep-HiTS", 0.9945, Some(0.0003), None, CABRERA_VIVES, HITS),
+    published("random forest on features of the stamps", 0.9896, None, None, CABRERA_VIVES, HITS),
 ];
 
 /// Clusters of stamps against real and bogus, ten clusters and codes of 21 values where nothing else is said.
@@ -103,7 +140,7 @@ mod tests {
     #[test]
     fn figures_are_of_known_metrics_and_possible() {
         let of_clusters = crate::metrics::clusters::CLUSTER_METRICS;
-        for figure in FIRST_ALERT.iter().chain(CLUSTERS) {
+        for figure in LISTS.iter().flat_map(|list| list.1) {
             let of_cluster = of_clusters.iter().any(|metric| metric.name == figure.metric);
             assert!(of_cluster || crate::metrics::metric(figure.metric).is_some());
             assert!((0.0..=1.0).contains(&figure.value) && !figure.test_set.is_empty());

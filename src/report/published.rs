@@ -1,22 +1,20 @@
-//! Published figures beside ours, for experiments that classify the same five classes or make clusters of stamps.
+//! Published figures beside ours, for experiments that classify the same classes or make clusters of stamps.
 
 use super::grid::{Cell, Grid};
 use super::sources::Sources;
 use super::words;
 use crate::artifacts::split::{TRAIN, VALIDATION};
-use crate::metrics::published::{CAVEAT, CLUSTERS, FIRST_ALERT, Published};
-
-/// Classes of the published test sets.
-const CLASSES: [&str; 5] = ["AGN", "SN", "VS", "asteroid", "bogus"];
+use crate::metrics::published::{CAVEAT, LISTS, Published};
 
 /// The published figures, then ours for the same metrics; `None` for other classes or metrics. Clusters are compared whatever
 /// the classes are called.
 pub fn beside_ours(sources: &Sources) -> Option<Grid> {
-    let same = sources.classes().len() == CLASSES.len()
-        && CLASSES.iter().all(|class| sources.classes().iter().any(|ours| ours == class));
-    let lists = [if same { FIRST_ALERT } else { &[] }, CLUSTERS];
+    let same = |classes: &&[&str]| {
+        let ours = sources.classes();
+        ours.len() == classes.len() && classes.iter().all(|class| ours.iter().any(|ours| ours == class))
+    };
     let (mut rows, mut all_ours) = (Vec::new(), Vec::new());
-    for figures in lists {
+    for (_, figures) in LISTS.iter().filter(|(classes, _)| classes.as_ref().is_none_or(same)) {
         let ours = ours(sources, figures);
         if !ours.is_empty() {
             rows.extend(figures.iter().map(published));

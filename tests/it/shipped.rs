@@ -88,6 +88,11 @@ fn small(target: &Path) -> Vec<String> {
         set = vec!["alerts.objects=120", "vade.pretrain=1", "vade.epochs=1", "vade.maps=4", "vade.restarts=1"];
     } else if name.contains("label_efficiency") {
         set.push("alerts.objects=200");
+    } else if name.contains("coders") {
+        set.extend(["augmented.copies=0", "forest.trees=20"]);
+        if !name.contains("real_alerts") {
+            set.push("alerts.objects=120");
+        }
     } else if name.contains("real_bogus") {
         set = vec!["alerts.objects=120", "deep_hits.epochs=1", "forest.trees=20", "forest_on_pixels.trees=20"];
     } else if name.contains("temporal") || name.contains("schemes") {

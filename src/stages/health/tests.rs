@@ -37,7 +37,7 @@ fn stamps(folder: &Path) {
 
 fn model(folder: &Path, name: &str) {
     let mut settings = (models::entry::<Kernels>(name).unwrap().defaults)();
-    for (key, value) in [("channels", 2), ("side", SIDE), ("maps", 4), ("latent", 3)] {
+    for (key, value) in [("channels", 2), ("crop", SIDE), ("maps", 4), ("latent", 3)] {
         if settings.get(key).is_some() {
             settings[key] = value.into();
         }
