@@ -35,7 +35,7 @@ impl Plot for LabelEfficiency {
     }
 
     fn needs(&self) -> &'static str {
-        "predictions of arms that differ in labels_per_class or label_fraction"
+        "predictions of arms that each set labels_per_class (0: all) or label_fraction (1: all)"
     }
 
     fn draw(&self, sources: &Sources) -> Vec<Figure> {
