@@ -22,6 +22,8 @@ pub enum ArtifactType {
     Model,
     /// One vector for each alert or object.
     Features,
+    /// A place in two dimensions for each alert or object.
+    Map,
     /// Clusters of rows.
     Assignments,
     /// Class probabilities.
@@ -36,12 +38,13 @@ pub enum ArtifactType {
 
 impl ArtifactType {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Alerts,
         Self::Stamps,
         Self::Sequences,
         Self::Model,
         Self::Features,
+        Self::Map,
         Self::Assignments,
         Self::Predictions,
         Self::Classifier,
@@ -57,6 +60,7 @@ impl ArtifactType {
             Self::Sequences => "sequences",
             Self::Model => "model",
             Self::Features => "features",
+            Self::Map => "map",
             Self::Assignments => "assignments",
             Self::Predictions => "predictions",
             Self::Classifier => "classifier",

@@ -1,5 +1,6 @@
 //! What every command with a target shares: where the project is, the checked experiment, its graph and its cache.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,9 +9,10 @@ use crate::graph::{Graph, StepId, Use};
 use crate::plan::Plan;
 use crate::report::ArmsRow;
 use crate::report::record::{ArmRecord, Record, StepRecord};
-use crate::spec::experiment::{self, Experiment};
+use crate::spec::experiment::{self, Arm, Experiment};
 use crate::spec::faults::{Faults, suggest};
 use crate::spec::pipeline::Stage;
+use crate::spec::value::Value;
 use crate::store::Store;
 use crate::store::entry::Entry;
 use crate::store::key::Digest;
@@ -193,10 +195,21 @@ impl Session {
             baseline: self.experiment.baseline.clone(),
             seed: self.experiment.arms.first().map_or(0, |arm| arm.pipeline.seed),
             replicates: self.experiment.replicates,
-            arms: arms.map(|a| ArmRecord { name: a.name.clone(), settings: a.settings.clone() }).collect(),
+            arms: arms.map(|arm| ArmRecord { name: arm.name.clone(), settings: self.settings(arm) }).collect(),
             steps: self.graph.uses.iter().map(|u| self.step_record(plan, u, &state)).collect(),
             provenance: serde_json::Value::Null,
         }
+    }
+
+    /// What the arm's pipeline has for every setting that any arm sets, so that equal values read equal.
+    fn settings(&self, arm: &Arm) -> BTreeMap<String, String> {
+        let paths: BTreeSet<&String> = self.experiment.arms.iter().flat_map(|arm| arm.settings.keys()).collect();
+        let value = |path: &String| {
+            let (stage, key) = path.rsplit_once('.')?;
+            arm.pipeline.stages.iter().find(|s| s.name == stage)?.params.get(key).map(Value::plain)
+        };
+        let own = |path: &String| value(path).or_else(|| arm.settings.get(path).cloned());
+        paths.into_iter().filter_map(|path| Some((path.clone(), own(path)?))).collect()
     }
 
     /// The row of a stage in `arms.csv`.

@@ -12,9 +12,11 @@ pub mod clusters;
 pub mod confusion;
 pub mod f1;
 pub mod fnr;
+pub mod images;
 pub mod log_loss;
 pub mod mcnemar;
 pub mod nmi;
+pub mod paired_objects;
 pub mod precision;
 pub mod published;
 pub mod purity;
@@ -42,6 +44,10 @@ pub static METRICS: &[&Metric] = &[
     &fnr::FNR_AT_1E2,
     &fnr::FNR_AT_1E3,
 ];
+
+/// Those that are a mean over rows, so that a difference between two classifiers is a mean of differences row by row.
+pub static MEANS_OVER_ROWS: &[&Metric] =
+    &[&accuracy::ACCURACY, &top2_accuracy::TOP2_ACCURACY, &log_loss::LOG_LOSS, &brier::BRIER];
 
 /// The metric called `name`.
 pub fn metric(name: &str) -> Option<&'static Metric> {
@@ -116,6 +122,14 @@ impl Metric {
             Measure::OfClass(measure) => (0..classes).map(|class| (Some(class), measure(rows, class))).collect(),
         }
     }
+
+    /// Its value for all rows together; `None` for a metric of single classes, too.
+    pub fn whole(&self, rows: &[Judged], classes: usize) -> Option<f64> {
+        match self.measure {
+            Measure::Whole(measure) => measure(rows, classes),
+            Measure::OfClass(_) => None,
+        }
+    }
 }
 
 /// `part / whole`, undefined for nothing.
@@ -160,5 +174,7 @@ pub(crate) mod samples {
     }
 }
 
+#[cfg(test)]
+mod nominal;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::confusion::confusion;
 use super::samples::{judged, sample};
-use super::{Judged, METRICS, metric};
+use super::{Judged, MEANS_OVER_ROWS, METRICS, metric};
 
 /// The sample is that of [`super::samples`].
 /// ```python
@@ -115,5 +115,15 @@ fn names_differ_and_every_metric_is_described() {
         assert!(METRICS[..i].iter().all(|other| other.name != metric.name));
         let texts = [metric.summary, metric.formula, metric.source];
         assert!(texts.iter().all(|text| !text.is_empty()), "{}", metric.name);
+    }
+}
+
+#[test]
+fn means_over_rows_are_means_over_rows() {
+    let (labels, probabilities) = sample(60);
+    let rows = judged(&labels, &probabilities);
+    for metric in MEANS_OVER_ROWS {
+        let mean = rows.iter().map(|row| metric.whole(&[*row], 4).unwrap()).sum::<f64>() / 60.0;
+        assert!((mean - metric.whole(&rows, 4).unwrap()).abs() < 1e-12, "{}", metric.name);
     }
 }

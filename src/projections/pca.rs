@@ -5,6 +5,10 @@ use faer::{Accum, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::{Place, Projection, ProjectionError, Task};
+use crate::spec::keys::Key;
+use crate::spec::value::Params;
+
 /// Rows that are centred and multiplied at a time.
 const CHUNK: usize = 256;
 /// Columns of the covariance that one thread works on at a time.
@@ -88,6 +92,36 @@ impl Pca {
             }
         }
         row.into_iter().map(|x| x as f32).collect()
+    }
+}
+
+/// The map of the first two components.
+#[derive(Clone, Copy, Debug)]
+pub struct PrincipalComponents;
+
+impl Projection for PrincipalComponents {
+    fn name(&self) -> &'static str {
+        "pca"
+    }
+    fn summary(&self) -> &'static str {
+        "The first two principal components, fitted on the training rows; distances keep their meaning."
+    }
+    fn source(&self) -> &'static str {
+        "eigenvectors of the covariance, crate faer"
+    }
+    fn keys(&self) -> Vec<Key> {
+        Vec::new()
+    }
+    fn is_random(&self) -> bool {
+        false
+    }
+    fn embed(&self, _: &Params, task: &Task) -> Result<Vec<Place>, ProjectionError> {
+        let pca = Pca::fit(&task.training.iter().collect::<Vec<_>>(), 2)?;
+        let place = |row: &[f32]| {
+            let along = pca.transform(row);
+            [along[0], along[1]]
+        };
+        Ok(task.points.iter().map(place).collect())
     }
 }
 

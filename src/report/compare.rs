@@ -1,12 +1,18 @@
 //! Compares arms: one row for each arm and measure, with spread over replicates and the paired difference from the
 //! baseline. Knows no format.
 
+mod effects;
+mod objects;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use effects::Effect;
 
 use super::record::{ArmRecord, Record};
 use super::tidy::{self, TidyRow};
 use super::words;
 use crate::artifacts::split;
+use crate::metrics::paired_objects::ObjectsDifference;
 use crate::metrics::statistics::{PairedDifference, Summary, holm, mean_interval, paired_difference};
 
 /// What to compare.
@@ -60,6 +66,10 @@ pub struct ComparisonRow {
     pub delta: Option<PairedDifference>,
     /// p of the paired t-test, Holm-corrected over the arms.
     pub p_holm: Option<f64>,
+    /// The same difference over the test objects, where the predictions behind it are known.
+    pub objects: Option<ObjectsDifference>,
+    /// p of its permutation test, Holm-corrected over the arms.
+    pub objects_p_holm: Option<f64>,
     /// Whether its mean is the best of the arms.
     pub best: bool,
 }
@@ -77,6 +87,8 @@ pub struct Comparison {
     pub split: String,
     /// Measure by measure, arms in order.
     pub rows: Vec<ComparisonRow>,
+    /// What each setting does, averaged over the others, measure by measure.
+    pub effects: Vec<Effect>,
     /// What has no result.
     pub missing: Vec<String>,
 }
@@ -122,16 +134,24 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
     let tidy: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let tidy: Vec<&TidyRow> = tidy.iter().filter(|row| wanted(row, options)).collect();
     let baseline = baseline(&arms, records, options);
-    let mut rows = Vec::new();
+    let (mut rows, mut effects) = (Vec::new(), Vec::new());
     for measure in measures(&tidy) {
-        rows.extend(compare_measure(&measure, &arms, &tidy, baseline));
+        let points: Vec<Vec<Point>> = arms.iter().map(|arm| points(arm, &measure, &tidy)).collect();
+        rows.extend(compare_measure(&measure, &arms, &points, baseline));
+        effects.extend(baseline.map(|base| effects::effects(&measure, &arms, &points, base)).unwrap_or_default());
     }
+    if let Some(base) = baseline {
+        objects::attach(&mut rows, &arms, &arms[base], &tidy, &objects::Judgements::read(records));
+    }
+    // Each measure has one row for each arm.
+    rows.chunks_mut(arms.len().max(1)).for_each(correct);
     Comparison {
         experiments: records.iter().map(|r| r.experiment.clone()).collect(),
         baseline: baseline.map(|index| arms[index].name.clone()),
         arms: arms.iter().map(|a| ArmRecord { name: a.name.clone(), settings: a.record.settings.clone() }).collect(),
         split: options.split.clone(),
         rows,
+        effects,
         missing: records.iter().flat_map(tidy::missing).collect(),
     }
 }
@@ -185,10 +205,14 @@ fn measures(tidy: &[&TidyRow]) -> Vec<Measure> {
     found.into_iter().map(|f| f.4).collect()
 }
 
-fn compare_measure(measure: &Measure, arms: &[Arm], tidy: &[&TidyRow], baseline: Option<usize>) -> Vec<ComparisonRow> {
-    let points: Vec<Vec<Point>> = arms.iter().map(|arm| points(arm, measure, tidy)).collect();
+fn compare_measure(
+    measure: &Measure,
+    arms: &[Arm],
+    points: &[Vec<Point>],
+    baseline: Option<usize>,
+) -> Vec<ComparisonRow> {
     let mut rows: Vec<ComparisonRow> =
-        arms.iter().zip(&points).map(|(arm, points)| summarise(arm, measure, points)).collect();
+        arms.iter().zip(points).map(|(arm, points)| summarise(arm, measure, points)).collect();
     if let Some(base) = baseline {
         for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
             if arms[index].experiment.seed == arms[base].experiment.seed {
@@ -196,7 +220,6 @@ fn compare_measure(measure: &Measure, arms: &[Arm], tidy: &[&TidyRow], baseline:
             }
         }
     }
-    correct(&mut rows);
     mark_best(&mut rows);
     rows
 }
@@ -231,6 +254,8 @@ fn summarise(arm: &Arm, measure: &Measure, points: &[Point]) -> ComparisonRow {
         values,
         delta: None,
         p_holm: None,
+        objects: None,
+        objects_p_holm: None,
         best: false,
     }
 }
@@ -247,13 +272,20 @@ fn pair(arm: &[Point], baseline: &[Point]) -> Option<PairedDifference> {
     paired_difference(&pairs.0, &pairs.1)
 }
 
+/// Holm's correction over the arms, of each of the two tests.
 fn correct(rows: &mut [ComparisonRow]) {
-    let p_values: Vec<(usize, f64)> =
-        rows.iter().enumerate().filter_map(|(i, row)| Some((i, row.delta?.t_test?))).collect();
-    let adjusted = holm(&p_values.iter().map(|p| p.1).collect::<Vec<_>>());
-    for ((index, _), p) in p_values.into_iter().zip(adjusted) {
-        rows[index].p_holm = Some(p);
+    let (over_replicates, over_objects) =
+        (adjusted(rows, |row| row.delta?.t_test), adjusted(rows, |row| Some(row.objects?.permutation)));
+    for ((row, replicates), objects) in rows.iter_mut().zip(over_replicates).zip(over_objects) {
+        (row.p_holm, row.objects_p_holm) = (replicates, objects);
     }
+}
+
+/// The p-values of the rows that have one, corrected.
+fn adjusted(rows: &[ComparisonRow], p_value: impl Fn(&ComparisonRow) -> Option<f64>) -> Vec<Option<f64>> {
+    let p_values: Vec<Option<f64>> = rows.iter().map(p_value).collect();
+    let mut corrected = holm(&p_values.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
+    p_values.iter().map(|p| p.and_then(|_| corrected.next())).collect()
 }
 
 /// Marks the best mean, unless all arms share it.

@@ -12,9 +12,11 @@ use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::assignments::{Assignment, Assignments};
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
+use crate::artifacts::map::{Map, MapFacts, MapRow};
 use crate::artifacts::predictions::{LabelsTaken, Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{ConfusionCell, Metric, write_confusion, write_metrics};
 use crate::artifacts::split;
+use crate::artifacts::stamps::{StampRow, StampsFacts, StampsWriter};
 use crate::artifacts::table::{Column, Table};
 use crate::stage::ArtifactType;
 use crate::ztf::alert::{Alert, FIELDS, SIDE, Stamp};
@@ -42,8 +44,10 @@ pub(super) fn record(folder: &Path) -> Record {
             };
             step("simulated", ArtifactType::Alerts, true, &[], &|out| alerts(out, 1, 0.0));
             step("real", ArtifactType::Alerts, true, &[], &|out| alerts(out, 2, 30.0));
+            step("stamps", ArtifactType::Stamps, true, &[], &|out| stamps(out, 600));
             step("autoencoder", ArtifactType::Model, false, &[], &|out| model(out, seed, 1.0 - quality));
-            step("codes", ArtifactType::Features, false, &[], &|out| features(out, seed, *quality));
+            step("codes", ArtifactType::Features, false, &[], &|out| features(out, seed, *quality, 600));
+            step("codes_map", ArtifactType::Map, false, &[("features", "codes")], &|out| map(out, seed, *quality));
             if *arm == "no-augmentation" && replicate == 3 {
                 let failed = |stage, artifact, state: &str| StepRecord {
                     state: state.into(),
@@ -54,7 +58,8 @@ pub(super) fn record(folder: &Path) -> Record {
                 continue;
             }
             step("probe", ArtifactType::Predictions, false, &[("features", "codes")], &|out| {
-                predictions(seed, *quality, [None, Some(10), Some(40), None][index]).write(out).unwrap();
+                let labels = [None, Some(10), Some(40), None][index];
+                predictions(seed, *quality, 400, labels).write(out).unwrap();
                 by_detections(out, seed, *quality);
             });
             step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
@@ -186,18 +191,56 @@ fn clusters(out: &Path, seed: u64) {
     Assignments { clusters: 4, measured: Vec::new(), rows: (0..100).map(row).collect() }.write(out).unwrap();
 }
 
-fn features(out: &Path, seed: u64, quality: f64) {
+fn name(number: usize) -> String {
+    format!("ZTF20fake{number:05}")
+}
+
+/// One arm and replicate with so many rows, two of three of them in the test split.
+pub(super) fn large(folder: &Path, rows: usize) -> Record {
+    let fill: [(&str, ArtifactType, &dyn Fn(&Path)); 3] = [
+        ("stamps", ArtifactType::Stamps, &|out| stamps(out, rows)),
+        ("codes", ArtifactType::Features, &|out| features(out, 3, 0.85, rows)),
+        ("probe", ArtifactType::Predictions, &|out| predictions(3, 0.85, rows, None).write(out).unwrap()),
+    ];
+    let mut steps = Vec::new();
+    for (stage, artifact, fill) in fill {
+        let out = folder.join(stage);
+        std::fs::create_dir_all(&out).unwrap();
+        fill(&out);
+        steps.push(step_record("default", 0, stage, artifact, stage.into(), Some(out), &[]));
+    }
+    let arms = vec![ArmRecord { name: "default".into(), ..ArmRecord::default() }];
+    Record { experiment: "large".into(), replicates: 1, arms, steps, ..Record::default() }
+}
+
+fn stamps(out: &Path, rows: usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let channels = ["science", "template", "difference"].map(String::from).into();
+    let classes = CLASSES.map(String::from).into();
+    let facts = StampsFacts { channels, side: 21, normalise: "minmax".into(), metadata: Vec::new(), classes };
+    let mut writer = StampsWriter::create(out, &facts, false).unwrap();
+    for number in 0..rows {
+        let class = number % CLASSES.len();
+        let image = [900.0, 200.0 * class as f64, 700.0].map(|flux| stamp(&mut rng, 21, flux, 100.0, 0.0)).concat();
+        let (label, split) = (CLASSES[class].into(), split::TEST.into());
+        let row = StampRow { candid: number as i64, object_id: name(number), jd: 0.0, fid: 1, label, split, copy: 0 };
+        writer.push(&row, &image, &[], None).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn features(out: &Path, seed: u64, quality: f64, rows: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let size = 8;
     let names = (0..size).map(|i| format!("latent_{i}")).chain(["magpsf".into()]).collect();
     let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
-    let mut rows = Vec::new();
-    for number in 0..600 {
+    let (numbers, mut rows) = (0..rows, Vec::new());
+    for number in numbers {
         let class = number % CLASSES.len();
         let split = if number % 3 == 0 { split::TRAIN } else { split::TEST };
         let row = FeatureRow {
             candid: i64::from(number as u32),
-            object_id: String::new(),
+            object_id: name(number),
             label: CLASSES[class].into(),
             split: split.into(),
             copy: 0,
@@ -209,8 +252,32 @@ fn features(out: &Path, seed: u64, quality: f64) {
     Features::write(out, &facts, rows.iter().map(|(row, code)| (row, code.as_slice()))).unwrap();
 }
 
+fn map(out: &Path, seed: u64, quality: f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let row = |number: usize, rng: &mut ChaCha8Rng| {
+        let class = number % CLASSES.len();
+        let angle = class as f64 * std::f64::consts::TAU / CLASSES.len() as f64;
+        let place = [angle.sin(), angle.cos()].map(|x| 8.0 * quality * x + normal(rng));
+        let (candid, split) = (i64::from(number as u32), split::TEST.into());
+        MapRow { candid, object_id: name(number), label: CLASSES[class].into(), split, place }
+    };
+    let parameters = [("metric", "euclidean"), ("min_dist", "0.1"), ("n_neighbors", "15"), ("spread", "1.0")];
+    let facts = MapFacts {
+        method: "umap".into(),
+        parameters: parameters.map(|(name, value)| (name.into(), value.into())).into(),
+        norm: "none".into(),
+        seed: Some(seed),
+        features: vec!["latent_0".into(), "latent_1".into()],
+        classes: CLASSES.map(String::from).into(),
+        k: 12,
+        trustworthiness: Some(quality),
+        continuity: None,
+    };
+    Map { facts, rows: (0..600).map(|number| row(number, &mut rng)).collect() }.write(out).unwrap();
+}
+
 /// Of `labels` of each class, or of all 80.
-fn predictions(seed: u64, quality: f64, labels: Option<usize>) -> Predictions {
+fn predictions(seed: u64, quality: f64, rows: usize, labels: Option<usize>) -> Predictions {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let classes: Vec<String> = CLASSES.map(String::from).into();
     let row = |number: usize| {
@@ -222,13 +289,13 @@ fn predictions(seed: u64, quality: f64, labels: Option<usize>) -> Predictions {
         let total: f64 = scores.iter().sum();
         Prediction {
             candid: i64::from(number as u32),
-            object_id: String::new(),
+            object_id: name(number),
             label,
             split: if number.is_multiple_of(4) { split::VALIDATION.into() } else { split::TEST.into() },
             probabilities: scores.iter().map(|s| s / total).collect(),
         }
     };
-    let rows = (0..400).map(row).collect();
+    let rows = (0..rows).map(row).collect();
     let facts = PredictionsFacts {
         classes,
         classifier: "logistic_regression".into(),

@@ -1,8 +1,9 @@
 //! The comparison as plain grids of cells: one algorithm; the formats only say how a row looks.
 
-use super::compare::{Comparison, ComparisonRow, Measure};
+use super::compare::{Comparison, ComparisonRow, Effect, Measure};
 use super::words;
 use crate::artifacts::table::number;
+use crate::metrics::accuracy::ACCURACY;
 
 /// Metrics side by side in one grid of values, and in one of differences: what fits onto a page.
 const VALUES_WIDE: usize = 4;
@@ -57,6 +58,12 @@ pub fn long(comparison: &Comparison) -> Grid {
         "p_value",
         "p_holm",
         "p_sign_flip",
+        "objects",
+        "objects_ci_low",
+        "objects_ci_high",
+        "p_permutation",
+        "p_permutation_holm",
+        "p_mcnemar",
         "test",
         "best",
         "rows",
@@ -83,10 +90,37 @@ fn long_row(row: &ComparisonRow) -> Vec<String> {
         row.p_holm,
         delta.and_then(|d| d.sign_flip),
     ];
+    let (over, over_interval) = (row.objects, row.objects.and_then(|o| o.interval));
+    let over_objects = [
+        over_interval.map(|i| i.0),
+        over_interval.map(|i| i.1),
+        over.map(|o| o.permutation),
+        row.objects_p_holm,
+        over.filter(|_| m.metric == ACCURACY.name).map(|o| o.sign),
+    ];
+    let objects = over.map_or_else(String::new, |o| o.objects.to_string());
     let test = if delta.is_some_and(|d| d.t_test.is_some()) { "paired t" } else { "" };
     let best = if row.best { "yes" } else { "" };
     let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string())];
-    names.into_iter().chain(values).chain([counts]).chain(numbers.map(cell)).chain(ends).collect()
+    let numbers = numbers.map(cell).into_iter().chain([objects]).chain(over_objects.map(cell));
+    names.into_iter().chain(values).chain([counts]).chain(numbers).chain(ends).collect()
+}
+
+/// Every effect of a setting, unrounded: what `effects.csv` holds; `None` when there are none.
+pub fn effects(comparison: &Comparison) -> Option<Grid> {
+    let names = ["stage", "series", "split", "metric", "setting", "from", "to", "pairs", "n"];
+    let header = names.into_iter().chain(["delta", "delta_ci_low", "delta_ci_high", "p_value"]);
+    let row = |effect: &Effect| {
+        let (m, summary) = (&effect.measure, effect.difference.summary);
+        let texts = [&m.stage, &m.series, &m.split, &m.metric, &effect.setting, &effect.from, &effect.to];
+        let counts = [effect.pairs, summary.n].map(|n| n.to_string());
+        let interval = summary.interval;
+        let numbers = [Some(summary.mean), interval.map(|i| i.0), interval.map(|i| i.1), effect.difference.t_test];
+        let numbers = numbers.map(|value| value.map_or_else(String::new, number));
+        texts.into_iter().cloned().chain(counts).chain(numbers).map(Cell::plain).collect()
+    };
+    let rows: Vec<Vec<Cell>> = comparison.effects.iter().map(row).collect();
+    (!rows.is_empty()).then(|| Grid { caption: String::new(), header: header.map(String::from).collect(), rows })
 }
 
 /// The settings that differ among the arms; `None` when there are none.
@@ -116,6 +150,8 @@ pub fn wide(comparison: &Comparison) -> Vec<Grid> {
         }
         if comparison.baseline.is_some() && comparison.arms.len() > 1 {
             grids.extend(block.metrics.chunks(DIFFERENCES_WIDE).filter_map(|metrics| block.differences(metrics)));
+            grids.extend(block.objects());
+            grids.extend(block.effects());
         }
     }
     grids
@@ -164,11 +200,19 @@ impl<'a> Block<'a> {
         series.into_iter().chain(["arm".into()]).chain(last).collect()
     }
 
+    /// Whether the arm has other series at this stage, but not this one: a network that it does not have is not missing.
+    fn is_absent(&self, series: &str, arm: &str) -> bool {
+        let has = |m: &&&Measure| self.comparison.row(arm, m).is_some_and(|row| row.summary.is_some());
+        let mut known = self.measures.iter().filter(has).map(|m| m.series.as_str()).peekable();
+        known.peek().is_some() && known.all(|other| other != series)
+    }
+
     /// Rows in order: series by series, arm by arm; `cells` fills the columns after the names.
     fn rows(&self, skip: Option<&str>, cells: impl Fn(&str, &str) -> Vec<Cell>) -> Vec<Vec<Cell>> {
         let mut rows = Vec::new();
         for series in &self.series {
-            for arm in self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip) {
+            let arms = self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip);
+            for arm in arms.filter(|arm| !self.is_absent(series, &arm.name)) {
                 let first = (self.series.len() > 1).then(|| Cell::plain(*series));
                 let names = first.into_iter().chain([Cell::plain(arm.name.clone())]);
                 rows.push(names.chain(cells(series, &arm.name)).collect());
@@ -207,6 +251,75 @@ impl<'a> Block<'a> {
     }
 }
 
+impl Block<'_> {
+    /// Differences over the test objects; `None` where no arm has one.
+    fn objects(&self) -> Option<Grid> {
+        let baseline = self.comparison.baseline.as_deref()?;
+        let of = |series: &str, arm: &str, metric: &str| self.row(series, arm, metric)?.objects;
+        let has = |metric: &&str| self.measures.iter().any(|m| m.metric == **metric && self.has_objects(m));
+        let metrics: Vec<&str> = self.metrics.iter().copied().filter(has).take(DIFFERENCES_WIDE).collect();
+        if metrics.is_empty() {
+            return None;
+        }
+        let cells = |series: &str, arm: &str| {
+            let known = metrics.iter().find_map(|metric| of(series, arm, metric));
+            let text = |text: Option<String>| Cell::plain(text.unwrap_or_else(|| "missing".into()));
+            let differences = metrics.iter().map(|metric| over_objects(self.row(series, arm, metric)));
+            let mcnemar = of(series, arm, ACCURACY.name).map(|o| words::p_value(o.sign));
+            differences.chain([text(mcnemar), text(known.map(|o| o.objects.to_string()))]).collect()
+        };
+        let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m)));
+        let header = self.header(names.chain(["McNemar".into(), "objects".into()]));
+        let caption = format!("{}: the same difference from {baseline}, paired over test objects.", self.title);
+        Some(Grid { caption, header, rows: self.rows(Some(baseline), cells) })
+    }
+
+    fn has_objects(&self, measure: &Measure) -> bool {
+        self.comparison.rows_of(measure).iter().any(|row| row.objects.is_some())
+    }
+}
+
+impl Block<'_> {
+    /// Effects of the settings on the first metrics; `None` where arms form no grid of several settings.
+    fn effects(&self) -> Option<Grid> {
+        let metrics: Vec<&str> = self.metrics.iter().copied().take(DIFFERENCES_WIDE).collect();
+        let here = |effect: &&Effect| self.measures.contains(&&effect.measure);
+        let effects: Vec<&Effect> = self.comparison.effects.iter().filter(here).collect();
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        for first in effects.iter().filter(|effect| effect.measure.metric == metrics[0]) {
+            let series = (self.series.len() > 1).then(|| Cell::plain(first.measure.series.clone()));
+            let of = |metric: &&str| {
+                let same = |e: &&&Effect| {
+                    e.measure.metric == **metric
+                        && (&e.measure.series, &e.setting, &e.to) == (&first.measure.series, &first.setting, &first.to)
+                };
+                let found = effects.iter().find(same);
+                Cell::plain(found.map_or_else(|| "missing".into(), |e| words::difference(&e.difference)))
+            };
+            let names =
+                [Cell::plain(first.setting.clone()), Cell::plain(format!("{} \u{2192} {}", first.from, first.to))];
+            let counts = [first.pairs, first.difference.summary.n].map(|n| Cell::plain(n.to_string()));
+            rows.push(series.into_iter().chain(names).chain(metrics.iter().map(of)).chain(counts).collect());
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        let series = (self.series.len() > 1).then(|| "series".to_string());
+        let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m)));
+        let first = series.into_iter().chain(["setting".into(), "change".into()]);
+        let header = first.chain(names).chain(["pairs of arms".into(), "replicates".into()]).collect();
+        let caption = format!("{}: effect of each setting, averaged over the others.", self.title);
+        Some(Grid { caption, header, rows })
+    }
+}
+
+fn over_objects(row: Option<&ComparisonRow>) -> Cell {
+    let Some((row, objects)) = row.and_then(|row| Some((row, row.objects?))) else { return Cell::plain("missing") };
+    let mark = if row.objects_p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
+    let interval = words::bracket(objects.interval);
+    Cell::plain(format!("{}{interval}, {}{mark}", words::signed(objects.mean), words::p_value(objects.permutation)))
+}
+
 fn value(row: Option<&ComparisonRow>) -> Cell {
     let Some((row, summary)) = row.and_then(|row| Some((row, row.summary?))) else { return Cell::plain("missing") };
     Cell { text: words::spread(summary.mean, summary.std), best: row.best }
@@ -214,13 +327,8 @@ fn value(row: Option<&ComparisonRow>) -> Cell {
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {
     let Some((row, delta)) = row.and_then(|row| Some((row, row.delta?))) else { return Cell::plain("missing") };
-    let interval = delta
-        .summary
-        .interval
-        .map_or_else(String::new, |(low, high)| format!(" [{}, {}]", words::signed(low), words::signed(high)));
-    let p = delta.t_test.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
     let mark = if row.p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
-    Cell::plain(format!("{}{interval}{p}{mark}", words::signed(delta.summary.mean)))
+    Cell::plain(format!("{}{mark}", words::difference(&delta)))
 }
 
 /// `5`, or `4-5` where the metrics of a row differ.

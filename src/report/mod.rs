@@ -73,6 +73,9 @@ pub fn write(identity: &Digest, record: &Record, results: &Path) -> Result<Vec<P
     for (name, format) in [("csv", Format::Csv), ("md", Format::Md), ("tex", Format::Latex)] {
         files.write(&format!("tables/comparison.{name}"), test.render(format).as_bytes())?;
     }
+    if let Some(effects) = grid::effects(&test) {
+        files.write("tables/effects.csv", format::csv(&effects).as_bytes())?;
+    }
     for (figure, (vector, bitmap)) in figures.iter().zip(&pictures) {
         files.write(&format!("figures/{}.svg", figure.name), vector.as_bytes())?;
         files.write(&format!("figures/{}.png", figure.name), bitmap)?;

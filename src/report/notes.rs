@@ -3,6 +3,8 @@
 use super::compare::{Comparison, ComparisonRow, Measure};
 use super::grid::SIGNIFICANT;
 use super::words;
+use crate::metrics::accuracy::ACCURACY;
+use crate::metrics::paired_objects::DRAWS;
 
 /// Sentences below the tables.
 pub fn notes(comparison: &Comparison) -> Vec<String> {
@@ -23,12 +25,33 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
 }
 
 fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
+    let mut notes = replicates_notes(comparison, baseline);
+    if comparison.rows.iter().any(|row| row.objects.is_some()) {
+        notes.push(format!(
+            "Over test objects: the replicates of both arms on the same objects, 95 % interval from {DRAWS} resamples of the \
+             objects, p of a permutation test that exchanges the arms object by object, * for p < {SIGNIFICANT} after Holm's \
+             correction over the arms. It says how far the choice of test objects matters for these trained networks, the \
+             test over replicates how far the seed does. McNemar: exact test of accuracy; with several replicates of the \
+             objects for which one arm is right more often."
+        ));
+    }
+    if !comparison.effects.is_empty() {
+        notes.push(
+            "Effect of a setting: mean difference of all pairs of arms that differ in it alone, paired over replicates; p of a \
+             t-test, corrected for nothing."
+                .into(),
+        );
+    }
+    notes
+}
+
+fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let deltas: Vec<_> = comparison.rows.iter().filter_map(|row| row.delta).collect();
     let pairs = deltas.iter().map(|d| d.summary.n).max().unwrap_or(0);
     if pairs < 2 {
         return vec![format!(
-            "One replicate: no interval and no p. Differences from {baseline} cannot be told from the luck of a seed; set \
-             replicates."
+            "One replicate: no interval and no p over replicates. Differences from {baseline} cannot be told from the luck \
+             of a seed; set replicates."
         )];
     }
     let mut notes = vec![format!(
@@ -38,7 +61,8 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let smallest = deltas.iter().map(|d| d.smallest_sign_flip).fold(1.0, f64::min);
     if smallest >= SIGNIFICANT {
         notes.push(format!(
-            "With {pairs} pairs the sign-flip test, which assumes no normal distribution, cannot give p below {smallest}."
+            "With {pairs} pairs the sign-flip test, which assumes no normal distribution, cannot give p below {smallest}: so \
+             few replicates cannot show a difference beyond doubt."
         ));
     }
     notes
@@ -62,6 +86,9 @@ pub fn headline(comparison: &Comparison) -> Option<Measure> {
 /// test split chooses nothing.
 pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     let Some(measure) = headline(test) else { return "No metric was computed, so there is no answer yet.".into() };
+    if test.arms.len() < 2 {
+        return among_series(test, validation, &measure);
+    }
     let chooser = Measure { split: validation.split.clone(), ..measure.clone() };
     let by_validation = best(validation, &chooser);
     let (chosen, rule) = match by_validation {
@@ -70,12 +97,41 @@ pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     };
     let Some(row) = chosen else { return "No arm has a result, so there is no answer yet.".into() };
     let about = about(&measure);
-    if test.arms.len() < 2 {
-        return format!("{}: {about} {}.", row.arm, spread(row));
-    }
     let direction = words::direction(&measure.metric).word();
     let first = format!("{}: {about} {}, {direction} mean by the {rule} split", row.arm, spread(row));
-    format!("{first}. {}", against(test, row, &measure))
+    format!("{first}. {}{}", against(test, row, &measure), over_objects(test, row))
+}
+
+/// With one arm the question is which of its series does best; the validation split chooses where it has the measure.
+fn among_series(test: &Comparison, validation: &Comparison, measure: &Measure) -> String {
+    let same = |m: &&Measure| m.stage == measure.stage && m.metric == measure.metric && m.class.is_empty();
+    let rows = |of: &'_ Comparison| -> Vec<(String, f64)> {
+        let measures = of.measures().into_iter().filter(same).cloned().collect::<Vec<_>>();
+        let known = measures.iter().filter_map(|m| Some((m.series.clone(), of.rows_of(m).first()?.summary?.mean)));
+        known.collect()
+    };
+    let direction = words::direction(&measure.metric);
+    let (by_validation, by_test) = (rows(validation), rows(test));
+    let (list, rule) = if by_validation.is_empty() {
+        (&by_test, measure.split.as_str())
+    } else {
+        (&by_validation, validation.split.as_str())
+    };
+    let better = |a: &(String, f64), b: &(String, f64)| direction.better(a.1, b.1);
+    let best = list.iter().fold(None, |best: Option<&(String, f64)>, row| match best {
+        Some(best) if !better(row, best) => Some(best),
+        _ => Some(row),
+    });
+    let chosen =
+        Measure { series: best.map_or_else(|| measure.series.clone(), |best| best.0.clone()), ..measure.clone() };
+    let Some(row) = test.rows_of(&chosen).into_iter().find(|row| row.summary.is_some()) else {
+        return "No arm has a result, so there is no answer yet.".into();
+    };
+    let first = format!("{}: {} {}", row.arm, about(&chosen), spread(row));
+    match list.len() {
+        0 | 1 => format!("{first}."),
+        series => format!("{first}, {} of {series} series by the {rule} split.", direction.word()),
+    }
 }
 
 fn about(measure: &Measure) -> String {
@@ -113,7 +169,7 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
     let delta = match chosen.delta {
         _ if chosen.arm == *baseline => "It is the baseline.".to_string(),
         None => format!("Its difference from {baseline} is missing."),
-        Some(_) => format!("Its difference from {baseline} is {}.", difference(chosen)),
+        Some(delta) => format!("Its difference from {baseline} is {}.", words::difference(&delta)),
     };
     let verdict = match (tested, significant.is_empty()) {
         (false, _) => "With one replicate nothing can be said about noise.".to_string(),
@@ -125,12 +181,17 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
     format!("{delta} {verdict}")
 }
 
-fn difference(row: &ComparisonRow) -> String {
-    let Some(delta) = row.delta else { return "missing".into() };
-    let interval = delta
-        .summary
-        .interval
-        .map_or_else(String::new, |(low, high)| format!(" [{}, {}]", words::signed(low), words::signed(high)));
-    let p = delta.t_test.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
-    format!("{}{interval}{p}", words::signed(delta.summary.mean))
+/// The chosen arm's difference in accuracy over the test objects, as a sentence; nothing where it is not known.
+fn over_objects(comparison: &Comparison, chosen: &ComparisonRow) -> String {
+    let accuracy = Measure { metric: ACCURACY.name.into(), ..chosen.measure.clone() };
+    let known = comparison.row(&chosen.arm, &accuracy).and_then(|row| row.objects);
+    let (Some(difference), Some(baseline)) = (known, &comparison.baseline) else { return String::new() };
+    let interval = words::bracket(difference.interval);
+    format!(
+        " Over the {} objects of the {} split its accuracy differs from that of {baseline} by {}{interval}, {} (permutation).",
+        difference.objects,
+        accuracy.split,
+        words::signed(difference.mean),
+        words::p_value(difference.permutation)
+    )
 }

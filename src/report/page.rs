@@ -1,4 +1,7 @@
-//! `report.html`: one page that needs no network: question, answer, tables, figures, provenance.
+//! `report.html`: one page that needs no network: question, answer, objects to look at, tables, figures, provenance.
+
+mod atlas;
+mod examples;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +22,8 @@ use super::sources::Sources;
 const LARGE: usize = 60_000;
 
 const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+const EXPLORE: &str = include_str!("page/explore.html");
 
 /// The page. `answer`: the answer in words; `pictures`: each figure as SVG and PNG; `problems`: what could not be read.
 pub fn render(
@@ -35,6 +40,10 @@ pub fn render(
     }
     body.push_str(&format!("<p class=\"answer\">{}</p>\n", escape(answer)));
     body.push_str(&missing(&sources.comparison.missing, problems));
+    let examples = examples::examples(sources);
+    if examples.is_some() {
+        body.push_str(&section("Look", EXPLORE));
+    }
     body.push_str(&tables(sources));
     body.push_str(&section("Figures", &figures.iter().zip(pictures).map(|(f, p)| figure(f, p)).collect::<String>()));
     body.push_str(&section("Run", &run(sources)));
@@ -44,9 +53,16 @@ pub fn render(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>\n\
          @font-face {{ font-family: 'DejaVu Sans'; src: url(data:font/ttf;base64,{font}); }}\n{STYLE}</style>\n\
-         </head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escape(&record.experiment)
+         </head>\n<body>\n<main>\n{body}</main>\n{}<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        escape(&record.experiment),
+        examples.map_or_else(String::new, |examples| data(&examples))
     )
+}
+
+/// What the script reads; nothing in it can end the element.
+fn data(examples: &Value) -> String {
+    let json = examples.to_string().replace('<', "\\u003c");
+    format!("<script type=\"application/json\" id=\"data\">{json}</script>\n")
 }
 
 fn section(title: &str, content: &str) -> String {
@@ -130,3 +146,6 @@ fn provenance(value: &Value) -> String {
         other => format!("<code>{}</code>", escape(&other.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

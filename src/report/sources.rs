@@ -37,6 +37,18 @@ impl<'a> Sources<'a> {
         self.record.arms.iter().map(|arm| arm.name.as_str()).collect()
     }
 
+    /// Names of the arms, the baseline before the others.
+    pub fn arms_baseline_first(&self) -> Vec<&'a str> {
+        let mut arms = self.arms();
+        arms.sort_by_key(|arm| Some(*arm) != self.record.baseline.as_deref());
+        arms
+    }
+
+    /// What stands above the panel of an arm: its name, or, of a single arm, what the panel is about.
+    pub fn panel_title<'t>(&self, arm: &'t str, about: &'t str) -> &'t str {
+        if self.record.arms.len() > 1 || about.is_empty() { arm } else { about }
+    }
+
     /// Stages that made an artifact of this type, in order.
     pub fn stages(&self, artifact: ArtifactType) -> Vec<&'a str> {
         let mut stages: Vec<&str> = Vec::new();

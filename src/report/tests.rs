@@ -78,7 +78,7 @@ fn undefined_numbers_are_empty_in_csv_and_missing_in_words() {
     let compared = comparison(&[fake::record(folder.path())], &ComparisonOptions::default());
     let csv = compared.render(Format::Csv);
     let line = csv.lines().find(|line| line.starts_with("latent=21,scores,majority class,test,log_loss")).unwrap();
-    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,");
+    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,,,,,,,");
     assert!(compared.render(Format::Text).contains("missing"));
     let json: serde_json::Value = serde_json::from_str(&compared.render(Format::Json)).unwrap();
     assert_eq!(json["rows"].as_array().unwrap().len(), compared.rows.len());
@@ -162,7 +162,8 @@ fn one_arm_and_one_replicate_give_a_report() {
     assert!(!files.keys().any(|path| path.to_string_lossy().contains("ablation")), "one arm has no ablation");
     assert!(files.contains_key(Path::new("figures/metrics-scores.svg")));
     let page = String::from_utf8(files[Path::new("report.html")].clone()).unwrap();
-    assert!(page.contains("latent=21: macro f1 of images on the test split (stage scores) 0.8"), "no answer");
+    assert!(page.contains("latent=21: macro f1 of both on the test split (stage scores) 0.9"), "no answer");
+    assert!(page.contains("highest of 4 series by the validation split"), "the rule is not told");
 }
 
 #[test]

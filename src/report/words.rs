@@ -1,6 +1,8 @@
 //! How metrics are called, which way is better, which come first. A metric that is not listed here is shown under
 //! its own word, higher taken as better unless its name says error or loss.
 
+use crate::metrics::statistics::PairedDifference;
+
 /// Which values are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -23,13 +25,15 @@ impl Direction {
 }
 
 /// Metrics in order of rank: the first that an experiment has is its headline.
-const RANKED: [&str; 11] = [
+const RANKED: [&str; 13] = [
     "macro_f1",
     "balanced_accuracy",
     "accuracy",
     "macro_auc",
     "purity",
     "nmi",
+    "trustworthiness",
+    "continuity",
     "mse_clean",
     "reconstruction_error",
     "mse",
@@ -117,6 +121,17 @@ pub fn signed(value: f64) -> String {
     if value > 0.0 { format!("+{}", rounded(value)) } else { rounded(value) }
 }
 
+/// An interval of a difference, to stand behind it; nothing where there is none.
+pub fn bracket(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", signed(low), signed(high)))
+}
+
+/// A paired difference: mean, interval, p of the t-test.
+pub fn difference(difference: &PairedDifference) -> String {
+    let p = difference.t_test.map_or_else(String::new, |p| format!(", {}", p_value(p)));
+    format!("{}{}{p}", signed(difference.summary.mean), bracket(difference.summary.interval))
+}
+
 /// A p-value for people.
 pub fn p_value(p: f64) -> String {
     if p < 0.001 { "p < 0.001".into() } else { format!("p = {p:.3}") }
@@ -131,7 +146,7 @@ mod tests {
         for word in ["mse", "mse_clean", "validation_loss", "ece", "fnr_at_fpr", "log_loss", "inertia"] {
             assert_eq!(direction(word), Direction::Lower, "{word}");
         }
-        for word in ["accuracy", "recall", "silhouette", "lossless"] {
+        for word in ["accuracy", "recall", "silhouette", "lossless", "trustworthiness", "continuity"] {
             assert_eq!(direction(word), Direction::Higher, "{word}");
         }
     }

@@ -78,6 +78,18 @@ impl<const N: usize> From<[(&'static str, Value); N]> for Params {
     }
 }
 
+impl Value {
+    /// Short text for tables: no quotes, lists joined by `+`.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Float(v) => v.to_string(),
+            Self::Text(v) => v.clone(),
+            Self::List(items) => items.iter().map(Self::plain).collect::<Vec<_>>().join("+"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Canonical text: reads like TOML, equal exactly when the values are equal.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 
 mod columns;
 mod latent;
-mod likeness;
+pub(super) mod likeness;
 mod source;
 
 use super::views::Views;

@@ -51,7 +51,7 @@ fn case(kind: &'static str, inputs: Inputs, set: &[(&'static str, Value)], versi
 }
 
 pub(super) fn table() -> Vec<Case> {
-    others().into_iter().chain(of_features()).collect()
+    others().into_iter().chain(of_features()).chain(maps()).collect()
 }
 
 /// Kinds that read features.
@@ -128,8 +128,9 @@ fn others() -> Vec<Case> {
             1,
             &[(EVERYWHERE, "c0335f3104c2cf62")],
         ),
-        case("preprocess", &[("alerts", "alerts")], &preprocess, 1, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
-        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 1, &[(LIBRARY, "05083bdf35fe31b2")]),
+        case("health", &[("model", "model"), ("stamps", "stamps")], &[], 1, &[(AVX2, "0000000000000000")]),
+        case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
+        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 2, &[(LIBRARY, "05083bdf35fe31b2")]),
         case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
         case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
         case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),
@@ -169,6 +170,20 @@ fn others() -> Vec<Case> {
         ),
         case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
+    ]
+}
+
+/// Maps by each method.
+fn maps() -> [Case; 3] {
+    let (by, int, float) = (|method| ("method", text(method)), Value::Int, Value::Float);
+    let umap = vec![by("umap"), ("n_neighbors", int(9)), ("epochs", int(20)), ("norm", text("l2"))];
+    let tsne = vec![by("tsne"), ("perplexity", float(9.0)), ("steps", int(20)), ("metric", text("cosine"))];
+    let pca = vec![by("pca"), ("norm", text("z-score"))];
+    let case = |set, digests| Case { kind: "project", inputs: &[("features", "features")], set, version: 1, digests };
+    [
+        case(umap, &[(AVX2, "13a2c1fc82e9a3ea")]),
+        case(tsne, &[(AVX2, "cf266e59c262da3f")]),
+        case(pca, &[(AVX2, "601cd6bc59265ecc")]),
     ]
 }
 

@@ -10,8 +10,10 @@ pub mod detect_anomalies;
 pub mod extract_features;
 #[cfg(test)]
 mod golden;
+pub mod health;
 pub mod load;
 pub mod preprocess;
+pub mod project;
 pub mod sequences;
 pub mod simulate;
 #[cfg(test)]
@@ -36,6 +38,8 @@ pub static KINDS: &[&dyn StageKind] = &[
     &train_sequence_autoencoder::TrainSequenceAutoencoder,
     &train_classifier::TrainClassifier,
     &extract_features::ExtractFeatures,
+    &health::Health,
+    &project::Project,
     &cluster::Cluster,
     &classify::Classify,
     &detect_anomalies::DetectAnomalies,

@@ -4,6 +4,7 @@
 pub mod metadata;
 pub mod normalise;
 pub mod pixels;
+pub mod places;
 pub mod rows;
 pub mod split;
 pub mod write;
@@ -19,6 +20,7 @@ use crate::ztf::alert::SIDE;
 use metadata::Sentinel;
 use normalise::Normalise;
 use pixels::{Channel, NanPolicy, Recipe};
+use places::OnePlace;
 use rows::{Detections, LabelFrom, Reading, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
 use split::{Object, Rule, SplitRule};
 
@@ -71,6 +73,10 @@ crate::keys! {
         fold: usize = 0, range(0, 99);
         /// Whether each replicate draws a split of its own; otherwise all share one.
         resample: bool = false;
+        /// Objects at one place on the sky, one source with two names: into one split, an error when they are in two, or as it comes. Where `split` is a column they are never moved: "together" is an error when they are in two.
+        one_place: OnePlace = OnePlace::Together, added_later();
+        /// How near two objects are that are at one place; 1.5 arcsec is within what ZTF itself takes for one object.
+        place_radius: f64 = 1.5, range(0, 60), unit("arcsec"), added_later();
     }
 }
 
@@ -173,7 +179,7 @@ impl StageKind for Preprocess {
         "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[Port {
@@ -206,7 +212,7 @@ impl StageKind for Preprocess {
         let sources = rows::open_sources(job)?;
         let rows = select(&sources, &keys)?;
         let classes = classes(&rows, &keys)?;
-        let splits = keys.rule().assign(&objects(&rows, keys.split)?, job.seed)?;
+        let splits = splits(&objects(&rows, keys.split)?, &keys, job.seed)?;
         let split_of: Vec<&str> = rows.kept.iter().map(|row| splits[&row.object_id]).collect();
         if !split_of.contains(&TRAIN) {
             let what = format!("no training rows among {} alerts", rows.kept.len());
@@ -298,6 +304,21 @@ fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError
     }
 }
 
+/// The split of every object.
+fn splits(objects: &[Object], keys: &PreprocessKeys, seed: u64) -> Result<BTreeMap<String, &'static str>, StageError> {
+    let look = keys.one_place != OnePlace::Apart;
+    let pairs = if look { places::pairs(objects, keys.place_radius) } else { Vec::new() };
+    let drawn = keys.split != SplitRule::Column;
+    let together = keys.one_place == OnePlace::Together && drawn;
+    let first = places::first_at_place(objects.len(), if together { &pairs } else { &[] });
+    let units = places::units(objects, &first);
+    let of_units = keys.rule().assign(&units, seed)?;
+    let of_object = |(number, object): (usize, &Object)| (object.id.clone(), of_units[&objects[first[number]].id]);
+    let splits = objects.iter().enumerate().map(of_object).collect();
+    places::check(objects, &pairs, &splits)?;
+    Ok(splits)
+}
+
 /// The objects of the rows; where the split is a column, an object's alerts must agree on it.
 fn objects(rows: &Rows, rule: SplitRule) -> Result<Vec<Object>, StageError> {
     let mut objects: Vec<Object> = Vec::new();
@@ -318,6 +339,7 @@ fn objects(rows: &Rows, rule: SplitRule) -> Result<Vec<Object>, StageError> {
                 class: row.label.clone(),
                 first_jd: row.jd,
                 word: row.word.clone(),
+                place: row.place,
             }),
         }
     }

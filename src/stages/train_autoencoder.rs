@@ -28,7 +28,7 @@ use super::training::{
 use super::views::View;
 
 /// Rows per batch when nothing is learned.
-const INFERENCE_BATCH: usize = 64;
+pub(super) const INFERENCE_BATCH: usize = 64;
 
 crate::keys! {
     /// Keys of `train_autoencoder` beside those of training.

@@ -46,6 +46,11 @@ impl View {
         ]
     };
 
+    /// Moved down and right by whole pixels; the border is repeated.
+    pub(super) const fn shifted(down: i8, right: i8) -> Self {
+        Self(Geometry { turns: 0, flips: [false; 2], shift: [down as f64, right as f64], degrees: 0.0 })
+    }
+
     /// `images [.., side, side]` seen so.
     pub(super) fn copy(self, images: &[f32], side: usize, into: &mut [f32]) {
         if self == Self::ALL[0] {

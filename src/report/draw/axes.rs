@@ -106,6 +106,16 @@ fn log_label(multiple: f64, power: i32, plain: bool) -> String {
     if multiple == 1.0 { format!("10{exponent}") } else { format!("{multiple}\u{d7}10{exponent}") }
 }
 
+impl Scale {
+    /// Where names do not fit side by side on a panel so wide and high: the room that they take running upwards.
+    pub fn upright_names(&self, width: f64, height: f64) -> Option<f64> {
+        let Self::Names(names) = self else { return None };
+        let longest = names.iter().map(|name| font::width(name, FONT)).fold(0.0, f64::max);
+        let room = (width - 40.0) / names.len().max(1) as f64 - 3.0;
+        (longest > room).then_some(longest.min(LABEL * height))
+    }
+}
+
 /// One axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
@@ -130,21 +140,22 @@ pub struct Axes {
     y: Scale,
 }
 
-/// Longest label of a tick of the y axis, part of the panel's width.
+/// Longest label of a tick of the y axis, part of the panel's width, and of names below it, part of its height.
 const LABEL: f64 = 0.45;
 
 impl Axes {
     /// Draws frame, ticks, labels and title inside `panel`. `y` runs upwards, names run downwards from the top.
     pub fn draw(canvas: &mut Canvas, panel: Rect, title: &str, x: Axis, y: Axis) -> Self {
         let top = if title.is_empty() { 4.0 } else { FONT + 8.0 };
-        let bottom = (if x.label.is_empty() { 0.0 } else { FONT + 2.0 }) + FONT + 5.0;
+        let names = x.scale.upright_names(panel.width, panel.height);
+        let bottom = (if x.label.is_empty() { 0.0 } else { FONT + 2.0 }) + names.unwrap_or(FONT) + 5.0;
         let height = panel.height - top - bottom;
         let y_ticks = y.scale.ticks((height / 28.0).max(2.0));
         let widest = y_ticks.iter().map(|t| font::width(&t.1, FONT).min(LABEL * panel.width)).fold(0.0, f64::max);
         let left = widest + 7.0 + if y.label.is_empty() { 0.0 } else { FONT + 5.0 };
         let area = Rect { x: panel.x + left, y: panel.y + top, width: panel.width - left - 6.0, height };
         let axes = Self { area, x: x.scale, y: y.scale };
-        axes.x_ticks(canvas);
+        axes.x_ticks(canvas, names);
         axes.y_ticks(canvas, &y_ticks, LABEL * panel.width);
         let corners = area.corners();
         canvas.line(corners.iter().chain(&corners[..1]).copied().collect(), BLACK, 0.6, Dash::Solid);
@@ -155,7 +166,8 @@ impl Axes {
         axes
     }
 
-    fn x_ticks(&self, canvas: &mut Canvas) {
+    /// `upright`: names run upwards and have this room.
+    fn x_ticks(&self, canvas: &mut Canvas, upright: Option<f64>) {
         let names = matches!(self.x, Scale::Names(_));
         let mut ticks = self.x.ticks((self.area.width / 40.0).max(2.0));
         let room = self.area.width / ticks.len().max(1) as f64 - 3.0;
@@ -163,8 +175,13 @@ impl Axes {
         ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (value, label) in ticks {
             let x = self.area.x + self.x.share(value) * self.area.width;
-            let label = if names { shorten(&label, room) } else { label };
             canvas.line(vec![(x, self.area.bottom()), (x, self.area.bottom() + 2.5)], BLACK, 0.6, Dash::Solid);
+            if let Some(room) = upright {
+                let label = shorten(&label, room);
+                canvas.upwards((x, self.area.bottom() + 4.5 + font::width(&label, FONT) / 2.0), &label);
+                continue;
+            }
+            let label = if names { shorten(&label, room) } else { label };
             let half = font::width(&label, FONT) / 2.0;
             // A label that would touch the one before it is left out.
             if x - half > end + 2.0 || names {

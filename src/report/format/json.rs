@@ -33,7 +33,7 @@ fn value(column: &str, text: &str) -> Value {
     match column {
         "arm" | "stage" | "series" | "split" | "metric" | "class" | "test" => Value::from(text),
         "best" => Value::from(text == "yes"),
-        "n" | "rows" => text.parse::<u64>().map_or(Value::Null, Value::from),
+        "n" | "rows" | "objects" => text.parse::<u64>().map_or(Value::Null, Value::from),
         _ => text.parse::<f64>().map_or(Value::Null, Value::from),
     }
 }

@@ -55,6 +55,7 @@ fn escape(text: &str) -> String {
             '\u{b1}' => escaped.push_str("$\\pm$"),
             '\u{2212}' => escaped.push_str("$-$"),
             '\u{394}' => escaped.push_str("$\\Delta$"),
+            '\u{2192}' => escaped.push_str("$\\rightarrow$"),
             '\u{d7}' => escaped.push_str("$\\times$"),
             '\u{2013}' => escaped.push_str("--"),
             '\n' | '\r' => escaped.push(' '),

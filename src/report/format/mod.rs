@@ -75,7 +75,8 @@ fn document(comparison: &Comparison, markup: &dyn Markup) -> String {
     format!("{}{}", markup.start(), parts.join("\n"))
 }
 
-fn csv(grid: &Grid) -> String {
+/// A grid as a csv file.
+pub(super) fn csv(grid: &Grid) -> String {
     let quote = |text: &str| {
         if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
     };

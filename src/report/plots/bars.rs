@@ -58,7 +58,9 @@ fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Meas
     let longest = series.iter().map(|s| font::width(s, FONT)).fold(0.0, f64::max);
     let wide = series.len() * sources.arms().len() > 8 || series.len() as f64 * (longest + 6.0) > ONE_COLUMN - 40.0;
     let (columns, width) = if wide { (1, TWO_COLUMNS) } else { (2, ONE_COLUMN) };
-    let (mut canvas, rects) = legend::panels(metrics.len(), columns, (width, 170.0), Sample::Both, &entries);
+    let names = Scale::Names(series.iter().map(|s| (*s).to_string()).collect());
+    let height = 170.0 + names.upright_names(width, 2.0 * 170.0).unwrap_or(0.0);
+    let (mut canvas, rects) = legend::panels(metrics.len(), columns, (width, height), Sample::Both, &entries);
     for (rect, metric) in rects.into_iter().zip(metrics) {
         let of_series = |s: &&str| measures.iter().find(|m| m.metric == metric && m.series == **s).copied();
         panel(&mut canvas, rect, sources, metric, &series.iter().map(|s| (*s, of_series(s))).collect::<Vec<_>>());

@@ -107,7 +107,7 @@ fn lines(arm: &Clusters) -> usize {
 }
 
 fn height(arm: &Clusters, side: f64) -> f64 {
-    lines(arm) as f64 * (side * arm.channels.len() as f64 + 2.0 * FONT + 8.0) + 4.0
+    lines(arm) as f64 * (side * arm.channels.len() as f64 + 3.0 * FONT + 9.0) + 4.0
 }
 
 fn draw_arm(canvas: &mut Canvas, top: f64, side: f64, arm: &Clusters) {
@@ -128,12 +128,13 @@ fn draw_arm(canvas: &mut Canvas, top: f64, side: f64, arm: &Clusters) {
         let (count, label, share) = &arm.counts[cluster];
         let below = y + side * arm.channels.len() as f64 + 0.5 * FONT;
         canvas.label((x + side / 2.0 - 1.0, below), &count.to_string(), Anchor::Middle);
-        let most = if label.is_empty() {
-            String::new()
-        } else {
-            format!("{} {:.0} %", shorten(label, side - 24.0), 100.0 * share)
-        };
-        canvas.coloured_label((x + side / 2.0 - 1.0, below + FONT + 1.0), &most, Anchor::Middle, GREY);
+        if !label.is_empty() {
+            let lines = [shorten(label, side), format!("{:.0} %", 100.0 * share)];
+            for (number, line) in lines.iter().enumerate() {
+                let y = below + (number + 1) as f64 * (FONT + 1.0);
+                canvas.coloured_label((x + side / 2.0 - 1.0, y), line, Anchor::Middle, GREY);
+            }
+        }
     }
     for line in 0..lines(arm) {
         for (channel, name) in arm.channels.iter().enumerate() {

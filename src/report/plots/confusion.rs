@@ -1,4 +1,4 @@
-//! Confusion matrices: counts and shares of each true class, one panel for each arm.
+//! Confusion matrices: shares of each true class with their spread over replicates, and counts, one panel for each arm.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use super::{Figure, Plot, file_name};
 use crate::artifacts::predictions::Predictions;
 use crate::artifacts::scores::read_confusion;
 use crate::artifacts::split;
+use crate::metrics::statistics::mean_interval;
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
 use crate::report::draw::font;
 use crate::report::draw::legend::{self, Sample};
@@ -17,8 +18,8 @@ use crate::stage::ArtifactType;
 /// See the file.
 pub struct Confusion;
 
-/// Counts by (true, predicted) class, for each series.
-type Counts = BTreeMap<(String, String), usize>;
+/// Counts by (true, predicted) class, replicate by replicate; what comes after the last count is 0.
+type Counts = BTreeMap<(String, String), Vec<usize>>;
 
 impl Plot for Confusion {
     fn name(&self) -> &'static str {
@@ -44,9 +45,11 @@ fn figures(plot: &Confusion, sources: &Sources, stage: &str) -> Vec<Figure> {
     let mut by_series: BTreeMap<String, Vec<(&str, Counts)>> = BTreeMap::new();
     for arm in sources.arms() {
         let mut sums: BTreeMap<String, Counts> = BTreeMap::new();
-        for step in sources.steps(stage, arm) {
+        for (replicate, step) in sources.steps(stage, arm).into_iter().enumerate() {
             for (series, pair, count) in cells(sources, step) {
-                *sums.entry(series).or_default().entry(pair).or_default() += count;
+                let counts = sums.entry(series).or_default().entry(pair).or_default();
+                counts.resize(replicate + 1, 0);
+                counts[replicate] += count;
             }
         }
         for (series, counts) in sums {
@@ -60,7 +63,8 @@ fn figures(plot: &Confusion, sources: &Sources, stage: &str) -> Vec<Figure> {
 }
 
 fn predicts_several(counts: &Counts) -> bool {
-    let mut predicted: Vec<&String> = counts.iter().filter(|(_, count)| **count > 0).map(|((_, p), _)| p).collect();
+    let mut predicted: Vec<&String> =
+        counts.iter().filter(|(_, counts)| counts.iter().any(|count| *count > 0)).map(|((_, p), _)| p).collect();
     predicted.sort();
     predicted.dedup();
     predicted.len() > 1
@@ -93,12 +97,13 @@ fn figure(plot: &Confusion, sources: &Sources, stage: &str, series: &str, panels
     let side = TWO_COLUMNS / 2.0;
     let (mut canvas, rects) = legend::panels(panels.len(), columns, (side, side * 0.86), Sample::Patch, &[]);
     for (rect, (arm, counts)) in rects.into_iter().zip(panels) {
-        matrix(&mut canvas, rect, arm, &classes, counts);
+        let about = if series.is_empty() { stage } else { series };
+        matrix(&mut canvas, rect, sources.panel_title(arm, about), &classes, counts);
     }
     let of = if series.is_empty() { String::new() } else { format!(", series {series}") };
     let caption = format!(
-        "Confusion on the test split, stage {stage}{of}: share of each true class (rows add up to 100 %) and number of \
-         rows, summed over replicates."
+        "Confusion on the test split, stage {stage}{of}: share of each true class (rows add up to 100 %), with its \
+         standard deviation where there are several replicates, and number of rows, summed over replicates."
     );
     Figure { name: file_name(&[plot.name(), stage, series]), caption, canvas }
 }
@@ -114,11 +119,15 @@ fn matrix(canvas: &mut Canvas, rect: Rect, title: &str, classes: &[&String], cou
     };
     let (width, height) = (area.width / classes.len() as f64, area.height / classes.len() as f64);
     for (row, truth) in classes.iter().enumerate() {
-        let count = |predicted: &String| counts.get(&((*truth).clone(), predicted.clone())).copied().unwrap_or(0);
-        let total: usize = classes.iter().map(|c| count(c)).sum();
+        let of = |predicted: &String| counts.get(&((*truth).clone(), predicted.clone())).map_or(&[][..], Vec::as_slice);
+        let replicates = counts.values().map(Vec::len).max().unwrap_or(0);
+        let at = |predicted: &String, replicate: usize| of(predicted).get(replicate).copied().unwrap_or(0);
+        let totals: Vec<usize> = (0..replicates).map(|r| classes.iter().map(|c| at(c, r)).sum()).collect();
         for (column, predicted) in classes.iter().enumerate() {
             let corner = (area.x + column as f64 * width, area.y + row as f64 * height);
-            cell(canvas, Rect { x: corner.0, y: corner.1, width, height }, count(predicted), total);
+            let shares: Vec<(usize, usize)> =
+                totals.iter().enumerate().map(|(r, all)| (at(predicted, r), *all)).collect();
+            cell(canvas, Rect { x: corner.0, y: corner.1, width, height }, &shares);
         }
         let y = area.y + (row as f64 + 0.5) * height;
         canvas.label((area.x - 4.0, y), &shorten(truth, names), Anchor::End);
@@ -134,18 +143,27 @@ fn matrix(canvas: &mut Canvas, rect: Rect, title: &str, classes: &[&String], cou
     canvas.upwards((rect.x + FONT * 0.6, area.y + area.height / 2.0), "true class");
 }
 
-fn cell(canvas: &mut Canvas, rect: Rect, count: usize, total: usize) {
+/// `shares`: rows of this cell and of its true class, replicate by replicate.
+fn cell(canvas: &mut Canvas, rect: Rect, shares: &[(usize, usize)]) {
+    let (count, total) = shares.iter().fold((0, 0), |sums, share| (sums.0 + share.0, sums.1 + share.1));
     let share = if total == 0 { 0.0 } else { count as f64 / total as f64 };
     if count > 0 {
         canvas.area(rect.corners(), heat(share), 1.0);
     }
     let colour = if share > 0.45 { WHITE } else { BLACK };
     let middle = (rect.x + rect.width / 2.0, rect.y + rect.height / 2.0);
+    let of_replicates: Vec<f64> =
+        shares.iter().filter(|(_, all)| *all > 0).map(|(count, all)| *count as f64 / *all as f64).collect();
     let percent = match (total, count) {
         (0, _) => "no rows".into(),
         (_, 0) => "0".into(),
-        _ => format!("{:.0} %", 100.0 * share),
+        _ => match mean_interval(&of_replicates).and_then(|summary| summary.std) {
+            Some(std) => format!("{:.0} \u{b1} {:.0} %", 100.0 * share, 100.0 * std),
+            None => format!("{:.0} %", 100.0 * share),
+        },
     };
+    let percent =
+        if font::width(&percent, FONT) > rect.width - 2.0 { format!("{:.0} %", 100.0 * share) } else { percent };
     let apart = if rect.height > 2.4 * FONT && count > 0 { 0.62 * FONT } else { 0.0 };
     canvas.coloured_label((middle.0, middle.1 - apart), &percent, Anchor::Middle, colour);
     if apart > 0.0 {

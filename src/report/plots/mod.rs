@@ -9,10 +9,12 @@ pub mod detections;
 pub mod label_efficiency;
 pub mod latent;
 pub mod loss;
+pub mod map;
 mod rates;
 pub mod reconstructions;
 pub mod reliability;
 pub mod roc;
+mod scatter;
 pub mod stamps;
 
 use super::draw::canvas::{Canvas, FONT, shorten};
@@ -53,6 +55,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &reconstructions::Reconstructions,
     &centres::Centres,
     &latent::Latent,
+    &map::Maps,
     &stamps::Stamps,
 ];
 

@@ -65,7 +65,7 @@ fn figure(plot: &Curves, sources: &Sources, stage: &str) -> Option<Figure> {
     for (rect, (arm, curves)) in rects.into_iter().zip(&panels) {
         let curves: Vec<(Style, &[Point])> =
             curves.iter().map(|(class, points)| (sources.class_style(class), points.as_slice())).collect();
-        panel(plot, &mut canvas, rect, arm, &curves);
+        panel(plot, &mut canvas, rect, sources.panel_title(arm, stage), &curves);
     }
     let caption = format!(
         "{} of stage {stage} on the test split, each class against the rest; mean over replicates at equal false \

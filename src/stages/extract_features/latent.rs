@@ -40,7 +40,7 @@ pub(super) fn latent_codes(
             .for_each(|(alike, (own, other))| *alike += cosine(own, other) / others.len() as f64);
     }
     let model = Model::<Kernels>::card(folder)?.model;
-    measured.extend(likeness::metrics(&model, &rows, &own, &alike));
+    measured.extend(likeness::metrics("view_similarity", &model, &rows, &own, &alike));
     Ok(sums.into_iter().map(|sum| (sum / views.list().len() as f64) as f32).collect())
 }
 

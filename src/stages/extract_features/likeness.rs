@@ -8,19 +8,23 @@ use crate::artifacts::features::FeatureRow;
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split;
 
-/// Name of the metric.
-const NAME: &str = "view_similarity";
 /// Series of what it is compared with.
 const OTHERS: &str = "another object";
 
 /// `a · b / (|a| |b|)`; not a number where one of them is zero.
-pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(in crate::stages) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     product(a, b) / (product(a, a) * product(b, b)).sqrt()
 }
 
-/// Metrics of each split: `alike` is the mean cosine of each row, `codes [row, latent]` those of the stamps as they are.
-pub(super) fn metrics(series: &str, rows: &[FeatureRow], codes: &[f32], alike: &[f64]) -> Vec<Metric> {
+/// Metric `name` of each split: `alike` is the mean cosine of each row, `codes [row, latent]` those of the stamps as they are.
+pub(in crate::stages) fn metrics(
+    name: &str,
+    series: &str,
+    rows: &[FeatureRow],
+    codes: &[f32],
+    alike: &[f64],
+) -> Vec<Metric> {
     let latent = codes.len() / rows.len().max(1);
     let code = |row: usize| &codes[row * latent..(row + 1) * latent];
     let mut metrics = Vec::new();
@@ -30,19 +34,19 @@ pub(super) fn metrics(series: &str, rows: &[FeatureRow], codes: &[f32], alike: &
             let is_other = |other: &&usize| rows[**other].object_id != rows[*row].object_id;
             own[at + 1..].iter().find(is_other).map(|other| cosine(code(*row), code(*other)))
         };
-        metrics.push(metric(series, split, own.iter().map(|row| alike[*row])));
-        metrics.push(metric(OTHERS, split, own.iter().enumerate().filter_map(other)));
+        metrics.push(metric(name, series, split, own.iter().map(|row| alike[*row])));
+        metrics.push(metric(name, OTHERS, split, own.iter().enumerate().filter_map(other)));
     }
     metrics
 }
 
 /// The mean of what is defined.
-fn metric(series: &str, split: &str, values: impl Iterator<Item = f64>) -> Metric {
+fn metric(name: &str, series: &str, split: &str, values: impl Iterator<Item = f64>) -> Metric {
     let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     let n = values.len();
     let value = (n > 0).then(|| values.iter().sum::<f64>() / n as f64);
     let (series, split, class) = (series.into(), split.into(), String::new());
-    Metric { series, split, metric: NAME.into(), class, value, n, interval: None }
+    Metric { series, split, metric: name.into(), class, value, n, interval: None }
 }
 
 #[cfg(test)]
@@ -64,7 +68,7 @@ mod tests {
     fn rows_without_an_angle_and_copies_do_not_count_and_nothing_is_no_number() {
         let rows = [row("a", 0), row("a", 0), row("b", 0), row("b", 1), row("c", 0)];
         let codes = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 5.0, 5.0, 0.0, 0.0];
-        let found = metrics("network", &rows, &codes, &[0.5, 0.75, 1.0, -1.0, f64::NAN]);
+        let found = metrics("view_similarity", "network", &rows, &codes, &[0.5, 0.75, 1.0, -1.0, f64::NAN]);
         let of = |series: &str, split: &str| {
             let found = found.iter().find(|m| m.series == series && m.split == split).unwrap();
             (found.value, found.n)

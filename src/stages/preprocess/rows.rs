@@ -109,6 +109,8 @@ pub struct Row {
     pub label: String,
     /// Word of the column `split`.
     pub word: String,
+    /// Right ascension and declination, degrees; NaN when unknown.
+    pub place: (f64, f64),
     /// Rows and columns of its cutouts.
     pub size: (usize, usize),
     /// How its cutouts lie.
@@ -187,6 +189,7 @@ impl Reading {
             labels.fill(source.name.clone());
         }
         let (jd, fid) = (field(table, "jd"), field(table, "fid"));
+        let (ra, dec) = (field(table, "ra"), field(table, "dec"));
         let texts = table.texts("objectId").into_iter().zip(labels).zip(table.texts("split"));
         let poses = self.poses(source)?;
         let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
@@ -199,6 +202,7 @@ impl Reading {
             fid: fid[row] as i64,
             label,
             word,
+            place: (ra[row], dec[row]),
             size: (heights[row] as usize, widths[row] as usize),
             pose: poses[row],
         };
@@ -258,6 +262,7 @@ mod tests {
             fid: 1,
             label: String::new(),
             word: String::new(),
+            place: (f64::NAN, f64::NAN),
             size: (SIDE, SIDE),
             pose: Pose::default(),
         }

@@ -51,6 +51,8 @@ pub struct Object {
     pub first_jd: f64,
     /// The word in the alerts' `split` column.
     pub word: String,
+    /// Right ascension and declination of its first alert, degrees; NaN when unknown.
+    pub place: (f64, f64),
 }
 
 /// Reads a word of the `split` column; `None`: it is no split.
@@ -173,7 +175,8 @@ mod tests {
     }
 
     fn object(i: usize, class: &str) -> Object {
-        Object { id: format!("ZTF{i:04}"), class: class.into(), first_jd: i as f64, word: String::new() }
+        let place = (f64::NAN, f64::NAN);
+        Object { id: format!("ZTF{i:04}"), class: class.into(), first_jd: i as f64, word: String::new(), place }
     }
 
     fn objects(classes: &[(&str, usize)]) -> Vec<Object> {

@@ -24,6 +24,7 @@ fn alert(object: usize, candid: i64, jd: f64) -> Alert {
     let mut values: Vec<f64> = (0..FIELDS.len()).map(|f| ((f * 7 + candid as usize * 13) % 23) as f64).collect();
     values[0] = jd;
     values[1] = 1.0 + (candid % 2) as f64;
+    values[field("ra").unwrap()] = object as f64;
     Alert { candid, object_id: format!("ZTF{object:03}"), values, stamps }
 }
 
@@ -314,4 +315,38 @@ fn labels_can_be_merged() {
     assert!(refused.contains("`galaxy` into `real`"), "{refused}");
     let twice = Preprocess.check(&params(&Preprocess, &table(&["SN", "SN"])));
     assert!(twice.iter().any(|(key, what)| *key == "merge" && what.contains("`SN`")), "{twice:?}");
+}
+
+#[test]
+fn objects_at_one_place_are_never_in_two_splits() {
+    let mut alerts = given(60);
+    // Objects 2k and 2k + 1 are one source with two names, a third of an arcsecond apart.
+    let (ra, dec) = (field("ra").unwrap(), field("dec").unwrap());
+    for given in &mut alerts {
+        let object: usize = given.alert.object_id[3..].parse().unwrap();
+        given.alert.values[ra] = (object / 2) as f64;
+        given.alert.values[dec] = (object % 2) as f64 * 1e-4;
+        given.label = "SN".into();
+    }
+    let torn = |bench: &Bench| {
+        let index = stamps(bench).index;
+        let split_of: std::collections::BTreeMap<usize, String> =
+            index.texts("objectId").iter().map(|id| id[3..].parse().unwrap()).zip(index.texts("split")).collect();
+        (0..30).filter(|pair| split_of[&(2 * pair)] != split_of[&(2 * pair + 1)]).count()
+    };
+    assert_eq!(torn(&run_one(&alerts, &[]).unwrap()), 0);
+    assert_eq!(torn(&run_one(&alerts, &[("split", text("time"))]).unwrap()), 0);
+    assert!(torn(&run_one(&alerts, &[("one_place", text("apart"))]).unwrap()) > 3);
+    assert!(torn(&run_one(&alerts, &[("place_radius", Value::Float(0.1))]).unwrap()) > 3);
+    let refused = message(run_one(&alerts, &[("one_place", text("refuse"))]));
+    assert!(
+        refused.contains("pairs of objects at one place are in two splits") && refused.contains("0.36 arcsec"),
+        "{refused}"
+    );
+    for given in &mut alerts {
+        let object: usize = given.alert.object_id[3..].parse().unwrap();
+        given.split = if object == 7 { "test".into() } else { "train".into() };
+    }
+    let refused = message(run_one(&alerts, &[("split", text("column"))]));
+    assert!(refused.contains("1 pairs") && refused.contains("ZTF006 in train and ZTF007 in test"), "{refused}");
 }

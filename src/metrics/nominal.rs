@@ -1,0 +1,126 @@
+//! Do the intervals cover as often as they say, and do the tests find a difference where there is none as often as they say?
+//! Simulated again and again, from fixed seeds: what a script cannot quote.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+use super::bootstrap::{self, Groups};
+use super::mcnemar;
+use super::paired_objects::{ObjectSum, differences};
+use super::statistics::{holm, mean_interval, paired_difference};
+
+const TRIALS: u64 = 2000;
+
+/// Share of trials that `holds`, each with its own random stream.
+fn share(holds: impl Fn(&mut ChaCha8Rng) -> bool + Sync) -> f64 {
+    let trial = |trial: &u64| {
+        let mut random = ChaCha8Rng::seed_from_u64(2026);
+        random.set_stream(*trial);
+        holds(&mut random)
+    };
+    (0..TRIALS).into_par_iter().filter(trial).count() as f64 / TRIALS as f64
+}
+
+fn normals(random: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
+    (0..n).map(|_| StandardNormal.sample(random)).collect()
+}
+
+/// Objects that two classifiers judge rightly with chances that depend on how hard the object is: 1 to 3 rows each, alike.
+fn objects(random: &mut ChaCha8Rng, n: usize, gain: f64) -> Vec<ObjectSum> {
+    let object = |_| {
+        let (rows, ease) = (random.random_range(1..=3), random.random_range(0.4..0.95));
+        let right = |chance: f64, random: &mut ChaCha8Rng| f64::from(u8::from(random.random_bool(chance)));
+        let difference = right(ease + gain, random) - right(ease, random);
+        ObjectSum { rows, sums: vec![rows as f64 * difference] }
+    };
+    (0..n).map(object).collect()
+}
+
+fn covers(interval: Option<(f64, f64)>, truth: f64) -> bool {
+    interval.is_some_and(|(low, high)| low <= truth && truth <= high)
+}
+
+fn assert_covers(name: &str, share: f64) {
+    assert!((0.93..=0.97).contains(&share), "95 % intervals of {name} cover in {share} of the trials");
+}
+
+/// Of 2000 trials at 5 % between 3.5 and 6.5 %: three standard errors.
+fn assert_nominal(name: &str, share: f64) {
+    assert!((0.035..=0.065).contains(&share), "{name} finds a difference in {share} of the trials without one");
+}
+
+#[test]
+fn intervals_over_replicates_cover() {
+    assert_covers("a mean of 5", share(|random| covers(mean_interval(&normals(random, 5)).unwrap().interval, 0.0)));
+    let paired = |random: &mut ChaCha8Rng| {
+        let luck = normals(random, 5);
+        let arm = |shift: f64, random: &mut ChaCha8Rng| -> Vec<f64> {
+            luck.iter().zip(normals(random, 5)).map(|(luck, noise)| 3.0 * luck + noise + shift).collect()
+        };
+        let (a, b) = (arm(0.5, random), arm(0.0, random));
+        covers(paired_difference(&a, &b).unwrap().summary.interval, 0.5)
+    };
+    assert_covers("a paired difference of 5", share(paired));
+}
+
+#[test]
+fn intervals_over_objects_cover() {
+    // Of the ratio of sums: rows are drawn apart from what they add, so the truth is the gain.
+    let over_objects = |random: &mut ChaCha8Rng| covers(differences(&objects(random, 150, 0.04))[0].interval, 0.04);
+    assert_covers("a difference over 150 objects", share(over_objects));
+    let bootstrap = |random: &mut ChaCha8Rng| {
+        let names: Vec<String> = (0..240).map(|row| (row / 2).to_string()).collect();
+        let of_objects = normals(random, 120);
+        let noise = normals(random, 240);
+        let mean = |rows: &[usize]| {
+            Some(rows.iter().map(|row| of_objects[row / 2] + 0.3 * noise[*row]).sum::<f64>() / rows.len() as f64)
+        };
+        let groups = Groups::new(names.iter().map(String::as_str));
+        covers(bootstrap::interval(&bootstrap::resample(&groups, 500, random.random(), mean)), 0.0)
+    };
+    assert_covers("a bootstrap of 120 objects with two rows each", share(bootstrap));
+}
+
+#[test]
+fn tests_find_nothing_where_there_is_nothing() {
+    let p_below = |p: Option<f64>| p.is_some_and(|p| p <= 0.05);
+    let replicates =
+        |n: usize| move |random: &mut ChaCha8Rng| paired_difference(&normals(random, n), &normals(random, n)).unwrap();
+    assert_nominal("the paired t-test of 5", share(|random| p_below(replicates(5)(random).t_test)));
+    // 2^8 assignments: at most 12 of them are 5 %.
+    assert_nominal("the sign-flip test of 8", share(|random| p_below(replicates(8)(random).sign_flip)));
+    let over_objects = |random: &mut ChaCha8Rng| differences(&objects(random, 150, 0.0))[0];
+    assert_nominal("the permutation test over objects", share(|random| over_objects(random).permutation <= 0.05));
+    let bootstrap = |random: &mut ChaCha8Rng| {
+        let difference = normals(random, 150);
+        let names: Vec<String> = (0..150).map(|row| row.to_string()).collect();
+        let groups = Groups::new(names.iter().map(String::as_str));
+        let mean = |rows: &[usize]| Some(rows.iter().map(|row| difference[*row]).sum::<f64>());
+        p_below(bootstrap::p_value(&bootstrap::resample(&groups, 500, random.random(), mean)))
+    };
+    assert_nominal("the bootstrap of 150 objects", share(bootstrap));
+}
+
+#[test]
+fn exact_tests_of_counts_never_find_more_than_they_may() {
+    // Counts are discrete, so an exact test stays below its level.
+    let sign = share(|random| differences(&objects(random, 150, 0.0))[0].sign <= 0.05);
+    let counts = share(|random| {
+        let only_first = (0..40).filter(|_| random.random_bool(0.5)).count();
+        mcnemar::p_value(only_first, 40 - only_first) <= 0.05
+    });
+    assert!((0.015..=0.055).contains(&sign), "sign test over objects: {sign}");
+    assert!((0.015..=0.055).contains(&counts), "McNemar: {counts}");
+}
+
+#[test]
+fn holm_keeps_the_chance_of_any_false_find() {
+    let any = share(|random| {
+        let p_values: Vec<f64> =
+            (0..6).map(|_| paired_difference(&normals(random, 6), &[0.0; 6]).unwrap().t_test.unwrap()).collect();
+        holm(&p_values).iter().any(|p| *p <= 0.05)
+    });
+    assert_nominal("the best of six arms after Holm", any);
+}

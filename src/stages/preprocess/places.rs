@@ -1,0 +1,173 @@
+//! Objects at one place on the sky: a survey may give one source two names, and then a split by name puts it on both sides.
+//! Knows positions and names only.
+
+use std::collections::BTreeMap;
+
+use crate::choice;
+use crate::stage::StageError;
+
+use super::split::Object;
+
+choice! {
+    /// What becomes of objects at one place.
+    pub enum OnePlace {
+        /// They go into one split, that of the first by name.
+        Together = "together",
+        /// The stage fails if they are in two splits.
+        Refuse = "refuse",
+        /// Nobody looks.
+        Apart = "apart",
+    }
+}
+
+/// Two objects nearer than the radius.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// Positions in the list.
+    pub objects: (usize, usize),
+    /// Distance, arcsec.
+    pub distance: f64,
+}
+
+/// All pairs within `radius` arcsec, by the position of the first; objects without a position are near nobody.
+pub fn pairs(objects: &[Object], radius: f64) -> Vec<Pair> {
+    let mut by_declination: Vec<(f64, f64, usize)> = Vec::new();
+    for (number, object) in objects.iter().enumerate() {
+        if object.place.0.is_finite() && object.place.1.is_finite() {
+            by_declination.push((object.place.1, object.place.0, number));
+        }
+    }
+    by_declination.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
+    let mut pairs = Vec::new();
+    for (position, (dec, ra, number)) in by_declination.iter().enumerate() {
+        let near = |other: &&(f64, f64, usize)| (other.0 - dec) * 3600.0 <= radius;
+        for (other_dec, other_ra, other) in by_declination[position + 1..].iter().take_while(near) {
+            let distance = separation((*ra, *dec), (*other_ra, *other_dec));
+            if distance <= radius {
+                pairs.push(Pair { objects: ((*number).min(*other), (*number).max(*other)), distance });
+            }
+        }
+    }
+    pairs.sort_by_key(|pair| pair.objects);
+    pairs
+}
+
+/// Angle between two places, degrees in, arcsec out (haversine: exact for small angles; Sinnott 1984, Sky & Telescope 68, 159).
+fn separation(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let (ra, dec) = ((b.0 - a.0).to_radians(), (b.1 - a.1).to_radians());
+    let haversine =
+        (dec / 2.0).sin().powi(2) + a.1.to_radians().cos() * b.1.to_radians().cos() * (ra / 2.0).sin().powi(2);
+    2.0 * haversine.sqrt().min(1.0).asin().to_degrees() * 3600.0
+}
+
+/// For each object the first one at its place, perhaps itself; places that touch are one.
+pub fn first_at_place(objects: usize, pairs: &[Pair]) -> Vec<usize> {
+    let mut first: Vec<usize> = (0..objects).collect();
+    let root = |first: &[usize], mut object: usize| {
+        while first[object] != object {
+            object = first[object];
+        }
+        object
+    };
+    for Pair { objects: (a, b), .. } in pairs {
+        let (a, b) = (root(&first, *a), root(&first, *b));
+        first[a.max(b)] = a.min(b);
+    }
+    (0..objects).map(|object| root(&first, object)).collect()
+}
+
+/// One object for each place: the first, with the earliest date and the first label of all that are there.
+pub fn units(objects: &[Object], first: &[usize]) -> Vec<Object> {
+    let mut units: BTreeMap<usize, Object> = BTreeMap::new();
+    for (object, place) in objects.iter().zip(first) {
+        let unit = units.entry(*place).or_insert_with(|| object.clone());
+        unit.first_jd = unit.first_jd.min(object.first_jd);
+        if unit.class.is_empty() {
+            unit.class.clone_from(&object.class);
+        }
+    }
+    units.into_values().collect()
+}
+
+/// Fails when two objects at one place are in different splits.
+pub fn check(objects: &[Object], pairs: &[Pair], splits: &BTreeMap<String, &'static str>) -> Result<(), StageError> {
+    let split = |object: usize| splits[&objects[object].id];
+    let torn: Vec<&Pair> = pairs.iter().filter(|pair| split(pair.objects.0) != split(pair.objects.1)).collect();
+    let Some(Pair { objects: (a, b), distance }) = torn.first() else { return Ok(()) };
+    let what = format!(
+        "{} pairs of objects at one place are in two splits: {} in {} and {} in {}, {distance:.2} arcsec apart, for one",
+        torn.len(),
+        objects[*a].id,
+        split(*a),
+        objects[*b].id,
+        split(*b)
+    );
+    let hint = "one source with two names tells the test split what was trained on: put them together, or set `one_place = \
+                \"together\"` where the split is drawn";
+    Err(StageError::with_hint(what, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(places: &[(f64, f64)]) -> Vec<Object> {
+        let object = |(number, place): (usize, &(f64, f64))| Object {
+            id: format!("ZTF{number}"),
+            class: String::new(),
+            first_jd: 0.0,
+            word: String::new(),
+            place: *place,
+        };
+        places.iter().enumerate().map(object).collect()
+    }
+
+    /// ```python
+    /// from astropy.coordinates import SkyCoord
+    /// a = SkyCoord([10, 359.9999, 200], [41, -30, 89.9999], unit="deg"); b = SkyCoord([10.0003, 0.0001, 20], [41.0002, -30, 89.9999], unit="deg")
+    /// print(a.separation(b).arcsec)
+    /// ```
+    #[test]
+    fn separations_equal_astropy() {
+        let cases = [
+            ((10.0, 41.0), (10.0003, 41.0002), ASTROPY[0]),
+            ((359.9999, -30.0), (0.0001, -30.0), ASTROPY[1]),
+            ((200.0, 89.9999), (20.0, 89.9999), ASTROPY[2]),
+        ];
+        for (a, b, theirs) in cases {
+            assert!((separation(a, b) - theirs).abs() < 1e-6, "{} against {theirs}", separation(a, b));
+        }
+    }
+
+    const ASTROPY: [f64; 3] = [1.087_549_417_972_785_8, 0.623_538_290_536_792_3, 0.720_000_000_032_543_4];
+
+    #[test]
+    fn chains_are_one_place_and_nothing_is_near_nothing() {
+        let step = 1.0 / 3600.0;
+        let all = objects(&[(5.0, 2.0 * step), (5.0, 0.0), (90.0, 0.0), (5.0, step), (f64::NAN, 0.0), (f64::NAN, 0.0)]);
+        let found = pairs(&all, 1.5);
+        assert_eq!(found.iter().map(|p| p.objects).collect::<Vec<_>>(), [(0, 3), (1, 3)]);
+        assert_eq!(first_at_place(6, &found), [0, 0, 2, 0, 4, 5]);
+        assert!((found[0].distance - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_place_is_as_old_as_its_first_alert() {
+        let mut all = objects(&[(5.0, 0.0), (9.0, 0.0), (5.0, 0.0)]);
+        (all[0].first_jd, all[2].first_jd, all[2].class) = (7.0, 3.0, "SN".into());
+        let units = units(&all, &first_at_place(3, &pairs(&all, 1.5)));
+        let shown: Vec<(&str, f64, &str)> =
+            units.iter().map(|u| (u.id.as_str(), u.first_jd, u.class.as_str())).collect();
+        assert_eq!(shown, [("ZTF0", 3.0, "SN"), ("ZTF1", 0.0, "")]);
+    }
+
+    #[test]
+    fn torn_pairs_are_named() {
+        let all = objects(&[(5.0, 0.0), (5.0, 0.0001)]);
+        let splits = |second| BTreeMap::from([("ZTF0".to_string(), "train"), ("ZTF1".to_string(), second)]);
+        let found = pairs(&all, 1.5);
+        check(&all, &found, &splits("train")).unwrap();
+        let error = check(&all, &found, &splits("test")).unwrap_err().to_string();
+        assert!(error.contains("1 pairs") && error.contains("ZTF0 in train and ZTF1 in test, 0.36 arcsec"), "{error}");
+    }
+}
