@@ -101,7 +101,9 @@ fn assign(rows: &[Vec<f64>], centres: &[Vec<f64>]) -> Vec<(usize, f64)> {
 /// Gives each cluster without rows the row that is farthest from its centre, if any is apart from it (as scikit-learn does).
 fn fill_empty(assigned: &mut [(usize, f64)], clusters: usize) {
     let mut counts = vec![0; clusters];
-    assigned.iter().for_each(|(cluster, _)| counts[*cluster] += 1);
+    for (cluster, _) in &*assigned {
+        counts[*cluster] += 1;
+    }
     for cluster in (0..clusters).filter(|cluster| counts[*cluster] == 0) {
         let farther = |best: usize, row: usize| if assigned[row].1 > assigned[best].1 { row } else { best };
         let row = (0..assigned.len()).fold(0, farther);

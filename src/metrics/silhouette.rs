@@ -12,7 +12,9 @@ const BLOCK: usize = 256;
 /// All pairs of rows are looked at, in blocks: memory does not grow with them, time as their square.
 pub fn silhouette(rows: &[Vec<f64>], clusters: &[usize]) -> Option<f64> {
     let mut counts = vec![0; clusters.iter().max()? + 1];
-    clusters.iter().for_each(|cluster| counts[*cluster] += 1);
+    for cluster in clusters {
+        counts[*cluster] += 1;
+    }
     let filled = counts.iter().filter(|count| **count > 0).count();
     if filled < 2 || filled == rows.len() {
         return None;

@@ -34,25 +34,66 @@ fn here() -> String {
 pub(super) struct Case {
     kind: &'static str,
     /// Input and the artifact that it gets.
-    inputs: &'static [(&'static str, &'static str)],
+    inputs: Inputs,
     set: Vec<(&'static str, Value)>,
     version: u32,
     /// Where they hold, and digests of the bytes.
-    digests: &'static [(&'static str, &'static str)],
+    digests: Digests,
+}
+
+/// Inputs and the artifacts that they get.
+type Inputs = &'static [(&'static str, &'static str)];
+/// Where bytes hold, and a digest of them.
+type Digests = &'static [(&'static str, &'static str)];
+
+fn case(kind: &'static str, inputs: Inputs, set: &[(&'static str, Value)], version: u32, digests: Digests) -> Case {
+    Case { kind, inputs, set: set.to_vec(), version, digests }
 }
 
 pub(super) fn table() -> Vec<Case> {
-    most().into_iter().chain(maps()).collect()
+    others().into_iter().chain(of_features()).chain(maps()).collect()
 }
 
-fn most() -> Vec<Case> {
-    let case = |kind, inputs, set: &[(&'static str, Value)], version, digests| Case {
-        kind,
-        inputs,
-        set: set.to_vec(),
-        version,
-        digests,
-    };
+/// Kinds that read features.
+fn of_features() -> Vec<Case> {
+    const FEATURES: Inputs = &[("features", "features")];
+    let int = Value::Int;
+    let (method, few) = (|method| ("method", text(method)), ("clusters", int(3)));
+    let mixed = |covariance| [method("gaussian_mixture"), few.clone(), ("covariance", text(covariance))];
+    let by = |classifier| ("classifier", text(classifier));
+    let boosted = [by("gradient_boosting"), ("rounds", int(5)), ("min_rows", int(3)), ("patience", int(2))];
+    let few_labels = [by("logistic"), ("labels_per_class", int(4)), ("calibrate", text("temperature"))];
+    let (score, normal) = (|score| ("score", text(score)), ("normal", list(&["AGN"])));
+    vec![
+        case("cluster", FEATURES, &[method("kmeans"), few.clone()], 1, &[(LIBRARY, "3a4227fd84d3dd77")]),
+        case("cluster", FEATURES, &mixed("diagonal"), 1, &[(LIBRARY, "940f5d72643a52f1")]),
+        case("cluster", FEATURES, &mixed("full"), 1, &[(LIBRARY, "eac99182cdbf3c0c")]),
+        case("classify", FEATURES, &[by("logistic")], 1, &[(VECTOR, "33688f42feeb9957")]),
+        case("classify", FEATURES, &[by("knn"), ("k", Value::List(vec![int(5)]))], 1, &[(VECTOR, "0f82132077b2e348")]),
+        case("classify", FEATURES, &[by("random_forest"), ("trees", int(5))], 1, &[(LIBRARY, "6e927447ee52a722")]),
+        case("classify", FEATURES, &boosted, 1, &[(LIBRARY, "1a04e31ad864dc09")]),
+        case("classify", FEATURES, &[by("mlp"), ("epochs", int(3))], 1, &[(AVX2, "add5551e071df253")]),
+        case("classify", FEATURES, &few_labels, 1, &[(VECTOR, "6b7989857dcf4238")]),
+        case(
+            "detect_anomalies",
+            FEATURES,
+            &[score("mahalanobis"), normal.clone()],
+            1,
+            &[(LIBRARY, "379b4fc669a208b3")],
+        ),
+        case(
+            "detect_anomalies",
+            FEATURES,
+            &[score("reconstruction"), normal, ("components", int(2))],
+            1,
+            &[(VECTOR, "013fa04b43062416")],
+        ),
+        case("classify", FEATURES, &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
+    ]
+}
+
+/// All other kinds.
+fn others() -> Vec<Case> {
     let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
     let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
     let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
@@ -75,12 +116,6 @@ fn most() -> Vec<Case> {
     let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
     let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
-    let (method, few) = (|method| ("method", text(method)), ("clusters", int(3)));
-    let mixed = |covariance| [method("gaussian_mixture"), few.clone(), ("covariance", text(covariance))];
-    let by = |classifier| ("classifier", text(classifier));
-    let boosted = [by("gradient_boosting"), ("rounds", int(5)), ("min_rows", int(3)), ("patience", int(2))];
-    let few_labels = [by("logistic"), ("labels_per_class", int(4)), ("calibrate", text("temperature"))];
-    let (score, normal) = (|score| ("score", text(score)), ("normal", list(&["AGN"])));
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
@@ -133,54 +168,6 @@ fn most() -> Vec<Case> {
             2,
             &[(AVX2, "be42c1a03b4bfaec")],
         ),
-        case(
-            "cluster",
-            &[("features", "features")],
-            &[method("kmeans"), few.clone()],
-            1,
-            &[(LIBRARY, "3a4227fd84d3dd77")],
-        ),
-        case("cluster", &[("features", "features")], &mixed("diagonal"), 1, &[(LIBRARY, "940f5d72643a52f1")]),
-        case("cluster", &[("features", "features")], &mixed("full"), 1, &[(LIBRARY, "eac99182cdbf3c0c")]),
-        case("classify", &[("features", "features")], &[by("logistic")], 1, &[(VECTOR, "33688f42feeb9957")]),
-        case(
-            "classify",
-            &[("features", "features")],
-            &[by("knn"), ("k", Value::List(vec![int(5)]))],
-            1,
-            &[(VECTOR, "0f82132077b2e348")],
-        ),
-        case(
-            "classify",
-            &[("features", "features")],
-            &[by("random_forest"), ("trees", int(5))],
-            1,
-            &[(LIBRARY, "6e927447ee52a722")],
-        ),
-        case("classify", &[("features", "features")], &boosted, 1, &[(LIBRARY, "1a04e31ad864dc09")]),
-        case(
-            "classify",
-            &[("features", "features")],
-            &[by("mlp"), ("epochs", int(3))],
-            1,
-            &[(AVX2, "add5551e071df253")],
-        ),
-        case("classify", &[("features", "features")], &few_labels, 1, &[(VECTOR, "6b7989857dcf4238")]),
-        case(
-            "detect_anomalies",
-            &[("features", "features")],
-            &[score("mahalanobis"), normal.clone()],
-            1,
-            &[(LIBRARY, "379b4fc669a208b3")],
-        ),
-        case(
-            "detect_anomalies",
-            &[("features", "features")],
-            &[score("reconstruction"), normal, ("components", int(2))],
-            1,
-            &[(VECTOR, "013fa04b43062416")],
-        ),
-        case("classify", &[("features", "features")], &[by("majority")], 1, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
         case("compare", both, &[("draws", int(200))], 2, &[(LIBRARY, "4594b9da5193989d")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]

@@ -86,7 +86,9 @@ impl Tree {
     pub(super) fn grow(binned: &Binned, slopes: &[Slope], growth: &Growth) -> Self {
         let leaf = |node, rows: Vec<usize>, depth| {
             let mut sum = Sum::default();
-            rows.iter().for_each(|row| sum.add(slopes[*row], 1));
+            for row in &rows {
+                sum.add(slopes[*row], 1);
+            }
             let may = growth.depth.is_none_or(|most| depth < most) && rows.len() >= 2 * growth.min_rows;
             let split = if may { best_split(binned, slopes, &rows, sum, growth) } else { None };
             Leaf { node, rows, sum, depth, split }

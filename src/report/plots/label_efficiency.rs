@@ -35,7 +35,7 @@ impl Plot for LabelEfficiency {
     }
 
     fn needs(&self) -> &'static str {
-        "predictions of arms that differ in labels_per_class or label_fraction"
+        "predictions of arms that each set labels_per_class (0: all) or label_fraction (1: all)"
     }
 
     fn draw(&self, sources: &Sources) -> Vec<Figure> {
@@ -54,10 +54,11 @@ impl Plot for LabelEfficiency {
                 lines.values().zip(&entries).map(|(results, entry)| (entry.style, places(results, at))).collect();
             panel(&mut canvas, rect, METRICS[at], Scale::Log(low / 1.15, high * 1.15), &curves);
         }
-        let caption = "Test split, against the labels that each classifier learned from (mean over the classes that it \
-                       knows): mean over replicates; the band spans the lowest and the highest replicate. The last point \
-                       has all labels, of which classes have unequal numbers."
-            .into();
+        let caption =
+            "Test split, against the labels that each classifier learned from (mean over the classes that it \
+                       knows): mean over replicates; the band spans the lowest and the highest replicate. Where \
+                       all labels are given, classes have unequal numbers of them."
+                .into();
         vec![Figure { name: file_name(&[self.name()]), caption, canvas }]
     }
 }
