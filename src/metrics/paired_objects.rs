@@ -52,7 +52,9 @@ pub fn differences(objects: &[ObjectSum]) -> Vec<ObjectsDifference> {
     if rows == 0 {
         return Vec::new();
     }
-    let resampled = resampled(objects, metrics);
+    // Arms often share a result; then there is nothing to draw.
+    let same = objects.iter().all(|object| object.sums.iter().all(|sum| *sum == 0.0));
+    let resampled = if same { vec![vec![0.0; metrics]] } else { resampled(objects, metrics) };
     let of = |metric: usize| {
         let sums: Vec<f64> = objects.iter().map(|object| object.sums[metric]).collect();
         let draws: Vec<Option<f64>> = resampled.iter().map(|draw| Some(draw[metric])).collect();

@@ -1,6 +1,8 @@
 //! Statistics over replicates: intervals of a mean, paired differences, correction for many comparisons.
 //! Knows numbers only, not what they measure.
 
+use std::sync::OnceLock;
+
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Coverage of every interval.
@@ -107,8 +109,14 @@ fn t_two_sided(t: f64, freedom: usize) -> f64 {
     2.0 * student(freedom).cdf(-t.abs())
 }
 
-/// The `t` with [`CONFIDENCE`] between `-t` and `t`, by bisection of the distribution function.
+/// The `t` with [`CONFIDENCE`] between `-t` and `t`; those of few degrees of freedom are found once.
 fn t_quantile(freedom: usize) -> f64 {
+    static FOUND: [OnceLock<f64>; 64] = [const { OnceLock::new() }; 64];
+    FOUND.get(freedom).map_or_else(|| bisected(freedom), |found| *found.get_or_init(|| bisected(freedom)))
+}
+
+/// The same, by bisection of the distribution function.
+fn bisected(freedom: usize) -> f64 {
     let (mut low, mut high) = (0.0_f64, 20.0_f64);
     for _ in 0..200 {
         let middle = f64::midpoint(low, high);

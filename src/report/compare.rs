@@ -4,7 +4,7 @@
 mod effects;
 mod objects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use effects::Effect;
 
@@ -94,21 +94,24 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The rows, measure by measure: each has one row for each arm.
+    fn blocks(&self) -> impl Iterator<Item = &[ComparisonRow]> {
+        self.rows.chunks(self.arms.len().max(1))
+    }
+
     /// The measures in order.
     pub fn measures(&self) -> Vec<&Measure> {
-        let mut measures: Vec<&Measure> = self.rows.iter().map(|row| &row.measure).collect();
-        measures.dedup();
-        measures
+        self.blocks().map(|block| &block[0].measure).collect()
     }
 
     /// The row of `arm` for `measure`.
     pub fn row(&self, arm: &str, measure: &Measure) -> Option<&ComparisonRow> {
-        self.rows.iter().find(|row| row.arm == arm && row.measure == *measure)
+        self.blocks().find(|block| block[0].measure == *measure)?.iter().find(|row| row.arm == arm)
     }
 
     /// Rows of one measure, arms in order.
     pub fn rows_of(&self, measure: &Measure) -> Vec<&ComparisonRow> {
-        self.rows.iter().filter(|row| row.measure == *measure).collect()
+        self.blocks().find(|block| block[0].measure == *measure).into_iter().flatten().collect()
     }
 }
 
@@ -133,15 +136,16 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
     let arms = arms(records);
     let tidy: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let tidy: Vec<&TidyRow> = tidy.iter().filter(|row| wanted(row, options)).collect();
+    let known = Known::new(&tidy);
     let baseline = baseline(&arms, records, options);
     let (mut rows, mut effects) = (Vec::new(), Vec::new());
     for measure in measures(&tidy) {
-        let points: Vec<Vec<Point>> = arms.iter().map(|arm| points(arm, &measure, &tidy)).collect();
+        let points: Vec<Vec<Point>> = arms.iter().map(|arm| known.points(arm, &measure)).collect();
         rows.extend(compare_measure(&measure, &arms, &points, baseline));
         effects.extend(baseline.map(|base| effects::effects(&measure, &arms, &points, base)).unwrap_or_default());
     }
     if let Some(base) = baseline {
-        objects::attach(&mut rows, &arms, &arms[base], &tidy, &objects::Judgements::read(records));
+        objects::attach(&mut rows, &arms, &arms[base], &known, &objects::Judgements::read(records));
     }
     // Each measure has one row for each arm.
     rows.chunks_mut(arms.len().max(1)).for_each(correct);
@@ -224,20 +228,30 @@ fn compare_measure(
     rows
 }
 
-fn points(arm: &Arm, measure: &Measure, tidy: &[&TidyRow]) -> Vec<Point> {
-    let belongs = |row: &&&TidyRow| {
-        let m = &row.metric;
-        row.experiment == arm.experiment.experiment
-            && row.arm == arm.record.name
-            && row.stage == measure.stage
-            && (&m.series, &m.split, &m.metric, &m.class)
-                == (&measure.series, &measure.split, &measure.metric, &measure.class)
-    };
-    let point = |row: &&TidyRow| {
-        let (m, key) = (&row.metric, row.key.clone());
-        m.value.map(|value| Point { replicate: row.replicate, key, value, rows: m.n, interval: m.interval })
-    };
-    tidy.iter().filter(belongs).filter_map(point).collect()
+/// All numbers by experiment, arm and what they are about.
+struct Known<'a>(HashMap<[&'a str; 7], Vec<&'a TidyRow>>);
+
+impl<'a> Known<'a> {
+    fn new(tidy: &[&'a TidyRow]) -> Self {
+        let mut known: HashMap<_, Vec<&TidyRow>> = HashMap::new();
+        for row in tidy {
+            let m = &row.metric;
+            let about = [&row.experiment, &row.arm, &row.stage, &m.series, &m.split, &m.metric, &m.class];
+            known.entry(about.map(String::as_str)).or_default().push(row);
+        }
+        Self(known)
+    }
+
+    /// The values of an arm, replicate by replicate.
+    fn points(&self, arm: &Arm, measure: &Measure) -> Vec<Point> {
+        let Measure { stage, series, split, metric, class } = measure;
+        let about = [&arm.experiment.experiment, &arm.record.name, stage, series, split, metric, class];
+        let point = |row: &&TidyRow| {
+            let (m, key) = (&row.metric, row.key.clone());
+            m.value.map(|value| Point { replicate: row.replicate, key, value, rows: m.n, interval: m.interval })
+        };
+        self.0.get(&about.map(String::as_str)).into_iter().flatten().filter_map(point).collect()
+    }
 }
 
 /// One value per distinct result: replicates that share a cached result are one measurement, not several.

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Arm, ComparisonRow, points};
+use super::{Arm, ComparisonRow, Known};
 use crate::artifacts::predictions::{Prediction, Predictions};
 use crate::metrics::paired_objects::{self, ObjectSum, ObjectsDifference};
 use crate::metrics::{Judged, MEANS_OVER_ROWS};
 use crate::report::record::{Record, StepRecord};
-use crate::report::tidy::TidyRow;
 use crate::stage::ArtifactType;
 
 /// Predictions of several records, each read once.
@@ -123,8 +122,8 @@ fn differences(pairs: &[(Judgement, Judgement)]) -> BTreeMap<&'static str, Objec
 
 /// Fills in the difference over objects of every arm in every measure that is a mean over rows, where the predictions give
 /// exactly the numbers of the table.
-pub(super) fn attach(rows: &mut [ComparisonRow], arms: &[Arm], baseline: &Arm, tidy: &[&TidyRow], read: &Judgements) {
-    let mut known: BTreeMap<(String, String, String, String), BTreeMap<&'static str, ObjectsDifference>> =
+pub(super) fn attach(rows: &mut [ComparisonRow], arms: &[Arm], baseline: &Arm, known: &Known, read: &Judgements) {
+    let mut found: BTreeMap<(String, String, String, String), BTreeMap<&'static str, ObjectsDifference>> =
         BTreeMap::new();
     for row in rows.iter_mut().filter(|row| row.measure.class.is_empty() && row.delta.is_some()) {
         if !MEANS_OVER_ROWS.iter().any(|metric| metric.name == row.measure.metric) {
@@ -133,7 +132,7 @@ pub(super) fn attach(rows: &mut [ComparisonRow], arms: &[Arm], baseline: &Arm, t
         let Some(arm) = arms.iter().find(|arm| arm.name == row.arm) else { continue };
         let m = &row.measure;
         let place = (row.arm.clone(), m.stage.clone(), m.series.clone(), m.split.clone());
-        let found = known.entry(place).or_insert_with(|| differences(&pairs(row, arm, baseline, tidy, read)));
+        let found = found.entry(place).or_insert_with(|| differences(&pairs(row, arm, baseline, known, read)));
         row.objects = found.get(m.metric.as_str()).copied();
     }
 }
@@ -143,12 +142,12 @@ fn pairs<'a>(
     row: &ComparisonRow,
     arm: &'a Arm,
     baseline: &'a Arm,
-    tidy: &[&TidyRow],
+    known: &Known,
     read: &'a Judgements,
 ) -> Vec<(Judgement<'a>, Judgement<'a>)> {
     let measure = &row.measure;
     let judged = |arm: &'a Arm| -> BTreeMap<usize, (String, Judgement<'a>)> {
-        let known = points(arm, measure, tidy).into_iter().filter_map(|point| {
+        let judged = known.points(arm, measure).into_iter().filter_map(|point| {
             let is_it = |step: &&StepRecord| {
                 step.stage == measure.stage && step.arm == arm.record.name && step.replicate == point.replicate
             };
@@ -156,7 +155,7 @@ fn pairs<'a>(
             let judgement = read.judgement(arm.experiment, step, &measure.series, &measure.split)?;
             judgement.gives(&measure.metric, point.value).then_some((point.replicate, (point.key, judgement)))
         });
-        known.collect()
+        judged.collect()
     };
     let (ours, mut theirs, mut seen) = (judged(arm), judged(baseline), BTreeSet::new());
     let paired = ours.into_iter().filter_map(|(replicate, (key, ours))| {
