@@ -182,7 +182,11 @@ mod tests {
             object_id: format!("ZTF{i:02}"),
             label: i % 2,
             split: if i < 24 { "test".into() } else { "validation".into() },
-            probabilities: if ((i + shift) % wrong == 0) == (i % 2 == 0) { vec![0.25, 0.75] } else { vec![0.75, 0.25] },
+            probabilities: if (i + shift).is_multiple_of(wrong) == i.is_multiple_of(2) {
+                vec![0.25, 0.75]
+            } else {
+                vec![0.75, 0.25]
+            },
         };
         let facts = PredictionsFacts {
             classes: vec!["a".into(), "b".into()],

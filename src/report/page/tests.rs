@@ -11,6 +11,7 @@ use crate::store::key::Digest;
 /// Clicks, points, and leaves what it saw in an element.
 const READER: &str = include_str!("reader.js");
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 /// The browser's name; `ESTAMPA_CHROMIUM` goes before what is usual.
 fn browser() -> Option<String> {
     let usual = ["chromium", "chromium-browser", "google-chrome"].map(String::from);
