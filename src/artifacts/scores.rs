@@ -38,6 +38,25 @@ impl Metric {
         let (series, split, metric, class) = (series.into(), split.into(), metric.into(), String::new());
         Self { series, split, metric, class, value, n, interval: None }
     }
+
+    /// The mean of the values that are defined, with its normal 95 % interval.
+    pub fn mean(series: &str, split: &str, metric: &str, values: &[f64]) -> Self {
+        let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let n = values.len() as f64;
+        let value = (n > 0.0).then(|| values.iter().sum::<f64>() / n);
+        let interval = value.filter(|_| n > 1.0).map(|mean| {
+            let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+            let half = 1.96 * (variance / n).sqrt();
+            (mean - half, mean + half)
+        });
+        Self { interval, ..Self::new(series, split, metric, value, values.len()) }
+    }
+
+    /// The same about one class.
+    #[must_use]
+    pub fn of(self, class: &str) -> Self {
+        Self { class: class.into(), ..self }
+    }
 }
 
 /// Counts of true against predicted classes.

@@ -2,6 +2,7 @@
 //! time, label, split), `stamps.json` (what was done to them), optionally `clean.npy` (noise-free, scaled like the noisy
 //! ones).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,29 @@ impl Stamps {
             return Err(ArtifactError::new(folder, format!("arrays do not have the {rows} rows of index.csv")));
         }
         Ok(stamps)
+    }
+
+    /// Rows of the given split that are no augmented copies, in order.
+    pub fn originals(&self, split: &str) -> Vec<usize> {
+        let copies = self.index.ints("copy").unwrap_or_default();
+        self.rows_of(split).into_iter().filter(|row| copies.get(*row).is_none_or(|copy| *copy == 0)).collect()
+    }
+
+    /// At most so many of [`Self::originals`], in turns of their labels; sorted by label.
+    pub fn examples(&self, split: &str, most: usize) -> Vec<usize> {
+        let labels = self.index.texts("label");
+        let mut turn: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut order: Vec<(usize, &str, usize)> = Vec::new();
+        for row in self.originals(split) {
+            let label = labels[row].as_str();
+            let nth = turn.entry(label).or_default();
+            order.push((*nth, label, row));
+            *nth += 1;
+        }
+        order.sort_unstable();
+        let mut chosen: Vec<(&str, usize)> = order.into_iter().take(most).map(|(_, label, row)| (label, row)).collect();
+        chosen.sort_unstable();
+        chosen.into_iter().map(|(_, row)| row).collect()
     }
 
     /// Rows of the given split, in order.

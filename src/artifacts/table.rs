@@ -43,20 +43,40 @@ impl Column {
         }
     }
 
-    /// The narrowest type that holds all cells.
-    fn infer(cells: Vec<String>) -> Self {
-        if !cells.is_empty()
-            && let Ok(v) = cells.iter().map(|c| c.parse::<i64>()).collect()
-        {
-            return Self::Int(v);
+    fn push(&mut self, cell: &str) {
+        match self {
+            Self::Int(v) => v.extend(cell.parse::<i64>()),
+            Self::Number(v) => v.push(cell.parse().unwrap_or(f64::NAN)),
+            Self::Text(v) => v.push(cell.to_string()),
         }
-        let parse = |c: &String| if c.is_empty() { Ok(f64::NAN) } else { c.parse::<f64>() };
-        if cells.iter().any(|c| !c.is_empty())
-            && let Ok(v) = cells.iter().map(parse).collect()
-        {
-            return Self::Number(v);
+    }
+}
+
+/// What the cells of a column have been so far.
+#[derive(Clone, Copy)]
+struct Cells {
+    whole: bool,
+    numbers: bool,
+    empty: bool,
+}
+
+impl Cells {
+    const NONE: Self = Self { whole: true, numbers: true, empty: true };
+
+    fn see(&mut self, cell: &str) {
+        self.whole = self.whole && cell.parse::<i64>().is_ok();
+        self.numbers = self.numbers && (cell.is_empty() || cell.parse::<f64>().is_ok());
+        self.empty &= cell.is_empty();
+    }
+
+    /// The narrowest type that holds them all, as a column with room for so many.
+    fn column(self, rows: usize) -> Column {
+        match self {
+            Self { empty: true, .. } => Column::Text(Vec::with_capacity(rows)),
+            Self { whole: true, .. } => Column::Int(Vec::with_capacity(rows)),
+            Self { numbers: true, .. } => Column::Number(Vec::with_capacity(rows)),
+            _ => Column::Text(Vec::with_capacity(rows)),
         }
-        Self::Text(cells)
     }
 }
 
@@ -143,16 +163,32 @@ impl Table {
     /// Reads a csv file with a header line.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        // Twice: the first time for the types, so that no cell is held as text that becomes a number.
+        let (mut rows, mut seen) = (0, Vec::new());
+        let names = Self::visit(path, |record| {
+            rows += 1;
+            seen.resize(record.len(), Cells::NONE);
+            seen.iter_mut().zip(record).for_each(|(cells, cell)| cells.see(cell));
+        })?;
+        seen.resize(names.len(), Cells::NONE);
+        let mut columns: Vec<Column> = seen.into_iter().map(|cells| cells.column(rows)).collect();
+        Self::visit(path, |record| columns.iter_mut().zip(record).for_each(|(column, cell)| column.push(cell)))?;
+        match columns.iter().find(|column| column.len() != rows) {
+            None => Ok(Self { names, columns }),
+            Some(_) => Err(ArtifactError::new(path, "changed while it was read")),
+        }
+    }
+
+    /// Shows every row of a csv file; gives the names of its columns.
+    fn visit(path: &Path, mut show: impl FnMut(&csv::StringRecord)) -> Result<Vec<String>> {
         let failed = |e: csv::Error| ArtifactError::new(path, e);
         let mut reader = csv::Reader::from_path(path).map_err(failed)?;
-        let names: Vec<String> = reader.headers().map_err(failed)?.iter().map(|h| h.trim().to_string()).collect();
-        let mut cells: Vec<Vec<String>> = vec![Vec::new(); names.len()];
-        for record in reader.records() {
-            for (column, cell) in cells.iter_mut().zip(record.map_err(failed)?.iter()) {
-                column.push(cell.to_string());
-            }
+        let names = reader.headers().map_err(failed)?.iter().map(|h| h.trim().to_string()).collect();
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record).map_err(failed)? {
+            show(&record);
         }
-        Ok(Self { names, columns: cells.into_iter().map(Column::infer).collect() })
+        Ok(names)
     }
 }
 
@@ -198,6 +234,20 @@ mod tests {
         assert!(magnitudes[0] == 18.5 && magnitudes[1].is_nan());
         assert_eq!(table.texts("label"), ["SN", ""]);
         assert_eq!(table.texts("split"), ["", ""]);
+    }
+
+    #[test]
+    fn a_cell_at_the_end_decides_and_texts_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, "name,flux,night,none\n007,1,2,\n1e3,2,3,\nx,2.5,4,\n").unwrap();
+        let table = Table::read(&path).unwrap();
+        assert_eq!(table.texts("name"), ["007", "1e3", "x"]);
+        assert_eq!(table.column("flux"), Some(&Column::Number(vec![1.0, 2.0, 2.5])));
+        assert_eq!(table.ints("night"), Some(&[2, 3, 4][..]));
+        assert_eq!(table.column("none"), Some(&Column::Text(vec![String::new(); 3])));
+        std::fs::write(&path, "a,b\n").unwrap();
+        assert_eq!(Table::read(&path).unwrap().rows(), 0);
     }
 
     #[test]

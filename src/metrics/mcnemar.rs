@@ -23,9 +23,10 @@ mod tests {
         (1, 30, 2.9802322387695312e-08),
     ];
 
-    /// `scipy.stats.binomtest(b, b + c).pvalue` for (0, 0), (3, 9), (10, 10), (120, 80), (1, 30).
+    /// `scipy.stats.binomtest(b, b + c).pvalue` for (0, 0), (3, 9), (10, 10), (120, 80), (1, 30); the same from
+    /// `statsmodels.stats.contingency_tables.mcnemar([[5, b], [c, 5]], exact=True).pvalue`.
     #[test]
-    fn equals_scipy() {
+    fn equals_scipy_and_statsmodels() {
         for (b, c, p) in CASES {
             assert!((p_value(b, c) - p).abs() < 1e-12 * p.max(1e-3), "{b}, {c}: {} against {p}", p_value(b, c));
         }

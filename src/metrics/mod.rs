@@ -10,6 +10,7 @@ pub mod calibration;
 pub mod clustering_accuracy;
 pub mod clusters;
 pub mod confusion;
+pub mod equal_error_rate;
 pub mod f1;
 pub mod fnr;
 pub mod images;
@@ -43,6 +44,7 @@ pub static METRICS: &[&Metric] = &[
     &auc::AUC,
     &fnr::FNR_AT_1E2,
     &fnr::FNR_AT_1E3,
+    &equal_error_rate::EQUAL_ERROR_RATE,
 ];
 
 /// Those that are a mean over rows, so that a difference between two classifiers is a mean of differences row by row.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::bootstrap::{self, Groups};
 use super::mcnemar;
-use super::paired_objects::{ObjectSum, differences};
+use super::paired_objects::{ObjectSum, ObjectsDifference, differences};
 use super::statistics::{holm, mean_interval, paired_difference};
 
 const TRIALS: u64 = 2000;
@@ -33,9 +33,13 @@ fn objects(random: &mut ChaCha8Rng, n: usize, gain: f64) -> Vec<ObjectSum> {
         let (rows, ease) = (random.random_range(1..=3), random.random_range(0.4..0.95));
         let right = |chance: f64, random: &mut ChaCha8Rng| f64::from(u8::from(random.random_bool(chance)));
         let difference = right(ease + gain, random) - right(ease, random);
-        ObjectSum { rows, sums: vec![rows as f64 * difference] }
+        ObjectSum { rows, sum: rows as f64 * difference }
     };
     (0..n).map(object).collect()
+}
+
+fn difference(random: &mut ChaCha8Rng, gain: f64) -> ObjectsDifference {
+    differences(&[objects(random, 150, gain)])[0].unwrap()
 }
 
 fn covers(interval: Option<(f64, f64)>, truth: f64) -> bool {
@@ -68,7 +72,7 @@ fn intervals_over_replicates_cover() {
 #[test]
 fn intervals_over_objects_cover() {
     // Of the ratio of sums: rows are drawn apart from what they add, so the truth is the gain.
-    let over_objects = |random: &mut ChaCha8Rng| covers(differences(&objects(random, 150, 0.04))[0].interval, 0.04);
+    let over_objects = |random: &mut ChaCha8Rng| covers(difference(random, 0.04).interval, 0.04);
     assert_covers("a difference over 150 objects", share(over_objects));
     let bootstrap = |random: &mut ChaCha8Rng| {
         let names: Vec<String> = (0..240).map(|row| (row / 2).to_string()).collect();
@@ -91,8 +95,7 @@ fn tests_find_nothing_where_there_is_nothing() {
     assert_nominal("the paired t-test of 5", share(|random| p_below(replicates(5)(random).t_test)));
     // 2^8 assignments: at most 12 of them are 5 %.
     assert_nominal("the sign-flip test of 8", share(|random| p_below(replicates(8)(random).sign_flip)));
-    let over_objects = |random: &mut ChaCha8Rng| differences(&objects(random, 150, 0.0))[0];
-    assert_nominal("the permutation test over objects", share(|random| over_objects(random).permutation <= 0.05));
+    assert_nominal("the permutation test over objects", share(|random| difference(random, 0.0).permutation <= 0.05));
     let bootstrap = |random: &mut ChaCha8Rng| {
         let difference = normals(random, 150);
         let names: Vec<String> = (0..150).map(|row| row.to_string()).collect();
@@ -106,7 +109,7 @@ fn tests_find_nothing_where_there_is_nothing() {
 #[test]
 fn exact_tests_of_counts_never_find_more_than_they_may() {
     // Counts are discrete, so an exact test stays below its level.
-    let sign = share(|random| differences(&objects(random, 150, 0.0))[0].sign <= 0.05);
+    let sign = share(|random| difference(random, 0.0).sign <= 0.05);
     let counts = share(|random| {
         let only_first = (0..40).filter(|_| random.random_bool(0.5)).count();
         mcnemar::p_value(only_first, 40 - only_first) <= 0.05

@@ -195,6 +195,14 @@ mod tests {
         assert_eq!((paired.t_test, paired.sign_flip), (None, Some(1.0)));
     }
 
+    /// `statsmodels.stats.multitest.multipletests([0.0123, 0.5, 0.0007, 0.0311, 0.0123, 0.96, 0.0499], method="holm")[1]`
+    #[test]
+    fn holm_equals_statsmodels() {
+        let ours = holm(&[0.0123, 0.5, 0.0007, 0.0311, 0.0123, 0.96, 0.0499]);
+        let theirs = [0.0738, 1.0, 0.0049, 0.1244, 0.0738, 1.0, 0.1497];
+        assert!(ours.iter().zip(theirs).all(|(ours, theirs)| (ours - theirs).abs() < 1e-12), "{ours:?}");
+    }
+
     #[test]
     fn holm_by_hand() {
         // 3 * 0.01, max(2 * 0.02, ..), max(1 * 0.04, ..)

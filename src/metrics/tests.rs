@@ -6,7 +6,7 @@ use super::{Judged, MEANS_OVER_ROWS, METRICS, metric};
 
 /// The sample is that of [`super::samples`].
 /// ```python
-/// import numpy as np, sklearn.metrics as m
+/// import numpy as np, scipy.optimize, sklearn.metrics as m
 /// y, p = sample(150); h = p.argmax(1); one = np.eye(4)[y]
 /// conf = p.max(1); b = np.ceil(conf*15).astype(int)
 /// ece = sum(abs(((h == y) - conf)[b == k].sum()) for k in range(1, 16)) / 150
@@ -19,6 +19,7 @@ use super::{Judged, MEANS_OVER_ROWS, METRICS, metric};
 /// for c in range(4):
 ///     fpr, tpr, _ = m.roc_curve(y == c, p[:, c], drop_intermediate=False)
 ///     print("fnr_at_fpr_1e-2", 1 - tpr[fpr <= 0.01].max())
+///     print("equal_error_rate", scipy.optimize.brentq(lambda f: 1 - f - np.interp(f, fpr, tpr), 0, 1, xtol=1e-15))
 /// print(m.confusion_matrix(y, h).tolist())
 /// ```
 const SCIKIT_LEARN: &[(&str, &[f64])] = &[
@@ -39,6 +40,10 @@ const SCIKIT_LEARN: &[(&str, &[f64])] = &[
     (
         "fnr_at_fpr_1e-2",
         &[0.886_363_636_363_636_4, 0.852_941_176_470_588_2, 0.880_952_380_952_380_9, 0.566_666_666_666_666_7],
+    ),
+    (
+        "equal_error_rate",
+        &[0.289_915_966_386_554_6, 0.323_529_411_764_705_9, 0.285_714_285_714_285_7, 0.233_333_333_333_333_3],
     ),
     ("auc", &[0.748_391_938_250_428_8, 0.739_097_363_083_164_3, 0.795_965_608_465_608_5, 0.845_972_222_222_222_2]),
 ];

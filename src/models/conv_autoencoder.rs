@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conv_coder::{ConvCoder, Sizes};
 use super::{Built, Entry, Task, boxed, json, settings, uniform};
-use crate::nn::{Backend, Batch, Builder, Column, Image, Made, Matrix, Network, Pass, Scalar};
+use crate::nn::{Backend, Batch, Builder, Column, Decoded, Image, Made, Matrix, Network, Pass, Scalar, matrix};
 
 const NAME: &str = "conv_autoencoder";
 
@@ -78,5 +78,11 @@ impl<B: Backend> Network<B> for ConvAutoencoder {
     }
     fn targets(&self, _: &mut Pass<B>, batch: &Batch) -> Made<Vec<f32>, B> {
         Ok(batch.column("stamps").to_vec())
+    }
+
+    fn decode(&self, pass: &mut Pass<B>, codes: &[f32]) -> Made<Option<Decoded>, B> {
+        let latent = self.0.sizes.latent;
+        let codes = matrix::<B>(codes.to_vec(), codes.len() / latent, latent)?;
+        Ok(Some(Decoded { images: self.0.decode(pass, codes)?.to_channels_first(), log_variance: None }))
     }
 }

@@ -36,7 +36,7 @@ pub trait Network<B: Backend> {
         Ok(None)
     }
 
-    /// What `codes [row, latent]` stand for, from networks that code distributions.
+    /// What `codes [row, latent]` stand for, from networks whose codes are all that their decoder gets.
     fn decode(&self, _: &mut Pass<B>, _codes: &[f32]) -> Made<Option<Decoded>, B> {
         Ok(None)
     }
@@ -167,7 +167,7 @@ impl<B: Backend> Model<B> {
         Ok(all)
     }
 
-    /// What `codes [row, latent]` stand for; `None`: the network codes no distributions.
+    /// What `codes [row, latent]` stand for; `None`: the decoder needs more than a code.
     pub fn decode(&self, codes: &[f32]) -> Result<Option<Decoded>, NnError> {
         self.network.decode(&mut Pass::inference(&self.weights), codes).map_err(NnError::device)
     }

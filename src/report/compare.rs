@@ -145,7 +145,7 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
         effects.extend(baseline.map(|base| effects::effects(&measure, &arms, &points, base)).unwrap_or_default());
     }
     if let Some(base) = baseline {
-        objects::attach(&mut rows, &arms, &arms[base], &known, &objects::Judgements::read(records));
+        objects::attach(&mut rows, &arms, base, &known, records, &options.split);
     }
     // Each measure has one row for each arm.
     rows.chunks_mut(arms.len().max(1)).for_each(correct);

@@ -62,7 +62,10 @@ pub(super) fn record(folder: &Path) -> Record {
                 predictions(seed, *quality, 400, labels).write(out).unwrap();
                 by_detections(out, seed, *quality);
             });
-            step("scores", ArtifactType::Scores, false, &[], &|out| scores(out, seed, replicate as u64, *quality));
+            step("scores", ArtifactType::Scores, false, &[], &|out| {
+                scores(out, seed, replicate as u64, *quality);
+                pictures_of_health(out, seed);
+            });
         }
     }
     let arm = |(name, latent, _): &(&str, &str, f64)| {
@@ -170,6 +173,28 @@ fn model(out: &Path, seed: u64, floor: f64) {
     }
     writer.finish().unwrap();
     clusters(out, seed);
+}
+
+/// Four stamps with two nearest each, and two values of a code in three steps.
+fn pictures_of_health(out: &Path, seed: u64) {
+    let (side, mut rng) = (21, ChaCha8Rng::seed_from_u64(seed));
+    let mut images = |name: &str, rows: usize, places: usize| {
+        let mut writer = ArrayWriter::create(out.join(name), &[places, 3, side, side]).unwrap();
+        for row in 0..rows {
+            let place = |place: usize| [0.0, 1.0, 0.5].map(|share| share * 400.0 * (row + place) as f64);
+            let planes = (0..places).flat_map(place).map(|flux| stamp(&mut rng, side, flux, 100.0, 5.0));
+            writer.push(&planes.collect::<Vec<_>>().concat()).unwrap();
+        }
+        writer.finish().unwrap();
+    };
+    images("neighbours.npy", 4, 3);
+    images("traversals.npy", 2, 3);
+    let label = |i: usize| CLASSES[i * i % CLASSES.len()].to_string();
+    let labels = Table::new().with("label", Column::Text((0..12).map(label).collect()));
+    let cosines = (0..12).map(|i| 1.0 - f64::from(i % 3) / 16.0).collect();
+    labels.with("cosine", Column::Number(cosines)).write(out.join("neighbours.csv")).unwrap();
+    let values = Table::new().with("value", Column::Int(vec![7, 0]));
+    values.with("std", Column::Number(vec![1.25, 0.5])).write(out.join("traversals.csv")).unwrap();
 }
 
 /// Four clusters with their decoded centres.

@@ -48,7 +48,12 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
 fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let deltas: Vec<_> = comparison.rows.iter().filter_map(|row| row.delta).collect();
     let pairs = deltas.iter().map(|d| d.summary.n).max().unwrap_or(0);
-    if pairs < 2 {
+    if pairs == 0 {
+        return vec![format!(
+            "No arm has a result in a replicate in which {baseline} has one: no difference can be given."
+        )];
+    }
+    if pairs == 1 {
         return vec![format!(
             "One replicate: no interval and no p over replicates. Differences from {baseline} cannot be told from the luck \
              of a seed; set replicates."
@@ -165,16 +170,17 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
     let rows = comparison.rows_of(measure);
     let significant: Vec<&str> =
         rows.iter().filter(|row| row.p_holm.is_some_and(|p| p < SIGNIFICANT)).map(|row| row.arm.as_str()).collect();
-    let tested = rows.iter().any(|row| row.delta.is_some_and(|d| d.summary.n > 1));
+    let pairs = rows.iter().filter_map(|row| row.delta).map(|delta| delta.summary.n).max().unwrap_or(0);
     let delta = match chosen.delta {
         _ if chosen.arm == *baseline => "It is the baseline.".to_string(),
         None => format!("Its difference from {baseline} is missing."),
         Some(delta) => format!("Its difference from {baseline} is {}.", words::difference(&delta)),
     };
-    let verdict = match (tested, significant.is_empty()) {
-        (false, _) => "With one replicate nothing can be said about noise.".to_string(),
-        (true, true) => format!("No arm differs from {baseline} beyond noise (paired t, Holm, 5 %)."),
-        (true, false) => {
+    let verdict = match (pairs, significant.is_empty()) {
+        (0, _) => format!("No arm has a result in a replicate in which {baseline} has one."),
+        (1, _) => "With one replicate nothing can be said about noise.".to_string(),
+        (_, true) => format!("No arm differs from {baseline} beyond noise (paired t, Holm, 5 %)."),
+        (_, false) => {
             format!("Beyond noise (paired t, Holm, 5 %) these differ from {baseline}: {}.", significant.join(", "))
         }
     };

@@ -33,26 +33,39 @@ pub fn beside_ours(sources: &Sources) -> Option<Grid> {
 fn published(figure: &Published) -> Vec<Cell> {
     let runs = figure.runs.map_or_else(String::new, |runs| runs.to_string());
     let value = words::spread(figure.value, figure.std);
-    row([words::title(figure.metric), figure.model.into(), value, runs, figure.test_set.into(), figure.source.into()])
+    let metric = about(figure.metric, figure.class);
+    row([metric, figure.model.into(), value, runs, figure.test_set.into(), figure.source.into()])
 }
 
 fn ours(sources: &Sources, figures: &[Published]) -> Vec<Vec<Cell>> {
-    let known = |metric: &str| figures.iter().any(|figure| figure.metric == metric);
+    let known = |metric: &str, class: &str| figures.iter().any(|f| f.metric == metric && f.class == class);
     let comparison = sources.comparison;
     let held_out = |split: &str| split != TRAIN && split != VALIDATION;
     let rows = comparison
         .rows
         .iter()
-        .filter(|row| row.measure.class.is_empty() && known(&row.measure.metric) && held_out(&row.measure.split));
+        .filter(|row| known(&row.measure.metric, &row.measure.class) && held_out(&row.measure.split));
     rows.filter_map(|ours| {
         let (measure, summary) = (&ours.measure, ours.summary?);
         let of = [&measure.stage, &measure.series, &ours.arm].map(String::as_str);
         let of = of.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ");
         let test_set = ours.rows.map_or_else(String::new, |rows| format!("{rows} rows, {} split", measure.split));
         let value = words::spread(summary.mean, summary.std);
-        Some(row([words::title(&measure.metric), of, value, summary.n.to_string(), test_set, "this experiment".into()]))
+        Some(row([
+            about(&measure.metric, &measure.class),
+            of,
+            value,
+            summary.n.to_string(),
+            test_set,
+            "this experiment".into(),
+        ]))
     })
     .collect()
+}
+
+fn about(metric: &str, class: &str) -> String {
+    let of = if class.is_empty() { String::new() } else { format!(" of {class}") };
+    format!("{}{of}", words::title(metric))
 }
 
 fn row(cells: [String; 6]) -> Vec<Cell> {

@@ -87,7 +87,7 @@ impl StageKind for Compare {
         "bootstrap over objects: Efron & Tibshirani 1993; McNemar 1947, exact"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {

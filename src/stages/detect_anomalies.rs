@@ -19,6 +19,7 @@ use scores::{Around, MahalanobisKeys, ReconstructionKeys, Score};
 const SCORE: &str = "score";
 const MAHALANOBIS: &str = "mahalanobis";
 const RECONSTRUCTION: &str = "reconstruction";
+const SUM: &str = "sum";
 
 keys! {
     /// Keys of [`DetectAnomalies`].
@@ -68,7 +69,13 @@ impl StageKind for DetectAnomalies {
             source: "as a linear autoencoder; principal components: crate faer",
             keys: ReconstructionKeys::keys(),
         };
-        Some(Variants { key: SCORE, list: vec![distance, error] })
+        let sum = Variant {
+            name: SUM,
+            summary: "Sum of the features as they are, such as the errors of a network's reconstruction (`columns = [\"error\"]` of extract_features); nothing is learned here, and what the network learned from is not asked.",
+            source: "as Hawkins et al. 2002 (DaWaK), replicator networks",
+            keys: Vec::new(),
+        };
+        Some(Variants { key: SCORE, list: vec![distance, error, sum] })
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
         let names = AnomalyKeys::read(params).map_or(1, |keys| keys.normal.len());
@@ -90,7 +97,7 @@ impl StageKind for DetectAnomalies {
             return Err(StageError::with_hint("no row of the training split is of a normal class", hint));
         }
         job.progress(0, 0, &format!("{} normal training rows", learned.len()))?;
-        let score = Score::fit(job, job.word(SCORE) == RECONSTRUCTION, &vectors, &learned)?;
+        let score = Score::fit(job, job.word(SCORE), &vectors, &learned)?;
         let found: Vec<f64> = vectors.values(&rows).into_iter().map(|row| score.of(row)).collect();
         write(job, &vectors, &is_normal, &rows, &found)?;
         let mut metrics = Vec::new();

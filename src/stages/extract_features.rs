@@ -29,13 +29,15 @@ choice! {
         Pixels = "pixels",
         /// Principal components of the image.
         Pca = "pca",
+        /// What the model leaves of each channel.
+        Error = "error",
     }
 }
 
 keys! {
     /// Keys of [`ExtractFeatures`].
     pub struct ExtractKeys {
-        /// What is put together, in this order: "latent" (codes of the model), "metadata", "pixels" (the image as it is), "pca" (its principal components, fitted on the training split). Of a sequence the image and the changing metadata are those of its last detection.
+        /// What is put together, in this order: "latent" (codes of the model), "metadata", "pixels" (the image as it is), "pca" (its principal components, fitted on the training split), "error" (the squared error of the model's reconstruction, channel by channel). Of a sequence the image and the changing metadata are those of its last detection.
         columns: Vec<Part> = vec![Part::Latent];
         /// Metadata columns by name; left out: all.
         metadata: Option<Vec<String>> = None;
@@ -68,7 +70,11 @@ impl StageKind for ExtractFeatures {
         }
         const {
             &[
-                port("model", &[ArtifactType::Model], "Network whose codes are the columns \"latent\"."),
+                port(
+                    "model",
+                    &[ArtifactType::Model],
+                    "Network whose codes are the columns \"latent\" and whose reconstructions those of \"error\".",
+                ),
                 port("stamps", &[ArtifactType::Stamps], "One vector for each stamp. Either this or `sequences`."),
                 port("sequences", &[ArtifactType::Sequences], "One vector for each object. Either this or `stamps`."),
             ]

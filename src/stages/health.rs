@@ -2,8 +2,10 @@
 
 mod codes;
 mod images;
+mod neighbours;
+mod traversals;
 
-use crate::artifacts::scores::{Metric, write_confusion, write_differences, write_metrics};
+use crate::artifacts::scores::{write_confusion, write_differences, write_metrics};
 use crate::artifacts::split;
 use crate::artifacts::stamps::Stamps;
 use crate::keys;
@@ -17,6 +19,12 @@ keys! {
     pub struct HealthKeys {
         /// Radius of the aperture in which the light of stamp and reconstruction is compared.
         aperture: f64 = 5.0, range(1, 30), unit("px");
+        /// Stamps of which the nearest of the training split, by the angle between codes, are written for the report: in turns of their labels, from the test split or else validation.
+        queries: usize = 10, range(0, 100), added_later();
+        /// How many nearest, of other objects.
+        nearest: usize = 5, range(1, 20), added_later();
+        /// Values of the code, those that vary most over the training split, that are moved one by one through what they take there while the others stay at their mean; what the decoder makes of that is written for the report.
+        traversed: usize = 8, range(0, 64), added_later();
     }
 }
 
@@ -28,13 +36,13 @@ impl StageKind for Health {
         "health"
     }
     fn summary(&self) -> &'static str {
-        "What an autoencoder keeps of stamps (variance, structure, noise, light in an aperture) and how its codes take turned, mirrored and shifted views."
+        "What an autoencoder keeps of stamps (variance, structure, noise, light in an aperture), how its codes take turned, mirrored and shifted views, which stamps it holds for alike and what each value of the code does."
     }
     fn source(&self) -> &'static str {
         "structural similarity: Wang et al. 2004, IEEE Trans. Image Process. 13, 600"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const fn port(name: &'static str, accepts: &'static [ArtifactType], help: &'static str) -> Port {
@@ -65,41 +73,19 @@ impl StageKind for Health {
         }
         let model = models::load::<Kernels>(folder)?;
         let mut metrics = images::measure(job, &model, &stamps, keys.aperture)?;
-        metrics.extend(codes::measure(job, folder, &stamps)?);
+        let codes = codes::Codes::of(job, folder, &stamps)?;
+        metrics.extend(codes.measure(job, folder)?);
+        neighbours::write(job.out, &codes, &keys)?;
+        traversals::write(job.out, &codes, &model, keys.traversed)?;
         write_metrics(job.out, &metrics)?;
         write_confusion(job.out, &[])?;
         Ok(write_differences(job.out, &[])?)
     }
 }
 
-/// Rows of a split that are no augmented copies.
-fn originals(stamps: &Stamps, split: &str) -> Vec<usize> {
-    let copies = stamps.index.ints("copy").unwrap_or_default();
-    stamps.rows_of(split).into_iter().filter(|row| copies.get(*row).is_none_or(|copy| *copy == 0)).collect()
-}
-
-/// The mean of the values that are defined, with its normal 95 % interval.
-fn mean(series: &str, split: &str, name: &str, class: &str, values: &[f64]) -> Metric {
-    let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    let n = values.len() as f64;
-    let value = (n > 0.0).then(|| values.iter().sum::<f64>() / n);
-    let interval = value.filter(|_| n > 1.0).map(|mean| {
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        let half = 1.96 * (variance / n).sqrt();
-        (mean - half, mean + half)
-    });
-    Metric { interval, ..number(series, split, name, class, value, values.len()) }
-}
-
-/// A number without an interval.
-fn number(series: &str, split: &str, name: &str, class: &str, value: Option<f64>, n: usize) -> Metric {
-    let (series, split, metric, class) = (series.into(), split.into(), name.into(), class.into());
-    Metric { series, split, metric, class, value, n, interval: None }
-}
-
 /// Splits and their rows, without empty ones.
 fn splits(stamps: &Stamps) -> Vec<(&'static str, Vec<usize>)> {
-    let all = split::ALL.into_iter().map(|split| (split, originals(stamps, split)));
+    let all = split::ALL.into_iter().map(|split| (split, stamps.originals(split)));
     all.filter(|(_, rows)| !rows.is_empty()).collect()
 }
 

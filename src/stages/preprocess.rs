@@ -1,6 +1,7 @@
 //! `preprocess`: alerts to stamps. The story is in [`Preprocess::run`]; each step of it has a file in `preprocess/`.
 //! Knows no network.
 
+pub mod groups;
 pub mod metadata;
 pub mod normalise;
 pub mod pixels;
@@ -73,6 +74,8 @@ crate::keys! {
         fold: usize = 0, range(0, 99);
         /// Whether each replicate draws a split of its own; otherwise all share one.
         resample: bool = false;
+        /// Column of the alerts whose values are never divided, such as "rcid" or "field", or "input" for the name of the input: all objects with a value go into one split, and shares and folds count values, whatever their classes. Left out: objects are divided.
+        group_by: Option<String> = None, added_later();
         /// Objects at one place on the sky, one source with two names: into one split, an error when they are in two, or as it comes. Where `split` is a column they are never moved: "together" is an error when they are in two.
         one_place: OnePlace = OnePlace::Together, added_later();
         /// How near two objects are that are at one place; 1.5 arcsec is within what ZTF itself takes for one object.
@@ -119,6 +122,12 @@ impl PreprocessKeys {
         if self.split == SplitRule::Folds && self.fold >= self.folds {
             let what = format!("{} folds are numbered 0 to {}, not {}", self.folds, self.folds - 1, self.fold);
             faults.push(("fold", what));
+        }
+        if self.split == SplitRule::Count && self.group_by.is_some() {
+            faults.push((
+                "group_by",
+                "a value has no class, so split = \"count\" cannot count them; use \"fraction\"".into(),
+            ));
         }
         faults
     }
@@ -212,7 +221,7 @@ impl StageKind for Preprocess {
         let sources = rows::open_sources(job)?;
         let rows = select(&sources, &keys)?;
         let classes = classes(&rows, &keys)?;
-        let splits = splits(&objects(&rows, keys.split)?, &keys, job.seed)?;
+        let splits = splits(&rows, &keys, job.seed)?;
         let split_of: Vec<&str> = rows.kept.iter().map(|row| splits[&row.object_id]).collect();
         if !split_of.contains(&TRAIN) {
             let what = format!("no training rows among {} alerts", rows.kept.len());
@@ -226,7 +235,8 @@ impl StageKind for Preprocess {
 
 /// The rows that become stamps; what an alert lacks is asked in the order of [`reason`].
 fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError> {
-    let reading = Reading { label_from: keys.label_from, shape: keys.shape, sign: keys.sign };
+    let group_by = keys.group_by.as_deref();
+    let reading = Reading { label_from: keys.label_from, shape: keys.shape, sign: keys.sign, group_by };
     let kept = reading.rows(sources)?;
     let total = kept.len();
     if total == 0 {
@@ -305,17 +315,28 @@ fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError
 }
 
 /// The split of every object.
-fn splits(objects: &[Object], keys: &PreprocessKeys, seed: u64) -> Result<BTreeMap<String, &'static str>, StageError> {
+fn splits(rows: &Rows, keys: &PreprocessKeys, seed: u64) -> Result<BTreeMap<String, &'static str>, StageError> {
+    let objects = objects(rows, keys.split)?;
     let look = keys.one_place != OnePlace::Apart;
-    let pairs = if look { places::pairs(objects, keys.place_radius) } else { Vec::new() };
-    let drawn = keys.split != SplitRule::Column;
-    let together = keys.one_place == OnePlace::Together && drawn;
-    let first = places::first_at_place(objects.len(), if together { &pairs } else { &[] });
-    let units = places::units(objects, &first);
+    let pairs = if look { places::pairs(&objects, keys.place_radius) } else { Vec::new() };
+    let groups = groups::links(&rows.kept, &objects);
+    let mut together = Vec::new();
+    if keys.split != SplitRule::Column {
+        together.clone_from(&groups);
+        if keys.one_place == OnePlace::Together {
+            together.extend(pairs.iter().map(|pair| pair.objects));
+        }
+    }
+    let first = places::first_of_linked(objects.len(), &together);
+    let mut units = places::units(&objects, &first);
+    if keys.group_by.is_some() {
+        units.iter_mut().for_each(|unit| unit.class.clear());
+    }
     let of_units = keys.rule().assign(&units, seed)?;
     let of_object = |(number, object): (usize, &Object)| (object.id.clone(), of_units[&objects[first[number]].id]);
     let splits = objects.iter().enumerate().map(of_object).collect();
-    places::check(objects, &pairs, &splits)?;
+    places::check(&objects, &pairs, &splits)?;
+    groups::check(keys.group_by.as_deref().unwrap_or_default(), &objects, &groups, &splits)?;
     Ok(splits)
 }
 

@@ -8,7 +8,6 @@ mod health;
 mod mixture;
 mod variational;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::artifacts::array::{Array, ArrayWriter};
@@ -124,7 +123,7 @@ impl Training<'_> {
 
     fn write_examples<B: Backend>(&self, model: &Model<B>) -> Result<(), StageError> {
         let (side, channels) = (self.stamps.facts.side, self.stamps.facts.channels.len());
-        let rows = examples(self.stamps, self.keys.examples);
+        let rows = self.stamps.examples(TEST, self.keys.examples);
         let images = if self.stamps.clean.is_some() { 3 } else { 2 };
         let shape = [images, channels, side, side];
         let mut writer = ArrayWriter::create(self.job.out.join("reconstructions.npy"), &shape)?;
@@ -222,30 +221,6 @@ impl Rows for ImageRows<'_> {
         let side = self.images.shape().last().copied().unwrap_or(1);
         self.view.copy(self.images.row(self.rows[row]), side, into);
     }
-}
-
-/// Rows of a split that are no augmented copies.
-fn originals(stamps: &Stamps, split: &str) -> Vec<usize> {
-    let copies = stamps.index.ints("copy").unwrap_or_default();
-    stamps.rows_of(split).into_iter().filter(|row| copies.get(*row).is_none_or(|copy| *copy == 0)).collect()
-}
-
-/// Test rows in turns of their labels, sorted by label.
-fn examples(stamps: &Stamps, most: usize) -> Vec<usize> {
-    let rows = originals(stamps, TEST);
-    let labels = stamps.index.texts("label");
-    let mut turn: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut order: Vec<(usize, &str, usize)> = Vec::new();
-    for row in rows {
-        let label = labels[row].as_str();
-        let nth = turn.entry(label).or_default();
-        order.push((*nth, label, row));
-        *nth += 1;
-    }
-    order.sort_unstable();
-    let mut chosen: Vec<(&str, usize)> = order.into_iter().take(most).map(|(_, label, row)| (label, row)).collect();
-    chosen.sort_unstable();
-    chosen.into_iter().map(|(_, row)| row).collect()
 }
 
 /// Codes of chosen rows of images, each seen so, by the model in `folder`, handed over batch by batch as `[row, latent]` with

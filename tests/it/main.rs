@@ -17,6 +17,8 @@ mod care;
 mod crashes;
 /// Bad data and real packets through the binary.
 mod data;
+/// Arms without classes, splits, results or anything to learn from: tables say so and the others stand.
+mod degenerate;
 /// Training whose loss is no number.
 mod divergence;
 /// Broken files: place, cause, nearest name, exit code, nothing run.

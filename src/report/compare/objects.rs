@@ -1,168 +1,107 @@
 //! Differences between an arm and the baseline arm over the objects that both judged, from their predictions. The statistics
-//! are [`crate::metrics::paired_objects`]; here is which rows belong together. Knows no table.
+//! are [`crate::metrics::paired_objects`]; here is which replicates and rows are paired. Knows no table.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod judgements;
 
-use super::{Arm, ComparisonRow, Known};
-use crate::artifacts::predictions::{Prediction, Predictions};
-use crate::metrics::paired_objects::{self, ObjectSum, ObjectsDifference};
-use crate::metrics::{Judged, MEANS_OVER_ROWS};
-use crate::report::record::{Record, StepRecord};
-use crate::stage::ArtifactType;
+use std::collections::{BTreeSet, HashMap};
 
-/// Predictions of several records, each read once.
-#[derive(Default)]
-pub(super) struct Judgements {
-    read: BTreeMap<String, Option<Predictions>>,
-}
+use judgements::{Judgement, Read, Sheets, Steps};
 
-/// Rows of one split by object, or by candid where an object has several.
-type Rows<'a> = BTreeMap<(&'a str, i64), &'a Prediction>;
-
-/// The rows behind one series of one stage in one arm and replicate.
-struct Judgement<'a> {
-    rows: Rows<'a>,
-    classes: &'a [String],
-}
-
-impl Judgements {
-    /// Reads all predictions of `records` that can be read; what cannot is said where metrics are read.
-    pub(super) fn read(records: &[Record]) -> Self {
-        let mut read = BTreeMap::new();
-        for step in records.iter().flat_map(|record| &record.steps) {
-            let Some(folder) = step.folder.as_ref().filter(|_| step.artifact.serves_as(ArtifactType::Predictions))
-            else {
-                continue;
-            };
-            read.entry(step.key.clone()).or_insert_with(|| Predictions::open(folder).ok());
-        }
-        Self { read }
-    }
-
-    fn of(&self, step: &StepRecord) -> Option<&Predictions> {
-        self.read.get(&step.key)?.as_ref()
-    }
-
-    /// What `series` of `step` judged in `split`: a stage's own predictions, or, of `compare`, those of the input of that
-    /// name on the rows that all its inputs have.
-    fn judgement<'a>(
-        &'a self,
-        record: &'a Record,
-        step: &'a StepRecord,
-        series: &str,
-        split: &str,
-    ) -> Option<Judgement<'a>> {
-        if let Some(own) = self.of(step) {
-            return Some(Judgement { rows: rows(own, split), classes: &own.facts.classes });
-        }
-        let beside = |stage: &String| {
-            record.steps.iter().find(|s| s.stage == *stage && s.arm == step.arm && s.replicate == step.replicate)
-        };
-        let inputs: Option<Vec<&Predictions>> = step.inputs.values().map(|stage| self.of(beside(stage)?)).collect();
-        let own = self.of(beside(step.inputs.get(series)?)?)?;
-        let mut rows = rows(own, split);
-        for other in inputs? {
-            let theirs = self::rows(other, split);
-            rows.retain(|row, _| theirs.contains_key(row));
-        }
-        Some(Judgement { rows, classes: &own.facts.classes })
-    }
-}
-
-/// By object where each has one row, so that arms that end with other detections of an object can be paired.
-fn rows<'a>(predictions: &'a Predictions, split: &str) -> Rows<'a> {
-    let here = || predictions.rows.iter().filter(|row| row.split == split);
-    // Alerts without an object stand for themselves.
-    let objects: BTreeSet<&str> =
-        here().map(|row| row.object_id.as_str()).filter(|object| !object.is_empty()).collect();
-    let single = objects.len() == here().count();
-    here().map(|row| ((row.object_id.as_str(), if single { 0 } else { row.candid }), row)).collect()
-}
-
-impl Judgement<'_> {
-    /// The value of each of [`MEANS_OVER_ROWS`] on all rows.
-    fn values(&self) -> Vec<Option<f64>> {
-        let rows: Vec<Judged> = self.rows.values().map(|row| judged(row)).collect();
-        MEANS_OVER_ROWS.iter().map(|metric| metric.whole(&rows, self.classes.len())).collect()
-    }
-
-    /// Whether `metric` of these rows is `value`, as some table says: then they are the rows behind that number.
-    fn gives(&self, metric: &str, value: f64) -> bool {
-        let position = MEANS_OVER_ROWS.iter().position(|known| known.name == metric);
-        let ours = position.and_then(|position| self.values()[position]);
-        ours.is_some_and(|ours| (ours - value).abs() <= 1e-9 * value.abs().max(1.0))
-    }
-}
-
-fn judged(row: &Prediction) -> Judged<'_> {
-    Judged::new(row.label, &row.probabilities)
-}
-
-/// The differences `arm - baseline` in [`MEANS_OVER_ROWS`] by name, over the rows that both have of each pair of replicates;
-/// empty when there are none.
-fn differences(pairs: &[(Judgement, Judgement)]) -> BTreeMap<&'static str, ObjectsDifference> {
-    let mut objects: BTreeMap<(&str, i64), ObjectSum> = BTreeMap::new();
-    for (arm, baseline) in pairs.iter().filter(|(arm, baseline)| arm.classes == baseline.classes) {
-        for (row, ours) in &arm.rows {
-            let Some(theirs) = baseline.rows.get(row).filter(|theirs| theirs.label == ours.label) else { continue };
-            // An alert without an object stands for itself.
-            let object = if row.0.is_empty() { *row } else { (row.0, 0) };
-            let nothing = || ObjectSum { rows: 0, sums: vec![0.0; MEANS_OVER_ROWS.len()] };
-            let object = objects.entry(object).or_insert_with(nothing);
-            object.rows += 1;
-            for (sum, metric) in object.sums.iter_mut().zip(MEANS_OVER_ROWS) {
-                let value = |row| metric.whole(&[judged(row)], arm.classes.len()).unwrap_or_default();
-                *sum += value(ours) - value(theirs);
-            }
-        }
-    }
-    let objects: Vec<ObjectSum> = objects.into_values().collect();
-    MEANS_OVER_ROWS.iter().map(|metric| metric.name).zip(paired_objects::differences(&objects)).collect()
-}
+use super::{Arm, ComparisonRow, Known, Measure, Point};
+use crate::metrics::MEANS_OVER_ROWS;
+use crate::metrics::paired_objects::{ObjectSum, differences};
+use crate::report::record::Record;
 
 /// Fills in the difference over objects of every arm in every measure that is a mean over rows, where the predictions give
-/// exactly the numbers of the table.
-pub(super) fn attach(rows: &mut [ComparisonRow], arms: &[Arm], baseline: &Arm, known: &Known, read: &Judgements) {
-    let mut found: BTreeMap<(String, String, String, String), BTreeMap<&'static str, ObjectsDifference>> =
-        BTreeMap::new();
-    for row in rows.iter_mut().filter(|row| row.measure.class.is_empty() && row.delta.is_some()) {
-        if !MEANS_OVER_ROWS.iter().any(|metric| metric.name == row.measure.metric) {
-            continue;
+/// exactly the numbers of the table. `rows`: one for each arm, measure by measure.
+pub(super) fn attach(
+    rows: &mut [ComparisonRow],
+    arms: &[Arm],
+    base: usize,
+    known: &Known,
+    records: &[Record],
+    split: &str,
+) {
+    let read = Read::all(records);
+    let sheets = Sheets::new(&read, split);
+    let mut judged: HashMap<(String, String), Vec<Judged>> = HashMap::new();
+    let (mut places, mut all) = (Vec::new(), Vec::new());
+    for (block, rows) in rows.chunks(arms.len()).enumerate() {
+        let measure = &rows[0].measure;
+        let Some(metric) = position(measure, split) else { continue };
+        let place = (measure.stage.clone(), measure.series.clone());
+        let judged =
+            judged.entry(place).or_insert_with(|| arms.iter().map(|arm| Judged::of(&sheets, arm, measure)).collect());
+        let baseline = known.points(&arms[base], measure);
+        for arm in (0..arms.len()).filter(|arm| rows[*arm].delta.is_some()) {
+            let points = known.points(&arms[arm], measure);
+            let pairs = pairs((&points, &judged[arm]), (&baseline, &judged[base]), metric);
+            places.push(block * arms.len() + arm);
+            all.push(sums(&pairs, metric, sheets.numbers));
         }
-        let Some(arm) = arms.iter().find(|arm| arm.name == row.arm) else { continue };
-        let m = &row.measure;
-        let place = (row.arm.clone(), m.stage.clone(), m.series.clone(), m.split.clone());
-        let found = found.entry(place).or_insert_with(|| differences(&pairs(row, arm, baseline, known, read)));
-        row.objects = found.get(m.metric.as_str()).copied();
+    }
+    for (place, difference) in places.into_iter().zip(differences(&all)) {
+        rows[place].objects = difference;
+    }
+}
+
+/// Which of [`MEANS_OVER_ROWS`] a measure is, over all rows of the split.
+fn position(measure: &Measure, split: &str) -> Option<usize> {
+    let metric = MEANS_OVER_ROWS.iter().position(|known| known.name == measure.metric)?;
+    (measure.class.is_empty() && measure.split == split).then_some(metric)
+}
+
+/// What one series of one stage judged in an arm, by replicate.
+struct Judged<'a>(HashMap<usize, Judgement<'a>>);
+
+impl<'a> Judged<'a> {
+    fn of(sheets: &'a Sheets, arm: &Arm<'a>, measure: &Measure) -> Self {
+        let steps: Steps = arm
+            .experiment
+            .steps
+            .iter()
+            .filter(|step| step.arm == arm.record.name)
+            .map(|step| ((step.stage.as_str(), step.replicate), step))
+            .collect();
+        let own = steps.iter().filter(|((stage, _), _)| *stage == measure.stage);
+        Self(own.filter_map(|((_, k), step)| Some((*k, sheets.judgement(&steps, step, &measure.series)?))).collect())
+    }
+
+    /// The judgement behind a number of a table, if it gives that number.
+    fn behind(&self, point: &Point, metric: usize) -> Option<&Judgement<'a>> {
+        self.0.get(&point.replicate).filter(|judgement| judgement.gives(metric, point.value))
     }
 }
 
 /// What both judged, for each distinct pair of results.
 fn pairs<'a>(
-    row: &ComparisonRow,
-    arm: &'a Arm,
-    baseline: &'a Arm,
-    known: &Known,
-    read: &'a Judgements,
-) -> Vec<(Judgement<'a>, Judgement<'a>)> {
-    let measure = &row.measure;
-    let judged = |arm: &'a Arm| -> BTreeMap<usize, (String, Judgement<'a>)> {
-        let judged = known.points(arm, measure).into_iter().filter_map(|point| {
-            let is_it = |step: &&StepRecord| {
-                step.stage == measure.stage && step.arm == arm.record.name && step.replicate == point.replicate
-            };
-            let step = arm.experiment.steps.iter().find(is_it)?;
-            let judgement = read.judgement(arm.experiment, step, &measure.series, &measure.split)?;
-            judgement.gives(&measure.metric, point.value).then_some((point.replicate, (point.key, judgement)))
-        });
-        judged.collect()
+    ours: (&[Point], &'a Judged<'a>),
+    theirs: (&[Point], &'a Judged<'a>),
+    metric: usize,
+) -> Vec<(&'a Judgement<'a>, &'a Judgement<'a>)> {
+    let mut seen = BTreeSet::new();
+    let pair = |point: &Point| {
+        let other = theirs.0.iter().find(|other| other.replicate == point.replicate)?;
+        let (arm, baseline) = (ours.1.behind(point, metric)?, theirs.1.behind(other, metric)?);
+        let distinct = seen.insert((point.key.clone(), other.key.clone()));
+        (distinct && arm.classes == baseline.classes).then_some((arm, baseline))
     };
-    let (ours, mut theirs, mut seen) = (judged(arm), judged(baseline), BTreeSet::new());
-    let paired = ours.into_iter().filter_map(|(replicate, (key, ours))| {
-        let (base, theirs) = theirs.remove(&replicate)?;
-        seen.insert((key, base)).then_some((ours, theirs))
-    });
-    paired.collect()
+    ours.0.iter().filter_map(pair).collect()
+}
+
+/// The differences `arm - baseline` in a metric, object by object, over the rows that both have with the same label.
+fn sums(pairs: &[(&Judgement, &Judgement)], metric: usize, numbers: usize) -> Vec<ObjectSum> {
+    let mut sums = vec![ObjectSum { rows: 0, sum: 0.0 }; numbers];
+    for (arm, baseline) in pairs {
+        for ours in &arm.rows {
+            let Some(theirs) = baseline.find(ours.number).filter(|theirs| theirs.label == ours.label) else { continue };
+            let object = &mut sums[ours.object];
+            object.rows += 1;
+            object.sum += ours.values[metric] - theirs.values[metric];
+        }
+    }
+    sums.retain(|object| object.rows > 0);
+    sums
 }
 
 #[cfg(test)]
@@ -171,8 +110,13 @@ mod tests {
 
     use super::*;
     use crate::artifacts::predictions::PredictionsFacts;
+    use crate::artifacts::predictions::{Prediction, Predictions};
     use crate::artifacts::scores::{Metric, write_metrics};
+    use crate::metrics::paired_objects::ObjectsDifference;
+    use crate::report::record::StepRecord;
     use crate::report::{ArmRecord, ComparisonOptions, comparison};
+    use crate::stage::ArtifactType;
+    use std::collections::BTreeMap;
 
     /// Predictions for 30 objects of which the arm judges every `wrong`-th wrongly.
     fn predictions(wrong: usize, shift: usize) -> Predictions {

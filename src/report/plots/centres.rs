@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Figure, Plot, file_name, short_cutout};
+use super::{Figure, Plot, file_name, short_cutout, strips};
 use crate::artifacts::array::Array;
 use crate::artifacts::assignments::Assignments;
-use crate::artifacts::facts;
-use crate::artifacts::stamps::StampsFacts;
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
 use crate::report::draw::image::{Stretch, grey};
 use crate::report::draw::theme::{Dash, GREY};
@@ -77,14 +75,9 @@ fn clusters(sources: &Sources, step: &StepRecord) -> Option<Clusters> {
     if centres.shape().len() != 4 || centres.rows() == 0 {
         return None;
     }
-    let stamps = sources.input(step, "stamps");
-    let facts: Option<StampsFacts> =
-        stamps.and_then(|s| s.folder.as_ref()).and_then(|f| facts::read(f.join("stamps.json")).ok());
-    let channels = centres.shape()[1];
-    let names = facts.map(|f| f.channels).filter(|names| names.len() == channels);
-    let numbers = || (1..=channels).map(|c| format!("channel {c}")).collect();
+    let channels = strips::channels(sources, step, centres.shape()[1]);
     let counts = counts(&assignments, centres.rows());
-    Some(Clusters { arm: step.arm.clone(), channels: names.unwrap_or_else(numbers), centres, counts })
+    Some(Clusters { arm: step.arm.clone(), channels, centres, counts })
 }
 
 /// Number of rows in each cluster, the most frequent label there and its share of the labelled rows.

@@ -10,12 +10,15 @@ pub mod label_efficiency;
 pub mod latent;
 pub mod loss;
 pub mod map;
+pub mod neighbours;
 mod rates;
 pub mod reconstructions;
 pub mod reliability;
 pub mod roc;
 mod scatter;
 pub mod stamps;
+mod strips;
+pub mod traversals;
 
 use super::draw::canvas::{Canvas, FONT, shorten};
 use super::draw::font;
@@ -54,6 +57,8 @@ pub static PLOTS: &[&dyn Plot] = &[
     &loss::Loss,
     &reconstructions::Reconstructions,
     &centres::Centres,
+    &neighbours::Neighbours,
+    &traversals::Traversals,
     &latent::Latent,
     &map::Maps,
     &stamps::Stamps,

@@ -1,12 +1,10 @@
 //! Reconstructions: examples as the network got them, without noise where known, and as it gave them back, arm by arm.
 
-use super::{Figure, Plot, file_name, short_cutout};
+use super::{Figure, Plot, file_name, strips};
 use crate::artifacts::array::Array;
-use crate::artifacts::facts;
-use crate::artifacts::stamps::StampsFacts;
-use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
-use crate::report::draw::image::{Stretch, grey};
-use crate::report::draw::theme::{Dash, GREY};
+use crate::report::draw::canvas::{Anchor, Canvas, FONT, TWO_COLUMNS, shorten};
+use crate::report::draw::image::Stretch;
+use crate::report::draw::theme::GREY;
 use crate::report::record::StepRecord;
 use crate::report::sources::Sources;
 use crate::stage::ArtifactType;
@@ -33,13 +31,6 @@ impl Examples {
     fn shape(&self) -> [usize; 5] {
         let s = self.array.shape();
         [s[0], s[1], s[2], s[3], s[4]]
-    }
-
-    /// One stamp.
-    fn stamp(&self, example: usize, version: usize, channel: usize) -> &[f32] {
-        let [_, _, channels, rows, columns] = self.shape();
-        let start = (version * channels + channel) * rows * columns;
-        &self.array.row(example)[start..start + rows * columns]
     }
 
     /// What the versions are called.
@@ -77,7 +68,7 @@ fn figure(plot: &Reconstructions, sources: &Sources, stage: &str) -> Option<Figu
     let mut canvas = Canvas::new(width, top + rows.len() as f64 * (side + 2.0) + 2.0);
     for example in 0..shown {
         let left = NAMES + example as f64 * (side * channels as f64 + gap);
-        column_names(&mut canvas, (left, FONT * 0.9), side, &arms[0].channels);
+        strips::name_channels(&mut canvas, (left, FONT * 0.9), side, &arms[0].channels);
         for (index, (arm, version)) in rows.iter().enumerate() {
             let y = top + index as f64 * (side + 2.0);
             draw_row(&mut canvas, (left, y), side, &arms[*arm], (example, *version));
@@ -95,18 +86,9 @@ fn figure(plot: &Reconstructions, sources: &Sources, stage: &str) -> Option<Figu
 }
 
 fn examples(sources: &Sources, step: &StepRecord) -> Option<Examples> {
-    let exists = step.folder.as_ref().is_some_and(|folder| folder.join(FILE).exists());
-    let array = exists.then(|| sources.read(step, |folder| Array::open(folder.join(FILE))))??;
-    if array.shape().len() != 5 || array.rows() == 0 || ![2, 3].contains(&array.shape()[1]) {
-        return None;
-    }
-    let stamps = sources.input(step, "stamps");
-    let facts: Option<StampsFacts> =
-        stamps.and_then(|s| s.folder.as_ref()).and_then(|f| facts::read(f.join("stamps.json")).ok());
-    let channels = array.shape()[2];
-    let names = facts.map(|f| f.channels).filter(|names| names.len() == channels);
-    let numbers = || (1..=channels).map(|c| format!("channel {c}")).collect();
-    Some(Examples { arm: step.arm.clone(), channels: names.unwrap_or_else(numbers), array })
+    let array = strips::images(sources, step, FILE)?;
+    let channels = strips::channels(sources, step, array.shape()[2]);
+    [2, 3].contains(&array.shape()[1]).then(|| Examples { arm: step.arm.clone(), channels, array })
 }
 
 /// Rows as (arm, version): inputs again only where they differ from those of the arm before.
@@ -129,13 +111,6 @@ fn same_input(a: &Examples, b: &Examples) -> bool {
     a.shape() == b.shape() && bits(a) == bits(b)
 }
 
-fn column_names(canvas: &mut Canvas, corner: (f64, f64), side: f64, channels: &[String]) {
-    for (index, name) in channels.iter().enumerate() {
-        let x = corner.0 + (index as f64 + 0.5) * side;
-        canvas.label((x, corner.1), &short_cutout(name, side - 2.0), Anchor::Middle);
-    }
-}
-
 fn row_name(canvas: &mut Canvas, y: f64, arm: &Examples, version: usize) {
     let word = arm.versions()[version];
     if word == "reconstruction" {
@@ -151,13 +126,9 @@ fn draw_row(canvas: &mut Canvas, corner: (f64, f64), side: f64, arm: &Examples, 
     if example >= count {
         return;
     }
-    for channel in 0..channels {
-        let rect = Rect { x: corner.0 + channel as f64 * side, y: corner.1, width: side - 1.0, height: side };
-        let stretch = Stretch::of(arm.stamp(example, 0, channel));
-        canvas.image(rect, grey(arm.stamp(example, version, channel), columns, stretch));
-    }
-    let frame = Rect { x: corner.0, y: corner.1, width: side * channels as f64 - 1.0, height: side };
-    let mut corners = frame.corners();
-    corners.push(corners[0]);
-    canvas.line(corners, GREY, 0.4, Dash::Solid);
+    let planes = (0..channels).map(|channel| {
+        let stretch = Stretch::of(strips::plane(&arm.array, example, 0, channel));
+        (strips::plane(&arm.array, example, version, channel), stretch)
+    });
+    strips::draw(canvas, corner, side, columns, planes);
 }

@@ -9,6 +9,7 @@ use crate::stage::{Job, StageError};
 use crate::{choice, keys};
 
 use super::super::vectors::Vectors;
+use super::{RECONSTRUCTION, SUM};
 
 /// Steps of k-means, and its starts.
 const STEPS: usize = 300;
@@ -48,13 +49,17 @@ keys! {
 pub(super) enum Score {
     Distance { scale: Scale, means: Vec<Vec<f64>>, covariance: Full },
     Error(Pca),
+    Sum,
 }
 
 impl Score {
     /// Learns from the rows `learned`, all of them normal.
-    pub(super) fn fit(job: &Job, by_error: bool, vectors: &Vectors, learned: &[usize]) -> Result<Self, StageError> {
+    pub(super) fn fit(job: &Job, score: &str, vectors: &Vectors, learned: &[usize]) -> Result<Self, StageError> {
+        if score == SUM {
+            return Ok(Self::Sum);
+        }
         let rows = vectors.values(learned);
-        if by_error {
+        if score == RECONSTRUCTION {
             let ReconstructionKeys { components } = job.keys()?;
             return Pca::fit(&rows, components).map(Self::Error).map_err(|fault| StageError::failed(fault.to_string()));
         }
@@ -86,6 +91,7 @@ impl Score {
                 let made = pca.reconstruct(&pca.transform(row));
                 made.iter().zip(row).map(|(made, x)| f64::from(made - x).powi(2)).sum()
             }
+            Self::Sum => row.iter().map(|x| f64::from(*x)).sum(),
         }
     }
 }

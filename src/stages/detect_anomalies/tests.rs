@@ -37,7 +37,11 @@ type Rows = Vec<(FeatureRow, Vec<f32>)>;
 fn run(rows: &Rows, score: &str, set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
     let mut all = params(&DetectAnomalies, &[("normal", list(&["a", "b"]))]);
     all.insert(SCORE, text(score));
-    let keys = if score == MAHALANOBIS { MahalanobisKeys::keys() } else { ReconstructionKeys::keys() };
+    let keys = match score {
+        MAHALANOBIS => MahalanobisKeys::keys(),
+        RECONSTRUCTION => ReconstructionKeys::keys(),
+        _ => Vec::new(),
+    };
     all.extend(keys.into_iter().map(|key| (key.name, key.default.unwrap())));
     all.extend(set.iter().cloned());
     let write = |_: &str, folder: &Path| {
@@ -158,4 +162,12 @@ fn faults_are_named() {
     assert_eq!(what(&rows(), MAHALANOBIS, &many), "51 clusters need at least as many rows; there are 50");
     let none = params(&DetectAnomalies, &[]);
     assert_eq!(DetectAnomalies.check(&none), [("normal", "names no class".into())]);
+}
+
+#[test]
+fn a_sum_is_of_the_features_as_they_are() {
+    let rows = rows();
+    let found = scores(&run(&rows, SUM, &[]).unwrap());
+    let sums: Vec<f64> = rows.iter().map(|(_, vector)| vector.iter().map(|x| f64::from(*x)).sum()).collect();
+    assert_eq!(found, sums);
 }

@@ -1,7 +1,9 @@
 //! Named columns that a vector is put together from.
 
+use std::path::Path;
+
 use super::super::views::Views;
-use super::latent::latent_codes;
+use super::latent::{latent_codes, reconstruction_errors};
 use super::source::Source;
 use super::{ExtractKeys, Part};
 use crate::artifacts::scores::Metric;
@@ -28,6 +30,7 @@ pub(super) fn blocks<'a>(
         Part::Metadata => metadata(source, keys.metadata.as_deref()),
         Part::Pixels => Ok(pixels(source)),
         Part::Pca => pca(source, keys.components, job),
+        Part::Error => error(source, job),
     };
     keys.columns.iter().map(block).collect()
 }
@@ -36,18 +39,23 @@ fn numbered(name: &str, count: usize) -> Vec<String> {
     (0..count).map(|i| format!("{name}_{i}")).collect()
 }
 
+/// The folder of the model that a part of the columns needs.
+fn model<'a>(job: &'a Job, part: &str) -> Result<&'a Path, StageError> {
+    job.optional_input("model").ok_or_else(|| {
+        StageError::with_hint(
+            format!("`columns` asks for \"{part}\", but no model is connected"),
+            format!("add `model` to `inputs`, or take \"{part}\" out of `columns`"),
+        )
+    })
+}
+
 fn latent<'a>(
     source: &'a Source,
     views: Views,
     job: &Job,
     measured: &mut Vec<Metric>,
 ) -> Result<Block<'a>, StageError> {
-    let folder = job.optional_input("model").ok_or_else(|| {
-        StageError::with_hint(
-            "`columns` asks for \"latent\", but no model is connected",
-            "add `model` to `inputs`, or take \"latent\" out of `columns`",
-        )
-    })?;
+    let folder = model(job, "latent")?;
     let codes = latent_codes(folder, source, views, job, measured)?;
     let width = codes.len() / source.rows().len();
     let append =
@@ -87,6 +95,15 @@ fn pca<'a>(source: &'a Source, components: usize, job: &Job) -> Result<Block<'a>
         vector.extend(pca.transform(source.image(row)).into_iter().map(|x| x as f32));
     };
     Ok(Block { names: numbered("pca", components), append: Box::new(append) })
+}
+
+fn error<'a>(source: &'a Source, job: &Job) -> Result<Block<'a>, StageError> {
+    let channels = source.channels();
+    let errors = reconstruction_errors(model(job, "error")?, source, job)?;
+    let width = channels.len();
+    let append =
+        move |row: usize, vector: &mut Vec<f32>| vector.extend_from_slice(&errors[row * width..(row + 1) * width]);
+    Ok(Block { names: channels.iter().map(|name| format!("error_{name}")).collect(), append: Box::new(append) })
 }
 
 fn explain(error: PcaError) -> StageError {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use super::super::train_autoencoder::{self, INFERENCE_BATCH, ImageRows};
+use super::super::train_sequence_autoencoder;
 use super::super::views::{View, Views};
-use super::super::{train_autoencoder, train_sequence_autoencoder};
 use super::likeness::{self, cosine};
 use super::source::Source;
 use crate::artifacts::scores::Metric;
-use crate::models;
+use crate::models::{self, Task};
 use crate::nn::{Kernels, Model};
 use crate::stage::{Job, StageError};
 
@@ -40,8 +41,37 @@ pub(super) fn latent_codes(
             .for_each(|(alike, (own, other))| *alike += cosine(own, other) / others.len() as f64);
     }
     let model = Model::<Kernels>::card(folder)?.model;
-    measured.extend(likeness::metrics("view_similarity", &model, &rows, &own, &alike));
+    measured.extend(likeness::metrics(("view_similarity", cosine), &model, &rows, &own, &alike));
     Ok(sums.into_iter().map(|sum| (sum / views.list().len() as f64) as f32).collect())
+}
+
+/// `Σ (x − x̂)²` of each channel of each row, `[row, channel]`, `x̂` what the model in `folder` makes of the stamp `x`.
+pub(super) fn reconstruction_errors(folder: &Path, source: &Source, job: &Job) -> Result<Vec<f32>, StageError> {
+    let card = Model::<Kernels>::card(folder)?;
+    let entry = models::entry::<Kernels>(&card.model)?;
+    if entry.task != Task::Reconstruct || entry.sequential {
+        let what = format!("`{}` does not reconstruct single stamps", card.model);
+        return Err(StageError::with_hint(what, "connect a model of `train_autoencoder`"));
+    }
+    let model = models::load::<Kernels>(folder)?;
+    let (images, rows) = source.image_rows();
+    let plane = images.row_len() / source.channels().len();
+    let mut errors = Vec::with_capacity(rows.len() * source.channels().len());
+    for rows in rows.chunks(INFERENCE_BATCH) {
+        model.outputs(&ImageRows::new(images, rows), INFERENCE_BATCH, |_, made| {
+            for (made, row) in made.chunks_exact(images.row_len()).zip(rows) {
+                let planes = made.chunks_exact(plane).zip(images.row(*row).chunks_exact(plane));
+                errors.extend(planes.map(|(made, image)| squares(made, image) as f32));
+            }
+            Ok(())
+        })?;
+        job.progress(errors.len() as u64, 0, "reconstructions")?;
+    }
+    Ok(errors)
+}
+
+fn squares(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
 /// Codes of all rows in one view, which is so many of all: a network of sequences makes one code of an object's detections, a

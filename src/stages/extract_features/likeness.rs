@@ -17,9 +17,19 @@ pub(in crate::stages) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     product(a, b) / (product(a, a) * product(b, b)).sqrt()
 }
 
-/// Metric `name` of each split: `alike` is the mean cosine of each row, `codes [row, latent]` those of the stamps as they are.
+/// Whether the largest value of two codes is the same one, 1 or 0; the first of equals.
+pub(in crate::stages) fn agreement(a: &[f32], b: &[f32]) -> f64 {
+    let largest = |code: &[f32]| (0..code.len()).rev().max_by(|i, j| code[*i].total_cmp(&code[*j]));
+    f64::from(u8::from(largest(a) == largest(b)))
+}
+
+/// How alike two codes are.
+pub(in crate::stages) type Likeness = fn(&[f32], &[f32]) -> f64;
+
+/// Metric `name` of each split: `alike` is the mean likeness of each row to its views, `codes [row, latent]` those of the stamps
+/// as they are.
 pub(in crate::stages) fn metrics(
-    name: &str,
+    (name, likeness): (&str, Likeness),
     series: &str,
     rows: &[FeatureRow],
     codes: &[f32],
@@ -32,21 +42,16 @@ pub(in crate::stages) fn metrics(
         let own: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].split == split && rows[*row].copy == 0).collect();
         let other = |(at, row): (usize, &usize)| {
             let is_other = |other: &&usize| rows[**other].object_id != rows[*row].object_id;
-            own[at + 1..].iter().find(is_other).map(|other| cosine(code(*row), code(*other)))
+            own[at + 1..].iter().find(is_other).map(|other| likeness(code(*row), code(*other)))
         };
-        metrics.push(metric(name, series, split, own.iter().map(|row| alike[*row])));
-        metrics.push(metric(name, OTHERS, split, own.iter().enumerate().filter_map(other)));
+        metrics.push(mean(name, series, split, own.iter().map(|row| alike[*row])));
+        metrics.push(mean(name, OTHERS, split, own.iter().enumerate().filter_map(other)));
     }
     metrics
 }
 
-/// The mean of what is defined.
-fn metric(name: &str, series: &str, split: &str, values: impl Iterator<Item = f64>) -> Metric {
-    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    let n = values.len();
-    let value = (n > 0).then(|| values.iter().sum::<f64>() / n as f64);
-    let (series, split, class) = (series.into(), split.into(), String::new());
-    Metric { series, split, metric: name.into(), class, value, n, interval: None }
+fn mean(name: &str, series: &str, split: &str, values: impl Iterator<Item = f64>) -> Metric {
+    Metric { interval: None, ..Metric::mean(series, split, name, &values.collect::<Vec<_>>()) }
 }
 
 #[cfg(test)]
@@ -62,13 +67,15 @@ mod tests {
         assert!((cosine(&[1.0, 0.0], &[2.0, 2.0]) - 0.5_f64.sqrt()).abs() < 1e-12);
         assert!((cosine(&[1.0, 2.0], &[-2.0, -4.0]) + 1.0).abs() < 1e-12);
         assert!(cosine(&[0.0], &[1.0]).is_nan());
+        assert_eq!(agreement(&[1.0, 3.0, 3.0], &[0.0, 0.2, 0.1]), 1.0, "the first of equals");
+        assert_eq!(agreement(&[1.0, 3.0, -5.0], &[0.0, 0.2, 0.3]), 0.0);
     }
 
     #[test]
     fn rows_without_an_angle_and_copies_do_not_count_and_nothing_is_no_number() {
         let rows = [row("a", 0), row("a", 0), row("b", 0), row("b", 1), row("c", 0)];
         let codes = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 5.0, 5.0, 0.0, 0.0];
-        let found = metrics("view_similarity", "network", &rows, &codes, &[0.5, 0.75, 1.0, -1.0, f64::NAN]);
+        let found = metrics(("view_similarity", cosine), "network", &rows, &codes, &[0.5, 0.75, 1.0, -1.0, f64::NAN]);
         let of = |series: &str, split: &str| {
             let found = found.iter().find(|m| m.series == series && m.split == split).unwrap();
             (found.value, found.n)

@@ -74,6 +74,14 @@ impl Source {
         }
     }
 
+    /// Names of the channels of an image.
+    pub(super) fn channels(&self) -> &[String] {
+        match self {
+            Self::Stamps(stamps) => &stamps.facts.channels,
+            Self::Sequences { sequences, .. } => &sequences.facts.stamps.channels,
+        }
+    }
+
     /// Number of pixels of a row.
     pub(super) fn pixels(&self) -> usize {
         self.images().row_len()

@@ -10,7 +10,7 @@ use crate::nn::{Batch, Kernels, Model};
 use crate::stage::{Job, StageError};
 use crate::stages::train_autoencoder::{INFERENCE_BATCH, ImageRows};
 
-use super::{mean, number, originals, splits};
+use super::splits;
 
 /// What is measured of each image of a channel, NaN where undefined.
 #[derive(Default)]
@@ -66,13 +66,13 @@ pub(super) fn measure(
         done += rows.len();
         job.progress(done as u64, stamps.images.rows() as u64, "reconstructions")?;
         let explained = (all > 0.0).then(|| 1.0 - left / all);
-        metrics.push(number(series, split, "variance_explained", "", explained, rows.len()));
+        metrics.push(Metric::new(series, split, "variance_explained", explained, rows.len()));
         for (channel, name) in channels.iter_mut().zip(&stamps.facts.channels) {
-            metrics.push(mean(series, split, "reconstruction_error", name, &channel.squares));
-            metrics.push(mean(series, split, "psnr", name, &channel.psnr));
-            metrics.push(mean(series, split, "ssim", name, &channel.ssim));
+            metrics.push(Metric::mean(series, split, "reconstruction_error", &channel.squares).of(name));
+            metrics.push(Metric::mean(series, split, "psnr", &channel.psnr).of(name));
+            metrics.push(Metric::mean(series, split, "ssim", &channel.ssim).of(name));
             let n = channel.flux.len();
-            metrics.push(number(series, split, "flux_residual", name, median(&mut channel.flux), n));
+            metrics.push(Metric::new(series, split, "flux_residual", median(&mut channel.flux), n).of(name));
         }
     }
     Ok(metrics)
@@ -80,7 +80,7 @@ pub(super) fn measure(
 
 /// Mean of the training split; zeros where that is empty.
 fn mean_image(stamps: &Stamps) -> Vec<f32> {
-    let rows = originals(stamps, split::TRAIN);
+    let rows = stamps.originals(split::TRAIN);
     let mut sums = vec![0.0; stamps.images.row_len()];
     for row in &rows {
         sums.iter_mut().zip(stamps.images.row(*row)).for_each(|(sum, value)| *sum += f64::from(*value));

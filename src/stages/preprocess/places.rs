@@ -60,8 +60,8 @@ fn separation(a: (f64, f64), b: (f64, f64)) -> f64 {
     2.0 * haversine.sqrt().min(1.0).asin().to_degrees() * 3600.0
 }
 
-/// For each object the first one at its place, perhaps itself; places that touch are one.
-pub fn first_at_place(objects: usize, pairs: &[Pair]) -> Vec<usize> {
+/// For each object the first one that it is linked with, perhaps over others, perhaps itself.
+pub fn first_of_linked(objects: usize, links: &[(usize, usize)]) -> Vec<usize> {
     let mut first: Vec<usize> = (0..objects).collect();
     let root = |first: &[usize], mut object: usize| {
         while first[object] != object {
@@ -69,14 +69,14 @@ pub fn first_at_place(objects: usize, pairs: &[Pair]) -> Vec<usize> {
         }
         object
     };
-    for Pair { objects: (a, b), .. } in pairs {
+    for (a, b) in links {
         let (a, b) = (root(&first, *a), root(&first, *b));
         first[a.max(b)] = a.min(b);
     }
     (0..objects).map(|object| root(&first, object)).collect()
 }
 
-/// One object for each place: the first, with the earliest date and the first label of all that are there.
+/// One object for each first one, with the earliest date and the first label of all that are linked with it.
 pub fn units(objects: &[Object], first: &[usize]) -> Vec<Object> {
     let mut units: BTreeMap<usize, Object> = BTreeMap::new();
     for (object, place) in objects.iter().zip(first) {
@@ -146,8 +146,9 @@ mod tests {
         let step = 1.0 / 3600.0;
         let all = objects(&[(5.0, 2.0 * step), (5.0, 0.0), (90.0, 0.0), (5.0, step), (f64::NAN, 0.0), (f64::NAN, 0.0)]);
         let found = pairs(&all, 1.5);
-        assert_eq!(found.iter().map(|p| p.objects).collect::<Vec<_>>(), [(0, 3), (1, 3)]);
-        assert_eq!(first_at_place(6, &found), [0, 0, 2, 0, 4, 5]);
+        let links: Vec<(usize, usize)> = found.iter().map(|p| p.objects).collect();
+        assert_eq!(links, [(0, 3), (1, 3)]);
+        assert_eq!(first_of_linked(6, &links), [0, 0, 2, 0, 4, 5]);
         assert!((found[0].distance - 1.0).abs() < 1e-6);
     }
 
@@ -155,7 +156,7 @@ mod tests {
     fn a_place_is_as_old_as_its_first_alert() {
         let mut all = objects(&[(5.0, 0.0), (9.0, 0.0), (5.0, 0.0)]);
         (all[0].first_jd, all[2].first_jd, all[2].class) = (7.0, 3.0, "SN".into());
-        let units = units(&all, &first_at_place(3, &pairs(&all, 1.5)));
+        let units = units(&all, &first_of_linked(3, &[(0, 2)]));
         let shown: Vec<(&str, f64, &str)> =
             units.iter().map(|u| (u.id.as_str(), u.first_jd, u.class.as_str())).collect();
         assert_eq!(shown, [("ZTF0", 3.0, "SN"), ("ZTF1", 0.0, "")]);

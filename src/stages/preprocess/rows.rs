@@ -109,6 +109,8 @@ pub struct Row {
     pub label: String,
     /// Word of the column `split`.
     pub word: String,
+    /// What it has in the column of `group_by`, or empty.
+    pub value: String,
     /// Right ascension and declination, degrees; NaN when unknown.
     pub place: (f64, f64),
     /// Rows and columns of its cutouts.
@@ -157,16 +159,18 @@ pub fn open_sources(job: &Job) -> Result<Vec<Source>, StageError> {
 
 /// How alerts are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct Reading<'a> {
     /// Where labels come from.
     pub label_from: LabelFrom,
     /// Truncated cutouts.
     pub shape: ShapePolicy,
     /// Sign of the difference.
     pub sign: Sign,
+    /// Column whose values are not divided, or `input`.
+    pub group_by: Option<&'a str>,
 }
 
-impl Reading {
+impl Reading<'_> {
     /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
     pub fn rows(self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
         let mut rows = Vec::new();
@@ -190,6 +194,7 @@ impl Reading {
         }
         let (jd, fid) = (field(table, "jd"), field(table, "fid"));
         let (ra, dec) = (field(table, "ra"), field(table, "dec"));
+        let mut values = self.values(source)?.into_iter();
         let texts = table.texts("objectId").into_iter().zip(labels).zip(table.texts("split"));
         let poses = self.poses(source)?;
         let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
@@ -202,11 +207,27 @@ impl Reading {
             fid: fid[row] as i64,
             label,
             word,
+            value: values.next().unwrap_or_default(),
             place: (ra[row], dec[row]),
             size: (heights[row] as usize, widths[row] as usize),
             pose: poses[row],
         };
         Ok(texts.enumerate().map(row).collect())
+    }
+
+    /// What each alert has in the column of `group_by`; nothing without one.
+    fn values(self, source: &Source) -> Result<Vec<String>, StageError> {
+        let table = &source.alerts.table;
+        match self.group_by {
+            None => Ok(Vec::new()),
+            Some("input") => Ok(vec![source.name.clone(); table.rows()]),
+            Some(column) if table.column(column).is_some() => Ok(table.texts(column)),
+            Some(column) => {
+                let what = format!("group_by: the alerts of input `{}` have no column `{column}`", source.name);
+                let hint = format!("they have {}", table.names().join(", "));
+                Err(StageError::with_hint(what, hint))
+            }
+        }
     }
 
     /// How each alert's cutouts lie.
@@ -262,6 +283,7 @@ mod tests {
             fid: 1,
             label: String::new(),
             word: String::new(),
+            value: String::new(),
             place: (f64::NAN, f64::NAN),
             size: (SIDE, SIDE),
             pose: Pose::default(),

@@ -350,3 +350,57 @@ fn objects_at_one_place_are_never_in_two_splits() {
     let refused = message(run_one(&alerts, &[("split", text("column"))]));
     assert!(refused.contains("1 pairs") && refused.contains("ZTF006 in train and ZTF007 in test"), "{refused}");
 }
+
+#[test]
+fn objects_with_the_same_value_of_a_column_are_never_in_two_splits() {
+    let mut alerts = given(60);
+    let rcid = field("rcid").unwrap();
+    for given in &mut alerts {
+        let object: usize = given.alert.object_id[3..].parse().unwrap();
+        given.alert.values[rcid] = (object % 12) as f64;
+    }
+    let splits = |bench: &Bench| -> BTreeSet<(usize, String)> {
+        let index = stamps(bench).index;
+        let values = index.texts("objectId").into_iter().map(|id| id[3..].parse::<usize>().unwrap() % 12);
+        values.zip(index.texts("split")).collect()
+    };
+    let by_rcid = ("group_by", text("rcid"));
+    assert!(splits(&run_one(&alerts, &[]).unwrap()).len() > 20);
+    for rule in ["fraction", "time", "folds"] {
+        let found = splits(&run_one(&alerts, &[by_rcid.clone(), ("split", text(rule))]).unwrap());
+        assert_eq!(found.len(), 12, "{rule}: each of 12 detectors is in one split: {found:?}");
+        let test = found.iter().filter(|(_, split)| split == TEST).count();
+        assert!((1..=3).contains(&test), "{rule}: {test} of 12 detectors to test");
+    }
+    // An object that two detectors saw links them.
+    let second = alerts.iter_mut().find(|g| g.alert.object_id == "ZTF000" && g.alert.candid == 1).unwrap();
+    second.alert.values[rcid] = 5.0;
+    let linked = splits(&run_one(&alerts, &[by_rcid.clone(), ("detections", text("all"))]).unwrap());
+    let of = |value| linked.iter().filter(|(v, _)| *v == value).map(|(_, split)| split.as_str()).collect::<Vec<_>>();
+    assert_eq!((of(0).len(), of(0)), (1, of(5)));
+    for given in &mut alerts {
+        given.split = if given.alert.object_id == "ZTF030" { "test".into() } else { "train".into() };
+    }
+    let refused = message(run_one(&alerts, &[by_rcid.clone(), ("split", text("column"))]));
+    assert!(refused.contains("ZTF006 and ZTF030 have the same `rcid`"), "{refused}");
+    let unknown = message(run_one(&alerts, &[("group_by", text("detector"))]));
+    assert!(unknown.contains("no column `detector`"), "{unknown}");
+    let counted = Preprocess.check(&params(&Preprocess, &[by_rcid, ("split", text("count"))]));
+    assert!(counted.iter().any(|(key, _)| *key == "group_by"), "{counted:?}");
+}
+
+#[test]
+fn inputs_can_be_kept_whole() {
+    let (a, b): (Vec<Given>, Vec<Given>) =
+        given(20).into_iter().partition(|g| g.alert.object_id < "ZTF010".to_string());
+    let set = [("group_by", text("input")), ("validation", Value::Float(0.0)), ("test", Value::Float(0.5))];
+    let index = stamps(&run(&[("a", &a), ("b", &b)], false, &set).unwrap()).index;
+    let first = index.texts("split");
+    let ids = index.texts("objectId");
+    for (id, split) in ids.iter().zip(&first) {
+        let same =
+            ids.iter().zip(&first).find(|(other, _)| (**other < "ZTF010".to_string()) == (*id < "ZTF010".to_string()));
+        assert_eq!(same.unwrap().1, split);
+    }
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 2);
+}

@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::mixture::{self, Codes};
 use super::variational::VadeKeys;
-use super::{ConvKeys, INFERENCE_BATCH, Training, originals};
+use super::{ConvKeys, INFERENCE_BATCH, Training};
 use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::assignments::{Assignment, Assignments};
 use crate::artifacts::scores::Metric;
@@ -47,7 +47,7 @@ struct Said {
 
 impl<'a> Clusters<'a> {
     pub(super) fn new(training: &'a Training<'a>, keys: &'a VadeKeys) -> Result<Self, StageError> {
-        let rows = originals(training.stamps, TRAIN).len();
+        let rows = training.stamps.originals(TRAIN).len();
         if keys.clusters > rows {
             return Err(StageError::with_hint(
                 format!(
@@ -76,7 +76,7 @@ impl<'a> Clusters<'a> {
         for split in split::ALL {
             metrics.extend(self.by_variance(series, split, &said));
         }
-        let rows = originals(self.training.stamps, TRAIN).len();
+        let rows = self.training.stamps.originals(TRAIN).len();
         let entropy: f64 = -prior.shares.iter().filter(|share| **share > 0.0).map(|p| p * p.ln()).sum::<f64>();
         let dead = prior.shares.iter().filter(|share| **share * (rows as f64) < 1.0).count();
         metrics.push(Metric::new(series, TRAIN, "effective_clusters", Some(entropy.exp()), rows));
@@ -89,7 +89,7 @@ impl<'a> Clusters<'a> {
         let mut metrics = self.compare("vae_mixture", &assigned(codes, fitted));
         let images = &self.training.stamps.images;
         let learned: Vec<&[f32]> =
-            originals(self.training.stamps, TRAIN).into_iter().map(|row| images.row(row)).collect();
+            self.training.stamps.originals(TRAIN).into_iter().map(|row| images.row(row)).collect();
         let components = self.training.job.keys::<ConvKeys>()?.latent;
         let Ok(pca) = Pca::fit(&learned, components) else { return Ok(metrics) }; // fewer rows than components
         let codes =
@@ -137,7 +137,7 @@ impl<'a> Clusters<'a> {
     fn ask<B: Backend>(&self, model: &Model<B>, prior: &GaussianMixture) -> Result<Vec<Said>, StageError> {
         let stamps = self.training.stamps;
         let (latent, width) = (prior.means[0].len(), stamps.images.row_len());
-        let rows: Vec<usize> = split::ALL.iter().flat_map(|split| originals(stamps, split)).collect();
+        let rows: Vec<usize> = split::ALL.iter().flat_map(|split| stamps.originals(split)).collect();
         let mut random = ChaCha8Rng::seed_from_u64(self.training.job.seed);
         random.set_stream(STREAM);
         let mut all = Vec::with_capacity(rows.len());

@@ -9,7 +9,7 @@ use crate::nn::{Backend, Batch, Model};
 use crate::projections::pca::Pca;
 use crate::stage::StageError;
 
-use super::{INFERENCE_BATCH, ImageRows, originals};
+use super::{INFERENCE_BATCH, ImageRows};
 
 /// Errors of each row of a split, against the stamps and against clean ones.
 #[derive(Default)]
@@ -35,11 +35,11 @@ pub(super) fn measure<B: Backend>(
     model: &Model<B>,
     components: usize,
 ) -> Result<Vec<Metric>, StageError> {
-    let images: Vec<&[f32]> = originals(stamps, split::TRAIN).into_iter().map(|row| stamps.images.row(row)).collect();
+    let images: Vec<&[f32]> = stamps.originals(split::TRAIN).into_iter().map(|row| stamps.images.row(row)).collect();
     let pca = Pca::fit(&images, components).ok(); // none where the split has fewer rows than components
     let mut metrics = Vec::new();
     for name in split::ALL {
-        let rows = originals(stamps, name);
+        let rows = stamps.originals(name);
         let mut errors = Errors::default();
         let mut first = 0;
         let data = ImageRows::new(&stamps.images, &rows);
@@ -70,25 +70,16 @@ fn clean(array: Option<&Array>, row: usize) -> Option<&[f32]> {
 
 fn metrics_of(series: &str, split: &str, errors: &Errors, stamps: &Stamps) -> Vec<Metric> {
     let pixels = stamps.images.row_len() as f64;
-    let mut metrics = vec![
-        metric(series, split, "reconstruction_error", &errors.noisy, 1.0),
-        metric(series, split, "mse", &errors.noisy, pixels),
-    ];
+    let both = |per_image: &str, per_pixel: &str, errors: &[f64]| {
+        let of_image = Metric::mean(series, split, per_image, errors);
+        let interval = of_image.interval.map(|(low, high)| (low / pixels, high / pixels));
+        let value = of_image.value.map(|mean| mean / pixels);
+        let of_pixel = Metric { metric: per_pixel.into(), value, interval, ..of_image.clone() };
+        [of_image, of_pixel]
+    };
+    let mut metrics = Vec::from(both("reconstruction_error", "mse", &errors.noisy));
     if stamps.clean.is_some() {
-        metrics.push(metric(series, split, "reconstruction_error_clean", &errors.clean, 1.0));
-        metrics.push(metric(series, split, "mse_clean", &errors.clean, pixels));
+        metrics.extend(both("reconstruction_error_clean", "mse_clean", &errors.clean));
     }
     metrics
-}
-
-/// The mean of `errors / unit` with its normal 95 % interval.
-fn metric(series: &str, split: &str, name: &str, errors: &[f64], unit: f64) -> Metric {
-    let n = errors.len() as f64;
-    let mean = errors.iter().sum::<f64>() / n;
-    let variance = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = 1.96 * (variance / n).sqrt();
-    let interval = (errors.len() > 1).then(|| ((mean - half) / unit, (mean + half) / unit));
-    let value = (!errors.is_empty()).then(|| mean / unit);
-    let (series, split, class) = (series.into(), split.into(), String::new());
-    Metric { series, split, metric: name.into(), class, value, n: errors.len(), interval }
 }

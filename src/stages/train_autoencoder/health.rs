@@ -1,7 +1,7 @@
 //! Whether a variational autoencoder uses its code: active units, divergence, and how sure the decoder says it is. Writes
 //! `units.csv`.
 
-use super::{INFERENCE_BATCH, Training, originals};
+use super::{INFERENCE_BATCH, Training};
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split;
 use crate::artifacts::table::{RowWriter, number};
@@ -33,7 +33,7 @@ pub(super) fn measure<B: Backend>(training: &Training, model: &Model<B>) -> Resu
     let mut table = RowWriter::create(training.job.out.join("units.csv"), &["split", "unit", "variance", "kl"])?;
     let mut metrics = Vec::new();
     for split in split::ALL {
-        let rows = originals(training.stamps, split);
+        let rows = training.stamps.originals(split);
         let posterior = model.posterior(&training.images(&rows), INFERENCE_BATCH)?.unwrap_or_default();
         let units: Vec<(f64, f64)> = (0..latent).filter_map(|at| unit(&posterior, latent, at)).collect();
         for (at, (variance, divergence)) in units.iter().enumerate() {

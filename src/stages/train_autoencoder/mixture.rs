@@ -2,7 +2,7 @@
 //! back. Only training rows are fitted.
 
 use super::variational::VadeKeys;
-use super::{INFERENCE_BATCH, Training, originals};
+use super::{INFERENCE_BATCH, Training};
 use crate::artifacts::split::{self, TRAIN};
 use crate::clustering::Task;
 use crate::clustering::gaussian_mixture::{Fit, GaussianMixture};
@@ -28,9 +28,9 @@ impl Codes {
         training: &Training,
         code: impl FnOnce(&[usize]) -> Result<Vec<Vec<f64>>, StageError>,
     ) -> Result<Self, StageError> {
-        let rows: Vec<usize> = split::ALL.iter().flat_map(|split| originals(training.stamps, split)).collect();
+        let rows: Vec<usize> = split::ALL.iter().flat_map(|split| training.stamps.originals(split)).collect();
         let values = code(&rows)?;
-        Ok(Self { rows, values, training: originals(training.stamps, TRAIN).len() })
+        Ok(Self { rows, values, training: training.stamps.originals(TRAIN).len() })
     }
 }
 
