@@ -26,7 +26,12 @@ pub struct Alerts {
 impl Alerts {
     /// Opens the artifact in `folder`.
     pub fn open(folder: &Path) -> Result<Self> {
-        let table = Table::read(folder.join("alerts.csv"))?;
+        Self::open_columns(folder, |_| true)
+    }
+
+    /// As [`Alerts::open`], with only the wanted columns in the table.
+    pub fn open_columns(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        let table = Table::read_columns(folder.join("alerts.csv"), wanted)?;
         let stamps = Array::open(folder.join("stamps.npy"))?;
         if stamps.rows() != table.rows() {
             let what = format!("{} rows of stamps for {} alerts", stamps.rows(), table.rows());

@@ -162,31 +162,43 @@ impl Table {
 
     /// Reads a csv file with a header line.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        // Twice: the first time for the types, so that no cell is held as text that becomes a number.
-        let (mut rows, mut seen) = (0, Vec::new());
-        let names = Self::visit(path, |record| {
-            rows += 1;
-            seen.resize(record.len(), Cells::NONE);
-            seen.iter_mut().zip(record).for_each(|(cells, cell)| cells.see(cell));
-        })?;
-        seen.resize(names.len(), Cells::NONE);
-        let mut columns: Vec<Column> = seen.into_iter().map(|cells| cells.column(rows)).collect();
-        Self::visit(path, |record| columns.iter_mut().zip(record).for_each(|(column, cell)| column.push(cell)))?;
-        match columns.iter().find(|column| column.len() != rows) {
-            None => Ok(Self { names, columns }),
-            Some(_) => Err(ArtifactError::new(path, "changed while it was read")),
-        }
+        Self::read_columns(path, |_| true)
     }
 
-    /// Shows every row of a csv file; gives the names of its columns.
-    fn visit(path: &Path, mut show: impl FnMut(&csv::StringRecord)) -> Result<Vec<String>> {
+    /// As [`Table::read`], but only the columns whose names are wanted.
+    pub fn read_columns(path: impl AsRef<Path>, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        let path = path.as_ref();
+        // Twice: the first time for the types, so that no cell is held as text that becomes a number.
+        let mut seen: Vec<(Cells, usize)> = Vec::new();
+        let names = Self::visit(path, &wanted, |column, cell| {
+            if column == seen.len() {
+                seen.push((Cells::NONE, 0));
+            }
+            seen[column].0.see(cell);
+            seen[column].1 += 1;
+        })?;
+        seen.resize(names.len(), (Cells::NONE, 0));
+        let mut columns: Vec<Column> = seen.iter().map(|(cells, rows)| cells.column(*rows)).collect();
+        Self::visit(path, &wanted, |column, cell| {
+            if let Some(column) = columns.get_mut(column) {
+                column.push(cell);
+            }
+        })?;
+        let same = columns.iter().zip(&seen).all(|(column, (_, rows))| column.len() == *rows);
+        if same { Ok(Self { names, columns }) } else { Err(ArtifactError::new(path, "changed while it was read")) }
+    }
+
+    /// Shows the wanted cells of every row of a csv file, each with the number of its column among them; gives the names of
+    /// these columns.
+    fn visit(path: &Path, wanted: impl Fn(&str) -> bool, mut show: impl FnMut(usize, &str)) -> Result<Vec<String>> {
         let failed = |e: csv::Error| ArtifactError::new(path, e);
         let mut reader = csv::Reader::from_path(path).map_err(failed)?;
-        let names = reader.headers().map_err(failed)?.iter().map(|h| h.trim().to_string()).collect();
+        let header = reader.headers().map_err(failed)?.iter().map(str::trim).enumerate();
+        let (places, names): (Vec<usize>, Vec<String>) =
+            header.filter(|(_, name)| wanted(name)).map(|(place, name)| (place, name.to_string())).unzip();
         let mut record = csv::StringRecord::new();
         while reader.read_record(&mut record).map_err(failed)? {
-            show(&record);
+            places.iter().enumerate().for_each(|(column, place)| show(column, record.get(*place).unwrap_or_default()));
         }
         Ok(names)
     }
@@ -246,6 +258,9 @@ mod tests {
         assert_eq!(table.column("flux"), Some(&Column::Number(vec![1.0, 2.0, 2.5])));
         assert_eq!(table.ints("night"), Some(&[2, 3, 4][..]));
         assert_eq!(table.column("none"), Some(&Column::Text(vec![String::new(); 3])));
+        let two = Table::read_columns(&path, |name| name == "none" || name == "flux").unwrap();
+        assert_eq!((two.names(), two.rows()), (&["flux".to_string(), "none".to_string()][..], 3));
+        assert_eq!(two.column("flux"), table.column("flux"));
         std::fs::write(&path, "a,b\n").unwrap();
         assert_eq!(Table::read(&path).unwrap().rows(), 0);
     }

@@ -140,7 +140,7 @@ fn classes(record: &Record) -> Vec<String> {
         list.into_iter().flatten().filter_map(|c| c.as_str()).for_each(&mut add);
     }
     for (_, folder) in steps.iter().filter(|(s, _)| s.artifact == ArtifactType::Alerts) {
-        if let Ok(table) = Table::read(folder.join("alerts.csv")) {
+        if let Ok(table) = Table::read_columns(folder.join("alerts.csv"), |name| name == "label") {
             let labels: BTreeSet<String> = table.texts("label").into_iter().collect();
             for label in &labels {
                 add(label);

@@ -22,8 +22,24 @@ pub struct FileRecord {
     pub digest: Digest,
 }
 
-/// Smaller files are read; larger ones are mapped into memory and hashed in parallel.
+/// Smaller files are read at once; larger ones piece by piece, each hashed in parallel.
 const SMALL: u64 = 1 << 17;
+/// Bytes of a piece.
+const PIECE: usize = 8 << 20;
+
+/// Reads until `piece` is full or the file ends; how much that is.
+fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    while read < piece.len() {
+        match file.read(&mut piece[read..]) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
 
 /// BLAKE3 of a file's contents.
 pub fn of_file(path: &Path) -> Result<Digest> {
@@ -46,7 +62,15 @@ fn of_open_file(disk: &Disk, path: &Path, mut file: File, size: u64) -> Result<(
             file.read_to_end(&mut bytes)?;
             hasher.update(&disk.arrived("read to hash", bytes)?);
         } else {
-            hasher.update_mmap_rayon(path)?;
+            // Not mapped: what is mapped counts as memory of this process, and a night has gigabytes.
+            let mut piece = vec![0; PIECE.min(size as usize)];
+            loop {
+                let read = fill(&mut file, &mut piece)?;
+                hasher.update_rayon(&piece[..read]);
+                if read < piece.len() {
+                    break;
+                }
+            }
         }
         // Files that the system makes up have more than they say, others never less.
         let ended = || io::Error::other("it became shorter while it was read");

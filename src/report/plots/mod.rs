@@ -71,7 +71,11 @@ fn short_cutout(name: &str, width: f64) -> String {
     }
     let abbreviations = [("science", "sci."), ("template", "templ."), ("difference", "diff."), ("channel ", "ch. ")];
     let short = abbreviations.iter().fold(name.to_string(), |short, (word, brief)| short.replace(word, brief));
-    shorten(&short, width)
+    if font::width(&short, FONT) <= width {
+        return short;
+    }
+    let initials = abbreviations.iter().find_map(|(word, _)| name.strip_prefix(word).map(|rest| (&word[..1], rest)));
+    initials.map_or_else(|| shorten(&short, width), |(initial, rest)| format!("{}{rest}", initial.to_uppercase()))
 }
 
 /// `plot-stage-series`, fit for a file name.

@@ -89,7 +89,7 @@ fn distinct(sources: &Sources) -> Vec<Source> {
     let steps: Vec<&StepRecord> =
         sources.record.steps.iter().filter(alerts).filter(|s| keys.insert(s.key.as_str())).take(SOURCES).collect();
     let open = |step: &&StepRecord| {
-        let opened = sources.read(step, Alerts::open)?;
+        let opened = sources.read(step, |folder| Alerts::open_columns(folder, |name| name == "label"))?;
         let alone = steps.iter().filter(|s| s.stage == step.stage).count() == 1;
         let name = if alone { step.stage.clone() } else { format!("{} ({})", step.stage, step.arm) };
         let labels = opened.table.texts("label");
