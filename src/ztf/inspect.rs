@@ -9,6 +9,7 @@ use super::quality::{Occurrence, Totals};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 use std::io::Cursor;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Most examples of what is wrong.
@@ -124,6 +125,18 @@ pub fn find_alert(sources: Vec<Source>, candid: Option<i64>) -> Option<Alert> {
     alerts.find(|alert| candid.is_none_or(|candid| alert.candid == candid))
 }
 
+/// Whether a file is a packet that names this alert, be it usable or not.
+#[must_use]
+pub fn is_packet_of(path: &Path, candid: i64) -> bool {
+    let mut decoder = Decoder::new(Arc::default(), Arc::default());
+    let source = Source { label: String::new(), path: path.to_owned() };
+    let mut readings = Feed::new(vec![source]).flat_map(|piece| decoder.piece(piece));
+    readings.any(|reading| {
+        let usable = reading.alert.map(|alert| alert.candid);
+        usable.into_iter().chain(reading.occurrences.iter().filter_map(|found| found.candid)).any(|c| c == candid)
+    })
+}
+
 fn write_alert(f: &mut Formatter<'_>, alert: &Alert) -> std::fmt::Result {
     writeln!(f, "alert     candid {} of {}", alert.candid, alert.object_id)?;
     for (stamp, kind) in alert.stamps.iter().zip(CUTOUTS) {
@@ -192,6 +205,11 @@ mod tests {
         assert!(Summary::of(source("night.tar.gz"), 1).cut_short);
         assert_eq!(find_alert(source("night.tar.gz"), Some(2)).unwrap().candid, 2);
         assert!(find_alert(source("night.tar.gz"), Some(5)).is_none());
+        let path = folder.path().join("3.avro");
+        assert!(is_packet_of(&path, 3) && !is_packet_of(&path, 4));
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert!(!is_packet_of(&path, 3), "a cut packet is none");
         assert!(Summary::of(source("absent.avro"), 1).to_string().contains("unreadable"));
     }
 }

@@ -6,6 +6,7 @@
 
 use super::quality::{Fault, Reason};
 use flate2::read::MultiGzDecoder;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path};
 use tar::{EntryType, Header};
@@ -160,6 +161,26 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }
 
+/// What is wrong with a gzipped archive as a whole, read to its end; its members may be anything.
+#[must_use]
+pub fn damage(path: &Path) -> Option<Fault> {
+    let unreadable = |e: io::Error| Fault::new(Reason::Unreadable, e.to_string());
+    let begin = || -> Result<Tarball, Fault> {
+        let mut reader = BufReader::with_capacity(1 << 17, File::open(path).map_err(unreadable)?);
+        if !reader.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]) {
+            return Err(Fault::new(Reason::BadArchive, "not gzipped"));
+        }
+        Tarball::open(reader)
+    };
+    let mut tarball = match begin() {
+        Ok(tarball) => tarball,
+        Err(fault) => return Some(fault),
+    };
+    let broken = tarball.by_ref().find(|member| member.name.is_empty()).and_then(|member| member.bytes.err());
+    // What stands behind the end of the archive belongs to the gzip stream too.
+    broken.or_else(|| io::copy(&mut tarball.reader, &mut io::sink()).err().map(|e| damaged(&e)))
+}
+
 /// Whether a path has neither a root nor `..`.
 fn is_inside(name: &str) -> bool {
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
@@ -218,6 +239,20 @@ mod tests {
         let mut gzipped = GzEncoder::new(Vec::new(), Compression::fast());
         gzipped.write_all(&archive()).unwrap();
         assert_eq!(members(gzipped.finish().unwrap()), expected);
+    }
+
+    #[test]
+    fn every_cut_of_a_gzipped_archive_is_seen() {
+        let mut gzipped = GzEncoder::new(Vec::new(), Compression::fast());
+        gzipped.write_all(&archive()).unwrap();
+        let whole = gzipped.finish().unwrap();
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        for cut in 0..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(damage(&path).is_none(), cut == whole.len(), "cut at {cut} of {}", whole.len());
+        }
+        std::fs::write(&path, "<html>No such night</html>").unwrap();
+        assert!(damage(&path).is_some());
     }
 
     #[test]
