@@ -233,11 +233,10 @@ impl Watch for Screen {
             Event::Came(here) => self.bar.set_position(*here),
             Event::Waits { seconds, why } => self.line(format!("{why}; trying again in {seconds:.1} s")),
             Event::Note { name, what } => self.line(format!("{name}: {what}")),
-            Event::Ended { fate: Ok(Fate::Kept), .. } => {}
             Event::Ended { name, fate: Ok(Fate::Fetched(size)) } => self.line(format!("{name}: {}", bytes(*size))),
             Event::Ended { name, fate: Ok(Fate::Absent) } => self.line(format!("{name}: {}", absence(name))),
-            // Others end the command, and are told then.
             Event::Ended { fate: Err(fault), .. } if fault.is_of_one_file() => self.line(format!("{fault}")),
+            // Nothing new, or what ends the command and is told then.
             Event::Ended { .. } => {}
         }
     }

@@ -169,7 +169,7 @@ impl<'a> Fetch<'a> {
         if self.folder.state(&wanted.name, false)? == State::Foreign {
             return self.adopt(wanted);
         }
-        let part = Part::of(&self.folder.path(&wanted.name))?;
+        let mut part = Part::of(&self.folder.path(&wanted.name))?;
         if self.folder.is_whole(&wanted.name, part.path())? {
             return part.finish().map(|()| Fate::Kept);
         }

@@ -9,7 +9,7 @@ use super::fault::{Fault, Trouble, at};
 use super::http::{Answer, Client};
 use super::{Event, Wanted, Watch};
 
-/// Bytes that have to come for a try to count as one that moved on.
+/// Bytes beyond all tries before it that have to come for a try to count as one that moved on.
 const MOVED: u64 = 1 << 20;
 
 /// The place of a file that is not whole yet.
@@ -17,6 +17,8 @@ pub(super) struct Part {
     path: PathBuf,
     validator: PathBuf,
     target: PathBuf,
+    /// Most bytes that were here in this process.
+    furthest: u64,
 }
 
 /// What identifies the contents of a file.
@@ -33,7 +35,7 @@ impl Part {
         at(folder, "cannot make the folder", fs::create_dir_all(folder))?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let beside = |end: &str| folder.join(format!(".{name}.{end}"));
-        Ok(Self { path: beside("part"), validator: beside("validator"), target: target.to_path_buf() })
+        Ok(Self { path: beside("part"), validator: beside("validator"), target: target.to_path_buf(), furthest: 0 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,7 +62,7 @@ impl Part {
 
     /// One try to get all that is missing: the address it came from, or `None` where there is no such file.
     pub(super) fn come(
-        &self,
+        &mut self,
         client: &mut Client,
         wanted: &Wanted,
         limit: u64,
@@ -97,7 +99,7 @@ impl Part {
 
     /// Appends what comes to the bytes that are here; the bytes in all.
     fn write_on(
-        &self,
+        &mut self,
         answer: &mut Answer,
         here: u64,
         limit: u64,
@@ -117,7 +119,8 @@ impl Part {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Ok(read) => read,
                 Err(error) => {
-                    let has_moved = size - here >= MOVED;
+                    let has_moved = size >= self.furthest.max(here) + MOVED;
+                    self.furthest = self.furthest.max(size);
                     let (url, why) = (url.to_string(), error.to_string());
                     return Err(Trouble::Passing { url, why, after: None, has_moved });
                 }

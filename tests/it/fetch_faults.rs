@@ -110,7 +110,7 @@ fn servers_that_do_not_go_on_are_asked_for_all_of_it() {
             move |_, earlier, bytes| match earlier {
                 0 => Reply::whole(bytes).with("ETag", "\"one\"").cut(50_000),
                 1 if wrong == 206 => Reply::whole(&bytes[40_000..])
-                    .as_status(206)
+                    .under(206)
                     .with("Content-Range", &format!("bytes 40000-{}/{}", bytes.len() - 1, bytes.len())),
                 1 => Reply::status(416),
                 _ => Reply::whole(bytes),
@@ -146,6 +146,23 @@ fn failing_servers_are_asked_again_and_given_up() {
     }
     expect_nothing(|_, _, _| Reply::status(503), "--tries 4", "503 Service Unavailable; gave up after 4 tries", 4);
     expect_nothing(|_, _, _| Reply::status(403), "", "403 Forbidden; asking again would not help", 1);
+}
+
+/// 3 MiB, of which a server sends 1.25 MiB at a time.
+#[test]
+fn tries_are_counted_anew_only_while_more_comes_than_ever_before() {
+    const PIECE: usize = 5 << 18;
+    let bytes: Vec<u8> = (0..3 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for (tag, code, says) in [("\"one\"", 0, "fetched 1"), ("", 1, "gave up after 2 tries")] {
+        let (world, body, list) = (World::new(), bytes.clone(), sums(&[(FIFTH, &bytes)]));
+        let server = Server::start(move |asked, _| match asked.path.as_str() {
+            "/MD5SUMS" => Reply::whole(list.as_bytes()),
+            _ => Reply::file(asked, &body, tag).cut(PIECE),
+        });
+        ask(&world, &server, "--tries 2").expect(code, says);
+        assert_eq!(server.asked(FIFTH).len(), 3 - usize::from(tag.is_empty()));
+        assert_eq!(visible(&world).len(), usize::from(code == 0));
+    }
 }
 
 #[test]
@@ -197,12 +214,16 @@ fn without_sums_a_night_is_read_to_its_end() {
 
 #[test]
 fn redirections_are_followed_a_few_times_and_only_on_the_web() {
-    let moved = |asked: &Asked, _, bytes: &[u8]| match asked.headers.contains_key("range") || asked.path.contains("new")
-    {
-        false => Reply::status(302).with("Location", &format!("/new/{FIFTH}")),
-        true => Reply::file(asked, bytes, "\"one\""),
+    let moved = |asked: &Asked, earlier: usize, bytes: &[u8]| match (asked.path.starts_with("/new/"), earlier) {
+        (false, _) => Reply::status(302).with("Location", &format!("/new/{FIFTH}")),
+        (true, 0) => Reply::file(asked, bytes, "\"one\"").cut(50_000),
+        (true, _) => Reply::file(asked, bytes, "\"one\""),
     };
-    expect_whole(moved, 2);
+    let asked = expect_whole(moved, 4);
+    assert_eq!(
+        (asked[3].path.as_str(), asked[3].headers["range"].as_str()),
+        (&*format!("/new/{FIFTH}"), "bytes=50000-")
+    );
     let around = |_: &Asked, n: usize, _: &[u8]| Reply::status(302).with("Location", &format!("/{n}/{FIFTH}"));
     expect_nothing(around, "", "asking again would not help", 6);
     let file = |_: &Asked, _, _: &[u8]| Reply::status(302).with("Location", "file:///etc/passwd");
@@ -211,7 +232,7 @@ fn redirections_are_followed_a_few_times_and_only_on_the_web() {
 
 #[test]
 fn an_answer_has_a_largest_size() {
-    let endless = |_: &Asked, _, _: &[u8]| Reply::bare(&[0; 1 << 16]).endless();
+    let endless = |_: &Asked, _, _: &[u8]| Reply::bare(&vec![0; 1 << 16]).endless();
     expect_nothing(endless, "--max-size 1M", "larger than 1048576 bytes", 1);
     let huge = |_: &Asked, _, _: &[u8]| Reply::bare(b"").with("Content-Length", "99999999999999").stalled();
     expect_nothing(huge, "", "larger than", 1);

@@ -40,7 +40,8 @@ const SIXTH: &str = "ztf_public_20240106.tar.gz";
 
 /// The list of sums that belongs to these files.
 pub(crate) fn sums(files: &[(&str, &[u8])]) -> String {
-    files.iter().map(|(name, bytes)| format!("{:x}  {name}\n", md5::compute(bytes))).collect()
+    let line = |(name, bytes): &(&str, &[u8])| format!("{:x}  {name}", md5::compute(bytes));
+    files.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// What is in the folder under names that `load` sees.

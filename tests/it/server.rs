@@ -81,7 +81,7 @@ impl Reply {
         self
     }
 
-    pub(crate) fn as_status(self, status: u16) -> Self {
+    pub(crate) fn under(self, status: u16) -> Self {
         Self { status, ..self }
     }
 
