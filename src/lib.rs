@@ -5,6 +5,7 @@ pub mod classifiers;
 pub mod cli;
 pub mod clustering;
 pub mod execute;
+pub mod fetch;
 pub mod geometry;
 pub mod graph;
 mod memory;

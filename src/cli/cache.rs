@@ -173,7 +173,7 @@ fn unpin(target: &str, places: &Places) -> Outcome {
 }
 
 /// A size in words.
-fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = n as f64;
     let mut unit = 0;

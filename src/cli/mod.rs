@@ -10,6 +10,7 @@ mod completions;
 mod diff;
 mod events;
 mod explain;
+mod fetch;
 mod graph;
 mod idle;
 mod inspect;
@@ -103,6 +104,7 @@ pub const COMMANDS: &[Entry] = &[
     new::ENTRY,
     schema::ENTRY,
     inspect::ENTRY,
+    fetch::ENTRY,
     bench::ENTRY,
     completions::ENTRY,
 ];

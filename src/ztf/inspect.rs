@@ -5,10 +5,11 @@ use super::alert::{Alert, CUTOUTS, FIELDS, Stamp};
 use super::container::{Container, Header};
 use super::decode::{Decoder, Reading};
 use super::feed::{Feed, Piece, Source};
-use super::quality::{Occurrence, Totals};
+use super::quality::{Occurrence, Reason, Totals};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 use std::io::Cursor;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Most examples of what is wrong.
@@ -124,6 +125,19 @@ pub fn find_alert(sources: Vec<Source>, candid: Option<i64>) -> Option<Alert> {
     alerts.find(|alert| candid.is_none_or(|candid| alert.candid == candid))
 }
 
+/// Whether a file is a packet of this alert, whole as a file. What is in it may be odd: that is for the loader to say.
+#[must_use]
+pub fn is_packet_of(path: &Path, candid: i64) -> bool {
+    const BROKEN: [Reason; 4] = [Reason::Truncated, Reason::BadSync, Reason::BadBlock, Reason::BadRecord];
+    let mut decoder = Decoder::new(Arc::default(), Arc::default());
+    let source = Source { label: String::new(), path: path.to_owned() };
+    let readings: Vec<Reading> = Feed::new(vec![source]).flat_map(|piece| decoder.piece(piece)).collect();
+    let found = || readings.iter().flat_map(|reading| &reading.occurrences);
+    let usable = readings.iter().filter_map(|reading| reading.alert.as_ref()).map(|alert| alert.candid);
+    let is_named = usable.chain(found().filter_map(|found| found.candid)).any(|named| named == candid);
+    is_named && !found().any(|found| BROKEN.contains(&found.reason))
+}
+
 fn write_alert(f: &mut Formatter<'_>, alert: &Alert) -> std::fmt::Result {
     writeln!(f, "alert     candid {} of {}", alert.candid, alert.object_id)?;
     for (stamp, kind) in alert.stamps.iter().zip(CUTOUTS) {
@@ -192,6 +206,13 @@ mod tests {
         assert!(Summary::of(source("night.tar.gz"), 1).cut_short);
         assert_eq!(find_alert(source("night.tar.gz"), Some(2)).unwrap().candid, 2);
         assert!(find_alert(source("night.tar.gz"), Some(5)).is_none());
+        let path = folder.path().join("3.avro");
+        assert!(is_packet_of(&path, 3) && !is_packet_of(&path, 4));
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [0, 3, 4, 100, whole.len() / 2, whole.len() - 17, whole.len() - 16, whole.len() - 1] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert!(!is_packet_of(&path, 3), "cut at {cut} of {}", whole.len());
+        }
         assert!(Summary::of(source("absent.avro"), 1).to_string().contains("unreadable"));
     }
 }

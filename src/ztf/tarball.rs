@@ -6,6 +6,7 @@
 
 use super::quality::{Fault, Reason};
 use flate2::read::MultiGzDecoder;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path};
 use tar::{EntryType, Header};
@@ -160,6 +161,19 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }
 
+/// What is wrong with a gzipped archive as a whole: it is read to its end, against the sums that gzip keeps.
+#[must_use]
+pub fn damage(path: &Path) -> Option<Fault> {
+    let check = || -> io::Result<Option<Fault>> {
+        let mut reader = BufReader::with_capacity(1 << 17, File::open(path)?);
+        if !reader.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
+            return Ok(Some(Fault::new(Reason::BadArchive, "not gzipped")));
+        }
+        io::copy(&mut MultiGzDecoder::new(reader), &mut io::sink()).map(|_| None)
+    };
+    check().unwrap_or_else(|error| Some(damaged(&error)))
+}
+
 /// Whether a path has neither a root nor `..`.
 fn is_inside(name: &str) -> bool {
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
@@ -218,6 +232,20 @@ mod tests {
         let mut gzipped = GzEncoder::new(Vec::new(), Compression::fast());
         gzipped.write_all(&archive()).unwrap();
         assert_eq!(members(gzipped.finish().unwrap()), expected);
+    }
+
+    #[test]
+    fn every_cut_of_a_gzipped_archive_is_seen() {
+        let mut gzipped = GzEncoder::new(Vec::new(), Compression::fast());
+        gzipped.write_all(&archive()).unwrap();
+        let whole = gzipped.finish().unwrap();
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        for cut in 0..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(damage(&path).is_none(), cut == whole.len(), "cut at {cut} of {}", whole.len());
+        }
+        std::fs::write(&path, "<html>No such night</html>").unwrap();
+        assert!(damage(&path).is_some());
     }
 
     #[test]

@@ -23,6 +23,12 @@ mod degenerate;
 mod divergence;
 /// Broken files: place, cause, nearest name, exit code, nothing run.
 mod faults;
+/// `estampa fetch` against servers that fail in every way.
+mod fetch_faults;
+/// `estampa fetch` of nights: what comes, what is there, kills, damage, a full disk.
+mod fetch_nights;
+/// `estampa fetch` of objects from brokers.
+mod fetch_objects;
 /// Runs with nothing to do, and the first change after them.
 mod idle;
 /// The user's files: unreadable, unchanged, changed.
@@ -41,6 +47,8 @@ mod reasons;
 mod resume;
 /// What stages need of the machine, and the events of a run.
 mod running;
+/// A server on the loopback interface.
+mod server;
 /// Shipped pipelines, experiments and documents.
 mod shipped;
 /// Experiments as a whole: frozen, resumed, the same bytes.
