@@ -126,7 +126,7 @@ fn read(bytes: &[u8]) -> BTreeMap<String, Record> {
 
 fn hash(path: &Path) -> Result<String, Fault> {
     let mut hasher = blake3::Hasher::new();
-    at(path, "cannot read", hasher.update_mmap(path).map(drop))?;
+    at(path, "cannot read", File::open(path).and_then(|file| hasher.update_reader(file).map(drop)))?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 

@@ -16,6 +16,8 @@ const MEMBER_LIMIT: u64 = 256 << 20;
 /// Most bytes of a long name or extended header.
 const NAME_LIMIT: u64 = 1 << 16;
 const RECORD: usize = 512;
+/// Most bytes that are looked at after the end of the archive: tar fills its last block of 10 kB with zeros.
+const END_LIMIT: u64 = 1 << 20;
 
 /// One member: its name and bytes, or why it is not read.
 pub struct Member {
@@ -93,12 +95,16 @@ impl Tarball {
     /// The next header; none at the end, be it marked by zeros or not.
     fn read_header(&mut self) -> Result<Option<Header>, Fault> {
         let mut header = Header::new_old();
-        match self.reader.read_exact(header.as_mut_bytes()) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            read => read.map_err(|e| damaged(&e))?,
+        let mut bytes = Vec::with_capacity(RECORD);
+        // A gzip stream that was cut is an error here; an archive that just ends is not.
+        self.reader.by_ref().take(RECORD as u64).read_to_end(&mut bytes).map_err(|e| damaged(&e))?;
+        match bytes.len() {
+            0 => return Ok(None),
+            RECORD => header.as_mut_bytes().copy_from_slice(&bytes),
+            _ => return Err(Fault::new(Reason::BadArchive, "it ends within a tar header")),
         }
-        if header.as_bytes().iter().all(|byte| *byte == 0) {
-            return Ok(None);
+        if bytes.iter().all(|byte| *byte == 0) {
+            return self.read_end().map(|()| None);
         }
         let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
         let bytes = header.as_bytes();
@@ -107,6 +113,11 @@ impl Tarball {
             Ok(found) if found == wanted => Ok(Some(header)),
             _ => Err(Fault::new(Reason::BadArchive, "a tar header with a wrong checksum")),
         }
+    }
+
+    /// What follows the last member, so that the checksum of a gzip stream is looked at.
+    fn read_end(&mut self) -> Result<(), Fault> {
+        io::copy(&mut self.reader.by_ref().take(END_LIMIT), &mut io::sink()).map(drop).map_err(|e| damaged(&e))
     }
 
     fn read_name(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
@@ -243,6 +254,10 @@ mod tests {
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             assert_eq!(damage(&path).is_none(), cut == whole.len(), "cut at {cut} of {}", whole.len());
+            if cut >= 2 {
+                let named = members(whole[..cut].to_vec()).iter().any(|member| member.1 == Err(Reason::BadArchive));
+                assert_eq!(named, cut < whole.len(), "loaded, cut at {cut} of {}", whole.len());
+            }
         }
         std::fs::write(&path, "<html>No such night</html>").unwrap();
         assert!(damage(&path).is_some());
