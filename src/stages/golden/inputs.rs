@@ -37,7 +37,7 @@ pub(super) fn write(name: &str, folder: &Path) {
     }
 }
 
-/// Packets, one of them twice, with a label table, as files of the user.
+/// Packets, one of them twice, with label tables, as files of the user.
 pub(super) fn packets(folder: &Path) {
     let mut sink = PacketSink::create(&folder.join("night.tar.gz")).unwrap();
     for candid in [1, 2, 3, 2] {
@@ -45,6 +45,9 @@ pub(super) fn packets(folder: &Path) {
     }
     sink.finish().unwrap();
     std::fs::write(folder.join("labels.csv"), "candid,label\n1,SN\n2,AGN\n9,VS\n").unwrap();
+    let place = packet(2);
+    let places = format!("ra,dec,class\n{},{},VS\n5,5,SN\n", place.value("ra"), place.value("dec"));
+    std::fs::write(folder.join("places.csv"), places).unwrap();
 }
 
 fn alerts(folder: &Path) {
