@@ -40,12 +40,19 @@ fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<
     Load.run(&job).map(|()| out.clone())
 }
 
+/// An alert at right ascension 359.9999, declination 2 degrees.
+fn placed(candid: i64) -> Alert {
+    let mut alert = alert(candid);
+    (alert.values[field("ra").unwrap()], alert.values[field("dec").unwrap()]) = (359.9999, 2.0);
+    alert
+}
+
 /// Three alerts in `a.tar.gz`, one of them twice, a damaged file and one of another kind.
 fn data() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = PacketSink::create(&folder.path().join("a.tar.gz")).unwrap();
     for candid in [1, 2, 3, 2] {
-        sink.push(&alert(candid)).unwrap();
+        sink.push(&placed(candid)).unwrap();
     }
     sink.finish().unwrap();
     std::fs::write(folder.path().join("b.avro"), "no packet").unwrap();
@@ -96,14 +103,16 @@ fn bad_input_is_a_clear_error() {
 
 /// What the checker says of these keys.
 fn faults(set: &[(&'static str, Value)]) -> Vec<(&'static str, String)> {
-    Load.check(&crate::stages::testing::params(&Load, &[&[("path", Value::Text("x".into()))], set].concat()))
+    let default = |key: Key| (key.name, key.default.unwrap_or(Value::Text("x".into())));
+    let mut params: Params = LoadKeys::keys().into_iter().map(default).collect();
+    params.extend(set.iter().cloned());
+    Load.check(&params)
 }
 
 #[test]
 fn tables_positions_and_weak_rules_label_with_evidence() {
     let folder = data();
-    let at = |name| alert(1).value(name);
-    let place = format!("RA,Dec,type\n{},{},SN II\n0,-80,VS\n", at("ra"), at("dec") + 0.5 / 3600.0);
+    let place = format!("RA,Dec,type\n359.9999,{},SN II\n0,-80,VS\n", 2.0 + 0.5 / 3600.0);
     std::fs::write(folder.path().join("places.csv"), place).unwrap();
     let set = [
         ("labels", list(&["labels.csv", "places.csv"])),
