@@ -124,7 +124,13 @@ fn others() -> Vec<Case> {
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
         case("simulate", &[], &[("objects", int(8)), ("max_detections", int(3))], 1, &[(LIBRARY, "3ab689eeff086f3b")]),
-        case("load", &[], &[("path", text("night.tar.gz")), ("labels", text("labels.csv"))], 2, &[(EVERYWHERE, "dd0064017ad5c13b")]),
+        case(
+            "load",
+            &[],
+            &[("path", text("night.tar.gz")), ("labels", text("labels.csv"))],
+            2,
+            &[(EVERYWHERE, "dd0064017ad5c13b")],
+        ),
         case("load", &[], &tables, 2, &[(LIBRARY, "70f0a68bee9b8af9")]),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 1, &[(AVX2, "e8e7ffe263713def")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),

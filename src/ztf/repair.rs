@@ -108,13 +108,17 @@ mod tests {
 
     fn policies(reasons: &[Reason]) -> Policies {
         let mut policies = Policies::default();
-        reasons.iter().for_each(|reason| policies.repair(*reason));
+        for reason in reasons {
+            policies.repair(*reason);
+        }
         policies
     }
 
     fn packet(set: &[(&str, f64)]) -> Packet<'static> {
         let mut packet = Packet::default();
-        set.iter().for_each(|(name, value)| packet.values[field(name).unwrap()] = *value);
+        for (name, value) in set {
+            packet.values[field(name).unwrap()] = *value;
+        }
         packet
     }
 

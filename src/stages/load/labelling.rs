@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{LoadKeys, Unlabelled};
 use crate::spec::faults::suggest;
-use crate::stage::{Job, StageError};
+use crate::stage::{ExternalFile, Job, StageError};
 use crate::ztf::alert::{FIELDS, field};
 use crate::ztf::labels::{LabelError, LabelOptions, Labels, Renaming, Rule, TableOptions, WeakRule};
 
@@ -78,7 +78,7 @@ pub(super) fn labels(job: &Job, keys: &LoadKeys) -> Result<Option<Labels>, Stage
         return Err(StageError::with_hint(what, "give one for all or one for each file"));
     }
     let own = |i: usize| TableOptions {
-        name: files[i].label.clone(),
+        name: name(files, i),
         label: keys.label_column.of(i).cloned(),
         identity: keys.match_by.of(i).copied().map(Into::into),
     };
@@ -86,6 +86,15 @@ pub(super) fn labels(job: &Job, keys: &LoadKeys) -> Result<Option<Labels>, Stage
     let options = options(keys).map_err(failed)?;
     let tables = files.iter().enumerate().map(|(i, file)| (Path::new(&file.path), own(i)));
     Labels::read(tables, &options).map(Some).map_err(failed)
+}
+
+/// What evidence calls the `i`-th file: its name, with a number when one before it is called the same.
+fn name(files: &[ExternalFile], i: usize) -> String {
+    let label = &files[i].label;
+    match files[..i].iter().filter(|file| file.label == *label).count() {
+        0 => label.clone(),
+        before => format!("{label} ({})", before + 1),
+    }
 }
 
 fn options(keys: &LoadKeys) -> Result<LabelOptions, LabelError> {

@@ -156,6 +156,15 @@ fn labels_that_do_not_count_are_counted_and_can_be_skipped() {
 }
 
 #[test]
+fn tables_of_one_name_are_told_apart() {
+    let folder = data();
+    let out = load(folder.path(), &FILES, &[("labels", list(&["labels.csv", "labels.csv"]))]).unwrap();
+    let quality = Table::read(out.join("quality.csv")).unwrap();
+    let details = quality.texts("detail");
+    assert!(details.contains(&"1 rows of labels.csv".into()) && details.contains(&"1 rows of labels.csv (2)".into()));
+}
+
+#[test]
 fn without_labels_there_is_no_evidence() {
     let folder = data();
     let table = Alerts::open(&load(folder.path(), &FILES, &[]).unwrap()).unwrap().table;
@@ -171,7 +180,9 @@ fn alerts_are_mended_and_that_is_said() {
     let large = Alert { stamps: [stamp(65), stamp(65), stamp(65)], ..alert(2) };
     let unlike = Alert { stamps: [stamp(50), stamp(63), stamp(50)], ..alert(3) };
     let mut sink = PacketSink::create(&folder.path().join("a.avro.tar.gz")).unwrap();
-    [cut, large, unlike].iter().for_each(|alert| sink.push(alert).unwrap());
+    for alert in [cut, large, unlike] {
+        sink.push(&alert).unwrap();
+    }
     sink.finish().unwrap();
     let candids = |repair: &[&str]| {
         let out = load(folder.path(), &["a.avro.tar.gz"], &[("repair", list(repair))]).unwrap();

@@ -157,7 +157,9 @@ mod tests {
 
     fn with(set: &[(&str, f64)]) -> Alert {
         let mut alert = alert(1);
-        set.iter().for_each(|(name, value)| alert.values[crate::ztf::alert::field(name).unwrap()] = *value);
+        for (name, value) in set {
+            alert.values[crate::ztf::alert::field(name).unwrap()] = *value;
+        }
         alert
     }
 
