@@ -159,13 +159,22 @@ pub trait StageKind: Sync {
 /// A file of the user, hashed by the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalFile {
-    /// Its name below the folder or glob that was given; empty for a path that names the file itself. Part of the key.
+    /// Its name below the folder or glob that was given; empty for a path that names the file itself, unless the artifact
+    /// tells that name. Part of the key.
     pub label: String,
     /// Where it is. Not part of the key.
     pub path: PathBuf,
 }
 
 impl ExternalFile {
+    /// The same file, with its own name as label when it has none.
+    #[must_use]
+    pub fn with_name(&self) -> Self {
+        let own = || self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let label = if self.label.is_empty() { own() } else { self.label.clone() };
+        Self { label, path: self.path.clone() }
+    }
+
     /// A name for messages and tables that depends only on the key: the label, or `-` for a file named directly.
     pub fn shown(&self) -> &str {
         if self.label.is_empty() { "-" } else { &self.label }

@@ -1,4 +1,5 @@
-//! Alerts as the survey sends them: `alerts.csv` (identity, label, split, every candidate field), `stamps.npy`
+//! Alerts as the survey sends them: `alerts.csv` (identity, label, split, every candidate field; where tables or rules give the
+//! label also its evidence), `stamps.npy`
 //! `[alert, cutout, y, x]` in DN, optionally `clean.npy` (the simulator's noise-free stamps), `quality.csv` (what was
 //! skipped or odd). Truncated cutouts lie in the low corner, NaN elsewhere; their size is in `rows` and `columns`.
 
@@ -8,13 +9,16 @@ use super::array::{Array, ArrayWriter};
 use super::table::{RowWriter, Table, number};
 use super::{ArtifactError, Result};
 use crate::ztf::alert::{Alert, CUTOUTS, FIELDS, SIDE, Stamp};
+use crate::ztf::labels::Label;
 
 /// Columns before those of the candidate fields.
 const IDENTITY: [&str; 6] = ["candid", "objectId", "label", "split", "rows", "columns"];
+/// Where a label comes from, such as `tns.csv:candid`; stands behind the label. Empty: unlabelled.
+const EVIDENCE: &str = "label_evidence";
 
 /// Reads an alerts artifact.
 pub struct Alerts {
-    /// One row per alert: `candid`, `objectId`, `label`, `split` (empty: not assigned), `rows`, `columns`, then
+    /// One row per alert: `candid`, `objectId`, `label`, perhaps `label_evidence`, `split` (empty: not assigned), `rows`, `columns`, then
     /// [`FIELDS`].
     pub table: Table,
     /// `[alert, 3, SIDE, SIDE]`, DN.
@@ -58,18 +62,32 @@ pub struct AlertsWriter {
     table: RowWriter,
     stamps: ArrayWriter,
     clean: Option<ArrayWriter>,
+    evidence: bool,
     folder: std::path::PathBuf,
 }
 
 impl AlertsWriter {
     /// Starts the artifact in `folder`; `clean`: noise-free stamps come with every alert.
     pub fn create(folder: &Path, clean: bool) -> Result<Self> {
-        let header: Vec<&str> = IDENTITY.iter().chain(FIELDS).copied().collect();
+        Self::start(folder, clean, false)
+    }
+
+    /// Starts an artifact that tells of each label where it comes from.
+    pub fn labelled(folder: &Path) -> Result<Self> {
+        Self::start(folder, false, true)
+    }
+
+    fn start(folder: &Path, clean: bool, evidence: bool) -> Result<Self> {
+        let mut header: Vec<&str> = IDENTITY.iter().chain(FIELDS).copied().collect();
+        if evidence {
+            header.insert(3, EVIDENCE);
+        }
         let shape = [CUTOUTS.len(), SIDE, SIDE];
         Ok(Self {
             table: RowWriter::create(folder.join("alerts.csv"), &header)?,
             stamps: ArrayWriter::create(folder.join("stamps.npy"), &shape)?,
             clean: if clean { Some(ArrayWriter::create(folder.join("clean.npy"), &shape)?) } else { None },
+            evidence,
             folder: folder.to_path_buf(),
         })
     }
@@ -77,17 +95,26 @@ impl AlertsWriter {
     /// Appends an alert with its label and split (empty when unknown). The three cutouts must be of one size, at most
     /// [`SIDE`] each way.
     pub fn push(&mut self, alert: &Alert, label: &str, split: &str, clean: Option<&[Stamp; 3]>) -> Result<()> {
-        let (rows, columns) = (alert.stamps[0].rows, alert.stamps[0].columns);
-        let identity = [alert.candid.to_string(), alert.object_id.clone(), label.into(), split.into()];
-        let size = [rows.to_string(), columns.to_string()];
-        let fields = alert.values.iter().map(|v| number(*v));
-        self.table.push(identity.into_iter().chain(size).chain(fields))?;
-        self.stamps.push(&self.pack(&alert.stamps)?)?;
+        self.write(alert, [label, "", split])?;
         match (&mut self.clean, clean) {
             (Some(writer), Some(stamps)) => writer.push(&pack(stamps).unwrap_or_default()),
             (None, None) => Ok(()),
             _ => Err(ArtifactError::new(&self.folder, "noise-free stamps must come with all alerts or with none")),
         }
+    }
+
+    /// Appends an alert without noise-free stamps; the evidence of its label is told if the artifact has it.
+    pub fn push_labelled(&mut self, alert: &Alert, label: &Label) -> Result<()> {
+        self.write(alert, [&label.label, &label.evidence, &label.split])
+    }
+
+    fn write(&mut self, alert: &Alert, [label, evidence, split]: [&str; 3]) -> Result<()> {
+        let (rows, columns) = (alert.stamps[0].rows.to_string(), alert.stamps[0].columns.to_string());
+        let evidence = self.evidence.then(|| evidence.to_owned());
+        let identity = [alert.candid.to_string(), alert.object_id.clone(), label.into()].into_iter().chain(evidence);
+        let fields = alert.values.iter().map(|v| number(*v));
+        self.table.push(identity.chain([split.into(), rows, columns]).chain(fields))?;
+        self.stamps.push(&self.pack(&alert.stamps)?)
     }
 
     /// Number of alerts so far.
@@ -155,6 +182,23 @@ mod tests {
         assert_eq!(alerts.table.ints("rows"), Some(&[63, 48][..]));
         assert_eq!(alerts.stamps.row(1)[47 * 63 + 62], (48 * 63 - 1) as f32);
         assert!(alerts.stamps.row(1)[48 * 63].is_nan());
+    }
+
+    #[test]
+    fn evidence_stands_beside_the_label() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = AlertsWriter::labelled(folder.path()).unwrap();
+        let label = Label { label: "SN".into(), split: "train".into(), evidence: "a.csv:position 0.31\"".into() };
+        writer.push_labelled(&alert(63, 63), &label).unwrap();
+        writer.push_labelled(&alert(63, 63), &Label::default()).unwrap();
+        writer.finish().unwrap();
+        let table = Alerts::open(folder.path()).unwrap().table;
+        assert_eq!(table.texts("label_evidence"), ["a.csv:position 0.31\"", ""]);
+        assert_eq!(
+            (table.texts("split"), table.ints("rows")),
+            (vec!["train".into(), String::new()], Some(&[63, 63][..]))
+        );
+        assert_eq!(table.numbers("jd").unwrap()[1], 2_458_881.674_605_5);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use super::document::{Data, Name, Node, Place};
 use super::draft::{Draft, DraftStage};
 use super::faults::{Faults, nearest, suggest};
 use super::files;
+use super::keys::Key;
 use super::needs::Needs;
 use super::params::{self, Declared};
-use super::pipeline::{Pipeline, Stage, holds_files};
+use super::pipeline::{Pipeline, Stage, holds_files, holds_named_files};
 use super::value::{Params, Value};
 use crate::stage::{ExternalFile, Port, StageKind};
 use crate::stages;
@@ -98,7 +99,7 @@ impl Checker {
         });
         let mut files = Vec::new();
         for key in keys.iter().filter(|key| holds_files(&key.shape)) {
-            if let Some(list) = self.files(key.name, &params, stage, faults) {
+            if let Some(list) = self.files(key, &params, stage, faults) {
                 files.push((key.name, list));
             }
         }
@@ -112,19 +113,19 @@ impl Checker {
     /// The user's files that the value of a key means; `None` when it has no value.
     fn files(
         &mut self,
-        key: &'static str,
+        key: &Key,
         params: &Params,
         stage: &DraftStage,
         faults: &mut Faults,
     ) -> Option<Arc<[ExternalFile]>> {
-        let patterns: Vec<&str> = match params.get(key)? {
+        let patterns: Vec<&str> = match params.get(key.name)? {
             Value::Text(path) => vec![path],
             Value::List(paths) => {
                 paths.iter().filter_map(|p| if let Value::Text(p) = p { Some(p.as_str()) } else { None }).collect()
             }
             _ => return None,
         };
-        let place = place_of(stage, key);
+        let place = place_of(stage, key.name);
         let base = folder(place, faults);
         let mut lists = Vec::new();
         for pattern in patterns {
@@ -135,6 +136,9 @@ impl Checker {
             }
         }
         match lists.as_slice() {
+            _ if holds_named_files(&key.shape) => {
+                Some(lists.iter().flat_map(|list| list.iter().map(ExternalFile::with_name)).collect())
+            }
             [list] => Some(list.clone()),
             lists => Some(lists.iter().flat_map(|list| list.iter().cloned()).collect()),
         }

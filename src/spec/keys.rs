@@ -21,8 +21,12 @@ pub enum Shape {
     Choice(Vec<&'static str>),
     /// A file, folder or glob outside the project's cache; its contents enter the key, its place does not.
     File,
+    /// As `File`, and its own name enters the key as well, because the artifact tells it.
+    NamedFile,
     /// A list of such values.
     List(Box<Shape>),
+    /// Such a value, or a list of such.
+    OneOrMore(Box<Shape>),
     /// A table from any name to such values.
     Table(Box<Shape>),
     /// Such a value, or the key is left out.
@@ -38,8 +42,9 @@ impl Shape {
             Self::Float(low, high) => format!("number{}", limits(*low, *high, f64::MIN, f64::MAX)),
             Self::Text => "text".into(),
             Self::Choice(words) => words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" or "),
-            Self::File => "path of a file, a folder or a glob".into(),
+            Self::File | Self::NamedFile => "path of a file, a folder or a glob".into(),
             Self::List(item) => format!("list of: {}", item.describe()),
+            Self::OneOrMore(item) => format!("{}, or a list of such", item.describe()),
             Self::Table(item) => format!("table of: {}", item.describe()),
             Self::Optional(item) => item.describe(),
         }
@@ -118,6 +123,7 @@ fn with_range(shape: Shape, low: f64, high: f64) -> Shape {
         Shape::Int(..) => Shape::Int(low as i64, if high >= i64::MAX as f64 { i64::MAX } else { high as i64 }),
         Shape::Float(..) => Shape::Float(low, high),
         Shape::List(item) => Shape::List(Box::new(with_range(*item, low, high))),
+        Shape::OneOrMore(item) => Shape::OneOrMore(Box::new(with_range(*item, low, high))),
         Shape::Optional(item) => Shape::Optional(Box::new(with_range(*item, low, high))),
         other => other,
     }

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod files;
 pub mod keys;
 pub mod needs;
+pub mod one_or_more;
 pub mod params;
 pub mod pipeline;
 pub mod reference;

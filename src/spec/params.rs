@@ -102,9 +102,12 @@ fn read(shape: &Shape, node: &Node, key: &str, faults: &mut Faults) -> Option<Va
         (Shape::Float(low, high), Data::Float(v)) if v.is_finite() && (low..=high).contains(&v) => {
             Some(Value::Float(*v + 0.0))
         }
-        (Shape::Text | Shape::File, Data::Text(v)) => Some(Value::Text(v.clone())),
+        (Shape::Text | Shape::File | Shape::NamedFile, Data::Text(v)) => Some(Value::Text(v.clone())),
         (Shape::Choice(words), Data::Text(v)) => choose(words, v, node, key, faults),
-        (Shape::List(item), Data::List(nodes)) => {
+        (Shape::OneOrMore(item), Data::Text(_) | Data::Int(_) | Data::Float(_) | Data::Bool(_)) => {
+            read(item, node, key, faults).map(|one| Value::List(vec![one]))
+        }
+        (Shape::List(item) | Shape::OneOrMore(item), Data::List(nodes)) => {
             let items: Vec<Option<Value>> = nodes.iter().map(|n| read(item, n, key, faults)).collect();
             items.into_iter().collect::<Option<_>>().map(Value::List)
         }

@@ -47,8 +47,17 @@ pub struct Pipeline {
 /// Whether values of this shape name files.
 pub fn holds_files(shape: &Shape) -> bool {
     match shape {
-        Shape::File => true,
-        Shape::List(item) | Shape::Optional(item) => holds_files(item),
+        Shape::File | Shape::NamedFile => true,
+        Shape::List(item) | Shape::OneOrMore(item) | Shape::Optional(item) => holds_files(item),
+        _ => false,
+    }
+}
+
+/// Whether values of this shape name files whose own names enter the key.
+pub fn holds_named_files(shape: &Shape) -> bool {
+    match shape {
+        Shape::NamedFile => true,
+        Shape::List(item) | Shape::OneOrMore(item) | Shape::Optional(item) => holds_named_files(item),
         _ => false,
     }
 }

@@ -211,9 +211,13 @@ fn shape_schema(shape: &Shape) -> Json {
             limited(json!({"type": "integer"}), *low as f64, *high as f64, i64::MIN as f64, i64::MAX as f64)
         }
         Shape::Float(low, high) => limited(json!({"type": "number"}), *low, *high, f64::MIN, f64::MAX),
-        Shape::Text | Shape::File => json!({"type": "string"}),
+        Shape::Text | Shape::File | Shape::NamedFile => json!({"type": "string"}),
         Shape::Choice(words) => json!({"enum": words}),
         Shape::List(item) => json!({"type": "array", "items": shape_schema(item)}),
+        Shape::OneOrMore(item) => {
+            let item = shape_schema(item);
+            json!({"anyOf": [item, {"type": "array", "items": item}]})
+        }
         Shape::Table(item) => json!({"type": "object", "additionalProperties": shape_schema(item)}),
         Shape::Optional(item) => shape_schema(item),
     }

@@ -119,6 +119,9 @@ fn others() -> Vec<Case> {
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
     let both = &[("one", "predictions"), ("two", "other predictions")];
+    let weak = [("classes", list(&["SN", "AGN", "bogus"])), ("weak_labels", list(&["drb < 2 -> bogus"]))];
+    let tables = [("path", text("night.tar.gz")), ("labels", list(&["labels.csv", "places.csv"]))];
+    let tables = [&tables[..], &weak[..], &[("repair", list(&["not_square", "missing_jd"]))]].concat();
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
         case("simulate", &[], &[("objects", int(8)), ("max_detections", int(3))], 1, &[(LIBRARY, "3ab689eeff086f3b")]),
@@ -126,9 +129,10 @@ fn others() -> Vec<Case> {
             "load",
             &[],
             &[("path", text("night.tar.gz")), ("labels", text("labels.csv"))],
-            1,
-            &[(EVERYWHERE, "c0335f3104c2cf62")],
+            2,
+            &[(EVERYWHERE, "dd0064017ad5c13b")],
         ),
+        case("load", &[], &tables, 2, &[(LIBRARY, "70f0a68bee9b8af9")]),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 2, &[(AVX2, "5348ee9941037c13")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
         case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 2, &[(LIBRARY, "05083bdf35fe31b2")]),
@@ -241,8 +245,11 @@ impl Case {
             inputs::write(artifact, &folders[*input]);
         }
         inputs::packets(home);
-        let file = |name: &str| vec![ExternalFile { label: name.into(), path: home.join(name) }];
-        let files = [("path", "night.tar.gz"), ("labels", "labels.csv")].map(|(key, name)| (key.into(), file(name)));
+        let file = |name: &str| ExternalFile { label: name.into(), path: home.join(name) };
+        let several = matches!(params.get("labels"), Some(Value::List(tables)) if tables.len() > 1);
+        let tables =
+            ["labels.csv", "places.csv"].iter().take(1 + usize::from(several)).map(|name| file(name)).collect();
+        let files = [("path".into(), vec![file("night.tar.gz")]), ("labels".into(), tables)];
         self.kind().run(&Job {
             params,
             seed: 5,

@@ -1,18 +1,17 @@
-//! Stage kind `load`: alert packets of the survey, with labels from a table, to an alerts artifact.
+//! Stage kind `load`: alert packets of the survey, with labels from tables and rules, to an alerts artifact.
 //! Knows neither Avro nor FITS; `ztf` does.
 
-use std::path::PathBuf;
+mod labelling;
+mod loading;
 
-use crate::artifacts::alerts::AlertsWriter;
-use crate::artifacts::table::RowWriter;
 use crate::spec::keys::{FilePath, Key, KeyType, Keys, Shape};
+use crate::spec::one_or_more::{NamedFile, OneOrMore};
 use crate::spec::value::{Params, Value};
-use crate::stage::{ArtifactType, ExternalFile, Job, Port, StageError, StageKind};
+use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
 use crate::ztf::archive::Archive;
-use crate::ztf::decode::Reading;
-use crate::ztf::feed::Source;
-use crate::ztf::labels::{Label, LabelOptions, LabelTable, Rule};
-use crate::ztf::quality::{Fault, Occurrence, Place, Policies, Policy, Reason, Totals};
+use crate::ztf::labels::Identity;
+use crate::ztf::quality::{Policies, Policy, Reason};
+use loading::Loading;
 
 /// Alerts between two reports of progress.
 const REPORT_EVERY: u64 = 200;
@@ -22,23 +21,50 @@ crate::choice! {
     pub enum Unlabelled { Keep = "keep", Drop = "drop" }
 }
 
+crate::choice! {
+    /// How a label table names what it labels.
+    pub enum MatchBy { Candid = "candid", Object = "objectId", Position = "position" }
+}
+
+impl From<MatchBy> for Identity {
+    fn from(by: MatchBy) -> Self {
+        match by {
+            MatchBy::Candid => Self::Candid,
+            MatchBy::Object => Self::Object,
+            MatchBy::Position => Self::Position,
+        }
+    }
+}
+
 crate::keys! {
     /// Keys of `load`.
     pub struct LoadKeys {
         /// An alert packet, a container of many, a `.tar.gz` of a night, a folder of them, or a glob.
         path: FilePath;
-        /// A csv table with a column `candid` or `objectId`, and a label.
-        labels: Option<FilePath> = None;
-        /// Column of the label table that holds the label.
-        label_column: String = "label".into();
-        /// Column of the label table that holds the split: train, validation or test.
+        /// Csv tables of labels, in order of priority: the first that has a label for an alert wins, and others that disagree are noted as `label_conflict`.
+        labels: OneOrMore<NamedFile> = OneOrMore::none();
+        /// How the tables name what they label, one for all or one for each. Left out: by `candid`, `objectId` or position, the first whose columns the table has.
+        match_by: OneOrMore<MatchBy> = OneOrMore::none();
+        /// Columns of right ascension and declination of tables matched by position, degrees.
+        position_columns: Vec<String> = vec!["ra".into(), "dec".into()];
+        /// How far a source of such a table may be from the alert; the nearest one labels it. Others with another label are noted as `ambiguous_match`.
+        match_radius: f64 = 1.5, range(0.001, 3600), unit("arcsec");
+        /// Column of the label tables that holds the label, one for all or one for each. Left out: the one called `label`, else `class` or `type`.
+        label_column: OneOrMore<String> = OneOrMore::none();
+        /// Column of the label tables that holds the split: train, validation or test.
         split_column: Option<String> = None;
         /// Labels for rows that have none, as `column = value -> label`; the first that fits. The cell, or one of its items parted by `;`, equals the value.
         label_rules: Vec<String> = Vec::new();
-        /// Labels that count; alerts with another label are unlabelled. Empty: all labels count.
+        /// Other names for labels of the tables, as `SN Ia -> SN`.
+        class_map: Vec<String> = Vec::new();
+        /// Labels for alerts that no table labels, from their own fields, as `drb < 0.1 and ndethist > 5 -> bogus`; the first that fits. What an alert does not have (or has as -999) never fits.
+        weak_labels: Vec<String> = Vec::new();
+        /// Labels that count; alerts with another label are unlabelled, and noted as `other_class`. Empty: all labels count.
         classes: Vec<String> = Vec::new();
         /// What becomes of alerts without a label.
         unlabelled: Unlabelled = Unlabelled::Keep;
+        /// Reasons for which alerts are mended: `not_square` is filled up with NaN on the side that was cut, `oversized` cut about its centre, `huge_pixels` become NaN, `odd_isdiffpos` is read by its first letter, `missing_jd` taken from `candid`.
+        repair: Vec<Reason> = Vec::new();
         /// Reasons for which alerts are left out, beside those that always are.
         skip: Vec<Reason> = Vec::new();
         /// Reasons for which the run ends with an error instead of going on without the alert.
@@ -66,13 +92,13 @@ impl StageKind for Load {
         "load"
     }
     fn summary(&self) -> &'static str {
-        "Reads ZTF alert packets (Avro, any schema version and codec) and a label table."
+        "Reads ZTF alert packets (Avro, any schema version and codec) and labels them from tables and rules."
     }
     fn source(&self) -> &'static str {
         "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[]
@@ -85,11 +111,8 @@ impl StageKind for Load {
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
         let Some(keys) = LoadKeys::read(params) else { return Vec::new() };
-        let rules = keys.label_rules.iter().filter_map(|rule| Rule::parse(rule).err());
-        let mut faults: Vec<_> = rules.map(|error| ("label_rules", error.to_string())).collect();
-        if keys.unlabelled == Unlabelled::Drop && keys.labels.is_none() {
-            faults.push(("unlabelled", "`drop` without `labels` would leave no alert".into()));
-        }
+        let mut faults = labelling::faults(&keys);
+        faults.extend(faults_of_repairs(&keys));
         faults
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
@@ -109,8 +132,28 @@ impl StageKind for Load {
     }
 }
 
+/// Reasons that cannot be mended, or are to be mended and left out at once.
+fn faults_of_repairs(keys: &LoadKeys) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    for reason in &keys.repair {
+        let name = reason.name();
+        if reason.repair().is_none() {
+            let can = Reason::ALL.iter().filter(|reason| reason.repair().is_some()).map(|reason| reason.name());
+            let can = can.collect::<Vec<_>>().join(", ");
+            faults.push(("repair", format!("`{name}` cannot be repaired; what can be: {can}")));
+        }
+        for (key, list) in [("skip", &keys.skip), ("refuse", &keys.refuse)] {
+            if list.contains(reason) {
+                faults.push((key, format!("`{name}` is in `repair` as well: choose one")));
+            }
+        }
+    }
+    faults
+}
+
 fn policies(keys: &LoadKeys) -> Policies {
     let mut policies = Policies::default();
+    keys.repair.iter().for_each(|reason| policies.repair(*reason));
     for (reasons, policy) in [(&keys.skip, Policy::Skip), (&keys.refuse, Policy::Refuse)] {
         for reason in reasons {
             policies.tighten(*reason, policy);
@@ -119,248 +162,5 @@ fn policies(keys: &LoadKeys) -> Policies {
     policies
 }
 
-fn label_table(job: &Job, keys: &LoadKeys) -> Result<Option<LabelTable>, StageError> {
-    let Some(file) = job.files.get("labels").and_then(|files| files.first()) else { return Ok(None) };
-    let rules = keys.label_rules.iter().map(|rule| Rule::parse(rule)).collect::<Result<_, _>>();
-    let options = LabelOptions {
-        label: keys.label_column.clone(),
-        split: keys.split_column.clone(),
-        rules: rules.map_err(|e| StageError::failed(e.to_string()))?,
-        classes: keys.classes.clone(),
-    };
-    let table = LabelTable::read(&file.path, &options);
-    table.map(Some).map_err(|e| StageError::failed(format!("labels: {e}")))
-}
-
-/// The artifact while it grows.
-struct Loading {
-    policies: Policies,
-    labels: Option<LabelTable>,
-    drop_unlabelled: bool,
-    alerts: AlertsWriter,
-    quality: RowWriter,
-    totals_path: PathBuf,
-    totals: Totals,
-    readings: u64,
-}
-
-impl Loading {
-    fn start(job: &Job, keys: &LoadKeys, policies: Policies) -> Result<Self, StageError> {
-        let header = ["reason", "policy", "file", "record", "offset", "candid", "objectId", "detail"];
-        Ok(Self {
-            policies,
-            labels: label_table(job, keys)?,
-            drop_unlabelled: keys.unlabelled == Unlabelled::Drop,
-            alerts: AlertsWriter::create(job.out, false)?,
-            quality: RowWriter::create(job.out.join("quality.csv"), &header)?,
-            totals_path: job.out.join("quality_totals.csv"),
-            totals: Totals::default(),
-            readings: 0,
-        })
-    }
-
-    /// The files that are alerts: named directly, or called so in a folder. The others are noted.
-    fn choose(&mut self, files: &[ExternalFile]) -> Result<Vec<Source>, StageError> {
-        let wanted = |file: &&ExternalFile| file.label.is_empty() || Source::is_named_like_alerts(&file.path);
-        let (wanted, others): (Vec<_>, Vec<_>) = files.iter().partition(wanted);
-        for other in others {
-            self.note(&[Occurrence::new(
-                Fault::new(Reason::OtherFile, ""),
-                &Place::file(&other.label.as_str().into()),
-                &self.policies,
-            )])?;
-        }
-        if wanted.is_empty() {
-            let what = format!("none of the {} files in `path` is called .avro, .tar, .tar.gz or .tgz", files.len());
-            return Err(StageError::with_hint(what, "name the file itself if it holds alerts under another name"));
-        }
-        Ok(wanted.iter().map(|file| Source { label: file.label.clone(), path: file.path.clone() }).collect())
-    }
-
-    /// Labels and writes one alert, and notes what was found.
-    fn take(&mut self, mut reading: Reading) -> Result<(), StageError> {
-        self.readings += 1;
-        let label = self.label(&mut reading);
-        self.note(&reading.occurrences)?;
-        match &reading.alert {
-            Some(alert) if reading.verdict() == Policy::Keep => {
-                Ok(self.alerts.push(alert, &label.label, &label.split, None)?)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The label of the reading's alert; what is odd about it joins the reading's occurrences.
-    fn label(&mut self, reading: &mut Reading) -> Label {
-        let (Some(labels), Some(alert)) = (&mut self.labels, &reading.alert) else { return Label::default() };
-        let (label, conflict) = labels.of(alert);
-        let missing = label.label.is_empty() && self.drop_unlabelled;
-        let missing = missing.then(|| Fault::new(Reason::Unlabelled, ""));
-        for fault in conflict.into_iter().chain(missing) {
-            let (candid, object_id) = (Some(alert.candid), Some(alert.object_id.clone()));
-            let found = Occurrence { candid, object_id, ..Occurrence::new(fault, &reading.place, &self.policies) };
-            reading.occurrences.push(found);
-        }
-        label
-    }
-
-    /// Writes what was found about one alert or file; an error when it is to be refused.
-    fn note(&mut self, occurrences: &[Occurrence]) -> Result<(), StageError> {
-        for found in occurrences {
-            self.quality.push(row(found))?;
-            if found.policy == Policy::Refuse {
-                let advice =
-                    format!("repair it, or take `{}` out of `refuse` to go on without it", found.reason.name());
-                return Err(StageError::with_hint(format!("refused: {found}"), advice));
-            }
-        }
-        self.totals.add_once_each(occurrences);
-        Ok(())
-    }
-
-    fn summary(&self) -> String {
-        format!("{} alerts of {} records", self.alerts.len(), self.readings)
-    }
-
-    fn finish(mut self, files: u64) -> Result<(), StageError> {
-        self.note_unmatched()?;
-        let found: Vec<String> = self.totals.iter().map(|(reason, n)| format!("{n} {}", reason.name())).collect();
-        if self.alerts.is_empty() {
-            let what = match self.readings {
-                0 => format!("the {files} files of `path` hold no alert"),
-                n => format!("no usable alert among {n} in {files} files: {}", found.join(", ")),
-            };
-            return Err(StageError::with_hint(what, "`estampa inspect PATH` tells what is in a file"));
-        }
-        let mut totals = RowWriter::create(&self.totals_path, &["reason", "policy", "count", "meaning"])?;
-        for (reason, count) in self.totals.iter() {
-            let cells = [reason.name(), self.policies.of(reason).name(), &count.to_string(), reason.meaning()];
-            totals.push(cells.map(str::to_owned))?;
-        }
-        totals.finish()?;
-        self.quality.finish()?;
-        Ok(self.alerts.finish()?)
-    }
-
-    /// One row for all rows of the label table of which no alert was read.
-    fn note_unmatched(&mut self) -> Result<(), StageError> {
-        let unmatched = self.labels.as_ref().map_or(0, LabelTable::unmatched);
-        if unmatched > 0 {
-            let fault = Fault::new(Reason::LabelUnmatched, format!("{unmatched} rows of the label table"));
-            self.note(&[Occurrence::new(fault, &Place::file(&"".into()), &self.policies)])?;
-            self.totals.add(Reason::LabelUnmatched, unmatched - 1);
-        }
-        Ok(())
-    }
-}
-
-/// A row of `quality.csv`.
-fn row(found: &Occurrence) -> [String; 8] {
-    let number = |value: Option<i64>| value.map(|n| n.to_string()).unwrap_or_default();
-    [
-        found.reason.name().to_owned(),
-        found.policy.name().to_owned(),
-        found.place.file.to_string(),
-        number(found.place.record.map(|record| record as i64)),
-        found.place.offset.to_string(),
-        number(found.candid),
-        found.object_id.clone().unwrap_or_default(),
-        found.detail.clone(),
-    ]
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::artifacts::alerts::Alerts;
-    use crate::artifacts::table::Table;
-    use crate::stage::{Device, Silent};
-    use crate::ztf::writer::PacketSink;
-    use crate::ztf::writer::tests::alert;
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
-    fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
-        let mut params: Params = LoadKeys::keys()
-            .into_iter()
-            .map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into()))))
-            .collect();
-        params.extend(set.iter().map(|(key, value)| (*key, value.clone())));
-        assert!(Load.check(&params).is_empty());
-        let external = |name: &&str| ExternalFile { label: (*name).to_owned(), path: folder.join(name) };
-        let mut all = BTreeMap::from([("path".to_owned(), files.iter().map(external).collect())]);
-        if params.get("labels") != Some(&Value::Nothing) {
-            all.insert("labels".to_owned(), vec![external(&"labels.csv")]);
-        }
-        let out = folder.join("out");
-        std::fs::create_dir_all(&out).unwrap();
-        let job = Job {
-            params: &params,
-            seed: 0,
-            inputs: BTreeMap::new(),
-            files: all,
-            home: folder,
-            out: &out,
-            checkpoint: folder,
-            device: Device::Cpu,
-            gpus: &[],
-            threads: 2,
-            pulse: &Silent,
-        };
-        Load.run(&job).map(|()| out.clone())
-    }
-
-    /// Three alerts in `a.tar.gz`, one of them twice, a damaged file and one of another kind.
-    fn data() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let mut sink = PacketSink::create(&folder.path().join("a.tar.gz")).unwrap();
-        for candid in [1, 2, 3, 2] {
-            sink.push(&alert(candid)).unwrap();
-        }
-        sink.finish().unwrap();
-        std::fs::write(folder.path().join("b.avro"), "no packet").unwrap();
-        std::fs::write(folder.path().join("readme.txt"), "hello").unwrap();
-        std::fs::write(folder.path().join("labels.csv"), "candid,label,weak\n1,SN,\n2,,low\n9,VS,\n").unwrap();
-        folder
-    }
-
-    const FILES: [&str; 3] = ["a.tar.gz", "b.avro", "readme.txt"];
-
-    #[test]
-    fn alerts_labels_and_reasons_are_written() {
-        let folder = data();
-        let rules = Value::List(vec![Value::Text("weak = low -> bogus".into())]);
-        let labels = [("labels", Value::Text("labels.csv".into())), ("label_rules", rules)];
-        let out = load(folder.path(), &FILES, &labels).unwrap();
-        let alerts = Alerts::open(&out).unwrap();
-        assert_eq!(alerts.table.ints("candid"), Some(&[1, 2, 3][..]));
-        assert_eq!(alerts.table.texts("label"), ["SN", "bogus", ""]);
-        assert_eq!(alerts.stamps.row(1)[..63 * 63], alert(2).stamps[0].pixels);
-        let quality = Table::read(out.join("quality.csv")).unwrap();
-        assert_eq!(quality.texts("reason"), ["other_file", "duplicate", "not_avro", "label_unmatched"]);
-        assert_eq!(quality.texts("file"), ["readme.txt", "a.tar.gz:2.avro", "b.avro", ""]);
-        let totals = Table::read(out.join("quality_totals.csv")).unwrap();
-        assert_eq!(totals.ints("count"), Some(&[1, 1, 1, 1][..]));
-    }
-
-    #[test]
-    fn unlabelled_alerts_can_be_dropped() {
-        let folder = data();
-        let labels = [("labels", Value::Text("labels.csv".into())), ("unlabelled", Value::Text("drop".into()))];
-        let out = load(folder.path(), &FILES, &labels).unwrap();
-        assert_eq!(Alerts::open(&out).unwrap().table.ints("candid"), Some(&[1][..]));
-        let quality = Table::read(out.join("quality.csv")).unwrap();
-        assert_eq!(quality.texts("reason").iter().filter(|reason| *reason == "unlabelled").count(), 2);
-    }
-
-    #[test]
-    fn bad_input_is_a_clear_error() {
-        let folder = data();
-        let message =
-            |files: &[&str], set: &[(&'static str, Value)]| load(folder.path(), files, set).unwrap_err().to_string();
-        assert!(message(&["readme.txt"], &[]).contains("none of the 1 files"));
-        assert!(message(&["b.avro"], &[]).contains("no usable alert among 1 in 1 files: 1 not_avro"));
-        let refuse = [("refuse", Value::List(vec![Value::Text("duplicate".into())]))];
-        assert!(message(&FILES, &refuse).contains("refused: a.tar.gz:2.avro, record 0 at byte"));
-    }
-}
+mod tests;

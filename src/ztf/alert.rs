@@ -138,3 +138,11 @@ impl Alert {
 pub fn field(name: &str) -> Option<usize> {
     FIELDS.iter().position(|f| *f == name)
 }
+
+/// How many of the pixels that a cutout of `length` pixels lacks on one axis are missing before its first one: all if the
+/// low edge of the chip cut it, none if the high one did. At the low edge the source, at `position` (1 for the first pixel
+/// of the chip), is nearer to the edge than half a cutout.
+#[must_use]
+pub fn missing_before(length: usize, position: f64) -> usize {
+    if position < (SIDE / 2 + 2) as f64 { SIDE.saturating_sub(length) } else { 0 }
+}

@@ -9,7 +9,7 @@ use super::quality::{Fault, Reason};
 /// Most bytes that one cutout may inflate to: a float image of 2,048 pixels square.
 const LIMIT: usize = 16 << 20;
 /// Above this size a pixel is no flux, DN (MODELS 11.2).
-const HUGE: f32 = 1e10;
+pub(super) const HUGE: f32 = 1e10;
 
 /// Reads cutouts one after the other, reusing its buffers.
 #[derive(Default)]

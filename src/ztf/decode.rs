@@ -3,11 +3,12 @@
 
 use super::alert::{Alert, CUTOUTS, Stamp};
 use super::container::{BLOCK_LIMIT, Block, Container, Header, Unpacker};
-use super::cutout::{self, CutoutReader};
+use super::cutout::CutoutReader;
 use super::feed::Piece;
 use super::lanes::Inflaters;
 use super::packet::Packet;
 use super::quality::{Fault, Occurrence, Place, Policies, Policy, Reason};
+use super::repair;
 use super::schemas::Schemas;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -186,17 +187,18 @@ fn place(file: &Arc<str>, block: &Block, index: usize) -> Place {
 
 fn reading(
     place: Place,
-    packet: Packet,
+    mut packet: Packet,
     stamps: impl Iterator<Item = Result<Stamp, Fault>>,
     block_fault: Option<&Fault>,
     policies: &Policies,
 ) -> Reading {
     let mut faults: Vec<Fault> = block_fault.cloned().into_iter().chain(packet.faults()).collect();
-    let stamps = sound_stamps(stamps, &mut faults);
+    repair::values(&mut packet, &mut faults, policies);
+    let stamps = sound_stamps(stamps, &packet, policies, &mut faults);
     let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(&packet), policies)).collect();
     let mut reading = Reading { place, alert: None, occurrences: found };
     if let (Some(candid), Some(object_id), Some(stamps)) = (packet.candid, packet.object_id, stamps)
-        && reading.verdict() == Policy::Keep
+        && reading.verdict().uses()
     {
         let (object_id, values) = (object_id.to_owned(), packet.values);
         reading.alert = Some(Alert { candid, object_id, values, stamps });
@@ -205,21 +207,30 @@ fn reading(
 }
 
 /// The three stamps; what is wrong or odd about them goes into `faults`.
-fn sound_stamps(cutouts: impl Iterator<Item = Result<Stamp, Fault>>, faults: &mut Vec<Fault>) -> Option<[Stamp; 3]> {
+fn sound_stamps(
+    cutouts: impl Iterator<Item = Result<Stamp, Fault>>,
+    packet: &Packet,
+    policies: &Policies,
+    faults: &mut Vec<Fault>,
+) -> Option<[Stamp; 3]> {
     let mut stamps = Vec::with_capacity(CUTOUTS.len());
+    let mut shapes = Vec::with_capacity(CUTOUTS.len());
     for (cutout, kind) in cutouts.zip(CUTOUTS) {
         let named = |fault: Fault| Fault { detail: format!("{kind}: {}", fault.detail), ..fault };
         match cutout {
             Ok(stamp) => {
-                faults.extend(cutout::oddities(&stamp).into_iter().map(named));
+                shapes.push((stamp.rows, stamp.columns));
+                let (stamp, found) = repair::stamp(stamp, packet, policies);
+                faults.extend(found.into_iter().map(named));
                 stamps.push(stamp);
             }
             Err(fault) => faults.push(named(fault)),
         }
     }
     let stamps: [Stamp; 3] = stamps.try_into().ok()?;
-    if stamps.iter().any(|stamp| (stamp.rows, stamp.columns) != (stamps[0].rows, stamps[0].columns)) {
-        let shapes: Vec<_> = stamps.iter().map(|stamp| format!("{} x {}", stamp.rows, stamp.columns)).collect();
+    // as they were read: what was cut here and not there would not be alike for having been filled up
+    if shapes.iter().any(|shape| *shape != shapes[0]) {
+        let shapes: Vec<_> = shapes.iter().map(|(rows, columns)| format!("{rows} x {columns}")).collect();
         faults.push(Fault::new(Reason::ShapesDiffer, shapes.join(", ")));
     }
     Some(stamps)

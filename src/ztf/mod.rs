@@ -4,6 +4,7 @@
 pub mod alert;
 pub mod archive;
 pub mod container;
+pub mod crossmatch;
 pub mod cutout;
 pub mod decode;
 pub mod feed;
@@ -18,6 +19,7 @@ pub mod packet_schema;
 pub mod quality;
 #[cfg(test)]
 mod real_alerts;
+mod repair;
 mod route;
 pub mod schemas;
 pub mod simulator;

@@ -1,40 +1,15 @@
 //! What can be wrong with an alert: one list of reasons, what is done about each, and the record of one occurrence.
 //! Knows no file format; the readers say which reason applies.
 
+mod policy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What is done with an alert for which a reason was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Policy {
-    /// The reason is noted; the alert is used if it could be read.
-    Keep,
-    /// The alert is counted, named and left out.
-    Skip,
-    /// The run ends with an error that names the alert.
-    Refuse,
-}
-
-impl Policy {
-    /// The policy called `name`: `keep`, `skip` or `refuse`.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Keep, Self::Skip, Self::Refuse].into_iter().find(|policy| policy.name() == name)
-    }
-
-    /// Its name in TOML and tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Skip => "skip",
-            Self::Refuse => "refuse",
-        }
-    }
-}
+pub use policy::{Policies, Policy};
 
 macro_rules! reasons {
-    ($($variant:ident $name:literal $policy:ident $meaning:literal,)*) => {
+    ($($variant:ident $name:literal $policy:ident $meaning:literal $(=> $repair:literal)?,)*) => {
         /// Why an alert, a file or a label is worth a note. The list is the order of every table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Reason { $(#[doc = $meaning] $variant,)* }
@@ -59,6 +34,12 @@ macro_rules! reasons {
             #[must_use]
             pub fn default_policy(self) -> Policy {
                 match self { $(Self::$variant => Policy::$policy,)* }
+            }
+
+            /// How the alert can be mended, if it can.
+            #[must_use]
+            pub fn repair(self) -> Option<&'static str> {
+                match self { $(Self::$variant => None$(.or(Some($repair)))?,)* }
             }
         }
     };
@@ -90,16 +71,23 @@ reasons! {
     TruncatedFits "truncated_fits" Skip "A cutout has fewer pixels than its FITS header says.",
     AllNan "all_nan" Skip "A cutout has no finite pixel.",
     ShapesDiffer "shapes_differ" Skip "The three cutouts differ in shape.",
-    Oversized "oversized" Skip "A cutout has more than 63 pixels on a side.",
-    NotSquare "not_square" Keep "A cutout is not 63 x 63 pixels: cut at the edge of the detector.",
+    Oversized "oversized" Skip "A cutout has more than 63 pixels on a side."
+        => "cut to 63 x 63 pixels about its centre",
+    NotSquare "not_square" Keep "A cutout is not 63 x 63 pixels: cut at the edge of the detector."
+        => "filled up with NaN on the side that was cut, as xpos and ypos say",
     NanPixels "nan_pixels" Keep "A cutout has NaN pixels: no data or masked.",
-    HugePixels "huge_pixels" Keep "A cutout has pixels above 1e10 in size, such as -3.4e38: no fluxes.",
-    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0.",
-    MissingJd "missing_jd" Keep "The record has no date `jd`.",
+    HugePixels "huge_pixels" Keep "A cutout has pixels above 1e10 in size, such as -3.4e38: no fluxes."
+        => "such pixels become NaN",
+    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0."
+        => "read by its first letter",
+    MissingJd "missing_jd" Keep "The record has no date `jd`."
+        => "taken from candid, which holds it to a second",
     Duplicate "duplicate" Skip "The same `candid` came before; the first one is used.",
     Unlabelled "unlabelled" Skip "The label table has no label for the alert, and only labelled ones are wanted.",
-    LabelConflict "label_conflict" Keep "Alerts of one object have different labels.",
-    LabelUnmatched "label_unmatched" Keep "The label table names a candid or object of which no alert was read.",
+    OtherClass "other_class" Keep "The alert's label is not among `classes`, so it counts as unlabelled.",
+    LabelConflict "label_conflict" Keep "Label tables disagree on the alert (the first one wins), or alerts of one object have different labels.",
+    AmbiguousMatch "ambiguous_match" Keep "Sources with different labels are within `match_radius` of the alert; the nearest one wins.",
+    LabelUnmatched "label_unmatched" Keep "The label table names a candid, an object or a place of which no alert was read.",
 }
 
 impl Reason {
@@ -117,13 +105,15 @@ pub struct Fault {
     pub reason: Reason,
     /// The particulars, a lower-case fragment.
     pub detail: String,
+    /// Whether it was mended.
+    pub repaired: bool,
 }
 
 impl Fault {
-    /// A fault with its particulars.
+    /// A fault with its particulars, not mended.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), repaired: false }
     }
 }
 
@@ -167,7 +157,12 @@ impl Occurrence {
     /// A fault in its place, of an alert that is not known.
     #[must_use]
     pub fn new(fault: Fault, place: &Place, policies: &Policies) -> Self {
-        let (reason, policy) = (fault.reason, policies.of(fault.reason));
+        let reason = fault.reason;
+        let policy = match policies.of(reason) {
+            // what could not be mended is treated as if nobody had asked for it
+            Policy::Repair if !fault.repaired => reason.default_policy(),
+            policy => policy,
+        };
         Self { reason, policy, place: place.clone(), candid: None, object_id: None, detail: fault.detail }
     }
 }
@@ -186,24 +181,6 @@ impl std::fmt::Display for Occurrence {
         }
         write!(f, ": {}", self.reason.name())?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
-    }
-}
-
-/// The policy of every reason: the defaults, and what the user made stricter.
-#[derive(Clone, Debug, Default)]
-pub struct Policies(BTreeMap<Reason, Policy>);
-
-impl Policies {
-    /// Makes the policy of one reason stricter; what is skipped by default is never kept, for nothing usable is left.
-    pub fn tighten(&mut self, reason: Reason, policy: Policy) {
-        let policy = policy.max(self.of(reason));
-        self.0.insert(reason, policy);
-    }
-
-    /// The policy of `reason`.
-    #[must_use]
-    pub fn of(&self, reason: Reason) -> Policy {
-        self.0.get(&reason).copied().unwrap_or(reason.default_policy())
     }
 }
 
@@ -259,5 +236,20 @@ mod tests {
         assert_eq!(policies.of(Reason::NotSquare), Policy::Skip);
         policies.tighten(Reason::BadGzip, Policy::Keep);
         assert_eq!(policies.of(Reason::BadGzip), Policy::Skip);
+    }
+
+    #[test]
+    fn what_was_not_mended_has_the_default_policy() {
+        let mut policies = Policies::default();
+        policies.repair(Reason::Oversized);
+        policies.repair(Reason::BadGzip);
+        let policy = |reason, repaired| {
+            let fault = Fault { repaired, ..Fault::new(reason, "") };
+            Occurrence::new(fault, &Place::file(&"a".into()), &policies).policy
+        };
+        assert_eq!(policy(Reason::Oversized, true), Policy::Repair);
+        assert_eq!(policy(Reason::Oversized, false), Policy::Skip);
+        assert_eq!(policy(Reason::BadGzip, false), Policy::Skip);
+        assert!(Policy::Repair.uses() && !Policy::Skip.uses());
     }
 }

@@ -1,9 +1,10 @@
 //! Tests on real packets, kept outside the project (folder `ESTAMPA_ZTF_ALERTS`); only digests and small numbers are kept here.
 
-use super::alert::{Alert, CUTOUTS};
+use super::alert::{Alert, CUTOUTS, Stamp};
 use super::archive::Archive;
 use super::decode::Reading;
 use super::feed::Source;
+use super::labels::{Identity, LabelOptions, Labels, TableOptions};
 use super::quality::{Policies, Reason};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,13 +24,17 @@ fn data(name: &str) -> Option<PathBuf> {
 }
 
 fn read(path: PathBuf) -> Vec<Reading> {
+    read_with(path, Policies::default())
+}
+
+fn read_with(path: PathBuf, policies: Policies) -> Vec<Reading> {
     let source = |path: PathBuf| Source { label: path.file_name().unwrap().to_str().unwrap().to_owned(), path };
     let mut sources = vec![source(path.clone())];
     if path.is_dir() {
         sources = std::fs::read_dir(path).unwrap().map(|entry| source(entry.unwrap().path())).collect();
     }
     sources.sort_by(|a: &Source, b| a.label.cmp(&b.label));
-    Archive::open(sources, Policies::default()).collect()
+    Archive::open(sources, policies).collect()
 }
 
 /// CRC-32 of fields and pixels in the order of the file, and sums.
@@ -167,4 +172,72 @@ fn a_real_stamp_looks_like_one() {
     assert_eq!(alert.value("isdiffpos"), 0.0);
     let centre = |i: usize| alert.stamps[i].pixels[31 * 63 + 31];
     assert!(centre(2) > 0.0, "the source is positive in the packet's own sign, {} {}", CUTOUTS[2], centre(2));
+}
+
+/// `labels.csv` gives each alert's own place, so both ways find its row, up to rows that share a place and to distances
+/// below the digits of the table.
+#[test]
+fn labels_by_position_are_those_by_candid() {
+    let (Some(alerts), Some(table)) = (data("alerts.avro"), data("labels.csv")) else { return };
+    let labels = |identity| {
+        let own = TableOptions { name: "labels.csv".into(), identity: Some(identity), ..TableOptions::default() };
+        let options = LabelOptions { radius: 0.1, ..LabelOptions::default() };
+        Labels::read([(table.as_path(), own)], &options).unwrap()
+    };
+    let [mut by_candid, mut by_place] = [Identity::Candid, Identity::Position].map(labels);
+    let (mut labelled, mut other, mut farthest) = (0, 0, 0.0_f64);
+    for reading in read(alerts) {
+        let alert = reading.alert.unwrap();
+        let (one, two) = (by_candid.of(&alert).0, by_place.of(&alert).0);
+        let distance = two.evidence.trim_start_matches("labels.csv:position ").trim_end_matches('"');
+        if !one.label.is_empty() {
+            labelled += 1;
+            farthest = farthest.max(distance.parse().unwrap());
+        }
+        other += usize::from(one.label != two.label);
+    }
+    assert_eq!((labelled, other), (757, 0));
+    assert!(farthest <= 0.01, "{farthest} arcsec");
+    assert_eq!(by_candid.unmatched().count(), 0);
+    assert!(by_place.unmatched().map(|(_, rows)| rows).sum::<u64>() <= 1, "1249 rows at 1248 places");
+}
+
+#[test]
+fn dates_in_candids_are_those_of_the_packets() {
+    let Some(path) = data("alerts.avro") else { return };
+    for alert in read(path).into_iter().filter_map(|reading| reading.alert) {
+        let date = super::repair::date(alert.candid).unwrap();
+        assert!((date - alert.value("jd")).abs() < 1.0 / 86_400.0, "{}", alert.candid);
+    }
+}
+
+/// The source stands in the middle of a whole stamp, so it does so in one that was filled up on the right side.
+#[test]
+fn cut_stamps_are_filled_up_on_the_right_side_and_lose_nothing() {
+    let Some(path) = data("alerts.avro") else { return };
+    let mut policies = Policies::default();
+    policies.repair(Reason::NotSquare);
+    let finite = |pixels: &[f32]| pixels.iter().copied().filter(|x| !x.is_nan()).collect::<Vec<_>>();
+    let (mut filled, mut centred, mut centred_before) = (0, 0, 0);
+    for (mended, plain) in read_with(path.clone(), policies).into_iter().zip(read(path)) {
+        let (mended, plain) = (mended.alert.unwrap(), plain.alert.unwrap());
+        let (after, before) = (&mended.stamps[2], &plain.stamps[2]);
+        assert_eq!((after.rows, after.columns), (63, 63));
+        assert_eq!(finite(&before.pixels), finite(&after.pixels));
+        if before.pixels.len() < after.pixels.len() {
+            filled += 1;
+            centred += usize::from(brightest_is_central(after));
+            centred_before += usize::from(brightest_is_central(before));
+        }
+    }
+    assert_eq!((filled, centred, centred_before), (13, 10, 5));
+}
+
+/// Whether the brightest pixel is within four of the middle of a whole stamp.
+fn brightest_is_central(stamp: &Stamp) -> bool {
+    let bright = |pixel: &f32| if pixel.is_nan() { f32::MIN } else { *pixel };
+    let brightest =
+        (0..stamp.pixels.len()).max_by(|a, b| bright(&stamp.pixels[*a]).total_cmp(&bright(&stamp.pixels[*b])));
+    let (y, x) = (brightest.unwrap() / stamp.columns, brightest.unwrap() % stamp.columns);
+    y.abs_diff(31) <= 4 && x.abs_diff(31) <= 4
 }

@@ -71,3 +71,45 @@ fn simulated_packets_load_back_through_the_same_pipeline() {
         assert_eq!(count(&all[0]), count(&all[1]));
     }
 }
+
+/// Evidence tells the names of label tables, so a new name is a new key; a new folder is not.
+#[test]
+fn label_tables_count_by_name_and_order_and_not_by_folder() {
+    let world = World::new();
+    let write = "[stages.alerts]\nkind = \"simulate\"\nobjects = 4\npackets = \"tar.gz\"\n";
+    world.write("pipelines/write.toml", write).run("pipelines/write.toml", 1, 0);
+    let alerts = std::fs::read_to_string(&world.artifacts("alerts.csv")[0]).unwrap();
+    let ids: Vec<&str> = alerts.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    std::fs::copy(&world.artifacts("packets.tar.gz")[0], world.path("night.tar.gz")).unwrap();
+    world.write("one.csv", &format!("candid,label\n{},A\n", ids[0]));
+    world.write("two.csv", &format!("candid,class\n{},B\n{},B\n", ids[0], ids[1]));
+    let load = |labels: &str| {
+        let text = format!("[stages.alerts]\nkind = \"load\"\npath = \"../night.tar.gz\"\nlabels = {labels}\n");
+        world.write("pipelines/p.toml", &text);
+    };
+    let evidence = || -> Vec<String> {
+        let mut newest = world.artifacts("quality.csv");
+        newest.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+        let table = std::fs::read_to_string(newest.last().unwrap().with_file_name("alerts.csv")).unwrap();
+        let cells = |line: &str| line.split(',').skip(2).take(2).collect::<Vec<_>>().join(" by ");
+        table.lines().skip(1).take(2).map(cells).collect()
+    };
+    load(r#"["../one.csv", "../two.csv"]"#);
+    world.run("pipelines/p.toml", 1, 0);
+    assert_eq!(evidence(), ["A by one.csv:candid", "B by two.csv:candid"]);
+    load(r#"["../two.csv", "../one.csv"]"#);
+    world.run("pipelines/p.toml", 1, 0);
+    assert_eq!(evidence(), ["B by two.csv:candid", "B by two.csv:candid"]);
+    load(r#""../two.csv""#);
+    world.run("pipelines/p.toml", 1, 0);
+    load(r#"["../two.csv"]"#);
+    world.run("pipelines/p.toml", 0, 1);
+    std::fs::create_dir(world.path("tables")).unwrap();
+    std::fs::rename(world.path("two.csv"), world.path("tables/two.csv")).unwrap();
+    load(r#""../tables/two.csv""#);
+    world.run("pipelines/p.toml", 0, 1);
+    std::fs::rename(world.path("tables/two.csv"), world.path("three.csv")).unwrap();
+    load(r#""../three.csv""#);
+    world.run("pipelines/p.toml", 1, 0);
+    assert_eq!(evidence(), ["B by three.csv:candid", "B by three.csv:candid"]);
+}

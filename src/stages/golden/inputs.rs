@@ -37,14 +37,20 @@ pub(super) fn write(name: &str, folder: &Path) {
     }
 }
 
-/// Packets, one of them twice, with a label table, as files of the user.
+/// Position of `ra` in the fields; `dec` follows.
+const RA: usize = 2;
+
+/// Packets, one of them twice, with label tables, as files of the user.
 pub(super) fn packets(folder: &Path) {
     let mut sink = PacketSink::create(&folder.join("night.tar.gz")).unwrap();
     for candid in [1, 2, 3, 2] {
-        sink.push(&packet(candid)).unwrap();
+        let mut alert = packet(candid);
+        (alert.values[RA], alert.values[RA + 1]) = (candid as f64, -1.5);
+        sink.push(&alert).unwrap();
     }
     sink.finish().unwrap();
     std::fs::write(folder.join("labels.csv"), "candid,label\n1,SN\n2,AGN\n9,VS\n").unwrap();
+    std::fs::write(folder.join("places.csv"), "ra,dec,class\n2,-1.5,VS\n3,-1.5001,SN\n5,5,SN\n").unwrap();
 }
 
 fn alerts(folder: &Path) {

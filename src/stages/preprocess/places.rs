@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::choice;
 use crate::stage::StageError;
+use crate::ztf::sky::separation;
 
 use super::split::Object;
 
@@ -50,14 +51,6 @@ pub fn pairs(objects: &[Object], radius: f64) -> Vec<Pair> {
     }
     pairs.sort_by_key(|pair| pair.objects);
     pairs
-}
-
-/// Angle between two places, degrees in, arcsec out (haversine: exact for small angles; Sinnott 1984, Sky & Telescope 68, 159).
-fn separation(a: (f64, f64), b: (f64, f64)) -> f64 {
-    let (ra, dec) = ((b.0 - a.0).to_radians(), (b.1 - a.1).to_radians());
-    let haversine =
-        (dec / 2.0).sin().powi(2) + a.1.to_radians().cos() * b.1.to_radians().cos() * (ra / 2.0).sin().powi(2);
-    2.0 * haversine.sqrt().min(1.0).asin().to_degrees() * 3600.0
 }
 
 /// For each object the first one that it is linked with, perhaps over others, perhaps itself.
@@ -121,25 +114,6 @@ mod tests {
         };
         places.iter().enumerate().map(object).collect()
     }
-
-    /// ```python
-    /// from astropy.coordinates import SkyCoord
-    /// a = SkyCoord([10, 359.9999, 200], [41, -30, 89.9999], unit="deg"); b = SkyCoord([10.0003, 0.0001, 20], [41.0002, -30, 89.9999], unit="deg")
-    /// print(a.separation(b).arcsec)
-    /// ```
-    #[test]
-    fn separations_equal_astropy() {
-        let cases = [
-            ((10.0, 41.0), (10.0003, 41.0002), ASTROPY[0]),
-            ((359.9999, -30.0), (0.0001, -30.0), ASTROPY[1]),
-            ((200.0, 89.9999), (20.0, 89.9999), ASTROPY[2]),
-        ];
-        for (a, b, theirs) in cases {
-            assert!((separation(a, b) - theirs).abs() < 1e-6, "{} against {theirs}", separation(a, b));
-        }
-    }
-
-    const ASTROPY: [f64; 3] = [1.087_549_417_972_785_8, 0.623_538_290_536_792_3, 0.720_000_000_032_543_4];
 
     #[test]
     fn chains_are_one_place_and_nothing_is_near_nothing() {

@@ -8,7 +8,7 @@ use crate::artifacts::alerts::Alerts;
 use crate::artifacts::table::Table;
 use crate::choice;
 use crate::stage::{Job, StageError};
-use crate::ztf::alert::SIDE;
+use crate::ztf::alert::missing_before;
 
 use super::pixels::Pose;
 
@@ -260,17 +260,15 @@ fn whole<'a>(source: &'a Source, name: &str) -> Result<&'a [i64], StageError> {
     }
 }
 
-/// Pixels by which a cutout that the chip's low edge truncated moves up: there the source, at `position` (1 for the first
-/// pixel of the chip), is nearer to the edge than half a cutout. At the high edge nothing moves.
+/// Pixels by which a cutout that was cut moves up: by those that are missing before it. At the high edge nothing moves.
 fn shift(shape: ShapePolicy, length: i64, position: f64) -> usize {
-    let missing = (SIDE as i64 - length).max(0) as usize;
-    let at_low_edge = position < (SIDE / 2 + 2) as f64;
-    if shape == ShapePolicy::Pad && at_low_edge { missing } else { 0 }
+    if shape == ShapePolicy::Pad { missing_before(length as usize, position) } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ztf::alert::SIDE;
 
     fn row(object_id: &str, candid: i64, jd: f64) -> Row {
         Row {

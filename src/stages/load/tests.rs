@@ -1,0 +1,231 @@
+//! Tests of `load` on small packets.
+
+use super::*;
+use crate::artifacts::alerts::Alerts;
+use crate::artifacts::table::Table;
+use crate::stage::{Device, ExternalFile, Silent};
+use crate::stages::testing::list;
+use crate::ztf::alert::{Alert, Stamp, field};
+use crate::ztf::writer::PacketSink;
+use crate::ztf::writer::tests::alert;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
+    let mut params: Params =
+        LoadKeys::keys().into_iter().map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into())))).collect();
+    params.extend(set.iter().map(|(key, value)| (*key, value.clone())));
+    assert!(Load.check(&params).is_empty());
+    let external = |name: &&str| ExternalFile { label: (*name).to_owned(), path: folder.join(name) };
+    let tables: Vec<String> =
+        LoadKeys::read(&params).unwrap().labels.0.iter().map(|file| file.0.to_string_lossy().into()).collect();
+    let tables = tables.iter().map(|name| external(&name.as_str())).collect();
+    let all =
+        BTreeMap::from([("path".to_owned(), files.iter().map(external).collect()), ("labels".to_owned(), tables)]);
+    let out = folder.join("out");
+    std::fs::create_dir_all(&out).unwrap();
+    let job = Job {
+        params: &params,
+        seed: 0,
+        inputs: BTreeMap::new(),
+        files: all,
+        home: folder,
+        out: &out,
+        checkpoint: folder,
+        device: Device::Cpu,
+        gpus: &[],
+        threads: 2,
+        pulse: &Silent,
+    };
+    Load.run(&job).map(|()| out.clone())
+}
+
+/// An alert at right ascension 359.9999, declination 2 degrees.
+fn placed(candid: i64) -> Alert {
+    let mut alert = alert(candid);
+    (alert.values[field("ra").unwrap()], alert.values[field("dec").unwrap()]) = (359.9999, 2.0);
+    alert
+}
+
+/// Three alerts in `a.tar.gz`, one of them twice, a damaged file and one of another kind.
+fn data() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = PacketSink::create(&folder.path().join("a.tar.gz")).unwrap();
+    for candid in [1, 2, 3, 2] {
+        sink.push(&placed(candid)).unwrap();
+    }
+    sink.finish().unwrap();
+    std::fs::write(folder.path().join("b.avro"), "no packet").unwrap();
+    std::fs::write(folder.path().join("readme.txt"), "hello").unwrap();
+    std::fs::write(folder.path().join("labels.csv"), "candid,label,weak\n1,SN,\n2,,low\n9,VS,\n").unwrap();
+    folder
+}
+
+const FILES: [&str; 3] = ["a.tar.gz", "b.avro", "readme.txt"];
+
+#[test]
+fn alerts_labels_and_reasons_are_written() {
+    let folder = data();
+    let rules = Value::List(vec![Value::Text("weak = low -> bogus".into())]);
+    let labels = [("labels", Value::Text("labels.csv".into())), ("label_rules", rules)];
+    let out = load(folder.path(), &FILES, &labels).unwrap();
+    let alerts = Alerts::open(&out).unwrap();
+    assert_eq!(alerts.table.ints("candid"), Some(&[1, 2, 3][..]));
+    assert_eq!(alerts.table.texts("label"), ["SN", "bogus", ""]);
+    assert_eq!(alerts.stamps.row(1)[..63 * 63], alert(2).stamps[0].pixels);
+    let quality = Table::read(out.join("quality.csv")).unwrap();
+    assert_eq!(quality.texts("reason"), ["other_file", "duplicate", "not_avro", "label_unmatched"]);
+    assert_eq!(quality.texts("file"), ["readme.txt", "a.tar.gz:2.avro", "b.avro", ""]);
+    let totals = Table::read(out.join("quality_totals.csv")).unwrap();
+    assert_eq!(totals.ints("count"), Some(&[1, 1, 1, 1][..]));
+}
+
+#[test]
+fn unlabelled_alerts_can_be_dropped() {
+    let folder = data();
+    let labels = [("labels", Value::Text("labels.csv".into())), ("unlabelled", Value::Text("drop".into()))];
+    let out = load(folder.path(), &FILES, &labels).unwrap();
+    assert_eq!(Alerts::open(&out).unwrap().table.ints("candid"), Some(&[1][..]));
+    let quality = Table::read(out.join("quality.csv")).unwrap();
+    assert_eq!(quality.texts("reason").iter().filter(|reason| *reason == "unlabelled").count(), 2);
+}
+
+#[test]
+fn bad_input_is_a_clear_error() {
+    let folder = data();
+    let message =
+        |files: &[&str], set: &[(&'static str, Value)]| load(folder.path(), files, set).unwrap_err().to_string();
+    assert!(message(&["readme.txt"], &[]).contains("none of the 1 files"));
+    assert!(message(&["b.avro"], &[]).contains("no usable alert among 1 in 1 files: 1 not_avro"));
+    let refuse = [("refuse", Value::List(vec![Value::Text("duplicate".into())]))];
+    assert!(message(&FILES, &refuse).contains("refused: a.tar.gz:2.avro, record 0 at byte"));
+}
+
+/// What the checker says of these keys.
+fn faults(set: &[(&'static str, Value)]) -> Vec<(&'static str, String)> {
+    let default = |key: Key| (key.name, key.default.unwrap_or(Value::Text("x".into())));
+    let mut params: Params = LoadKeys::keys().into_iter().map(default).collect();
+    params.extend(set.iter().cloned());
+    Load.check(&params)
+}
+
+#[test]
+fn tables_positions_and_weak_rules_label_with_evidence() {
+    let folder = data();
+    let place = format!("RA,Dec,type\n359.9999,{},SN II\n0,-80,VS\n", 2.0 + 0.5 / 3600.0);
+    std::fs::write(folder.path().join("places.csv"), place).unwrap();
+    let set = [
+        ("labels", list(&["labels.csv", "places.csv"])),
+        ("class_map", list(&["SN II -> TDE"])),
+        ("match_radius", Value::Float(1.0)),
+        ("weak_labels", list(&["ndethist > -1e9 -> weak"])),
+    ];
+    let out = load(folder.path(), &FILES, &set).unwrap();
+    let table = Alerts::open(&out).unwrap().table;
+    assert_eq!(table.texts("label"), ["SN", "TDE", "TDE"]);
+    let by_place = "places.csv:position 0.50\", SN II -> TDE";
+    assert_eq!(table.texts("label_evidence"), ["labels.csv:candid", by_place, by_place]);
+    let quality = Table::read(out.join("quality.csv")).unwrap();
+    let (reasons, details) = (quality.texts("reason"), quality.texts("detail"));
+    let of = |reason: &str| -> Vec<&str> {
+        reasons.iter().zip(&details).filter(|(r, _)| *r == reason).map(|(_, detail)| detail.as_str()).collect()
+    };
+    let conflict = format!("`SN` by labels.csv:candid, `TDE` by {by_place}");
+    assert!(of("label_conflict").contains(&conflict.as_str()), "{details:?}");
+    assert_eq!(of("label_unmatched"), ["1 rows of labels.csv", "1 rows of places.csv"]);
+    let totals = Table::read(out.join("quality_totals.csv")).unwrap();
+    let row = totals.texts("reason").iter().position(|reason| reason == "label_unmatched").unwrap();
+    assert_eq!(totals.ints("count").unwrap()[row], 2);
+}
+
+#[test]
+fn labels_that_do_not_count_are_counted_and_can_be_skipped() {
+    let folder = data();
+    let table = ("labels", Value::Text("labels.csv".into()));
+    let out = load(folder.path(), &FILES, &[table.clone(), ("classes", list(&["VS"]))]).unwrap();
+    let alerts = Alerts::open(&out).unwrap().table;
+    assert_eq!(
+        (alerts.texts("label"), alerts.texts("label_evidence")),
+        (vec![String::new(); 3], vec![String::new(); 3])
+    );
+    let totals = Table::read(out.join("quality_totals.csv")).unwrap();
+    assert!(totals.texts("reason").contains(&"other_class".to_owned()));
+    let skipped = [table, ("classes", list(&["VS"])), ("skip", list(&["other_class"]))];
+    let out = load(folder.path(), &FILES, &skipped).unwrap();
+    assert_eq!(Alerts::open(&out).unwrap().table.ints("candid"), Some(&[2, 3][..]));
+}
+
+#[test]
+fn tables_of_one_name_are_told_apart() {
+    let folder = data();
+    let out = load(folder.path(), &FILES, &[("labels", list(&["labels.csv", "labels.csv"]))]).unwrap();
+    let quality = Table::read(out.join("quality.csv")).unwrap();
+    let details = quality.texts("detail");
+    assert!(details.contains(&"1 rows of labels.csv".into()) && details.contains(&"1 rows of labels.csv (2)".into()));
+}
+
+#[test]
+fn without_labels_there_is_no_evidence() {
+    let folder = data();
+    let table = Alerts::open(&load(folder.path(), &FILES, &[]).unwrap()).unwrap().table;
+    assert!(table.column("label_evidence").is_none());
+}
+
+#[test]
+fn alerts_are_mended_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let stamp = |rows| Stamp { rows, columns: 63, pixels: vec![1.0; rows * 63] };
+    let mut cut = Alert { stamps: [stamp(50), stamp(50), stamp(50)], ..alert(1) };
+    cut.values[field("ypos").unwrap()] = 20.0;
+    let large = Alert { stamps: [stamp(65), stamp(65), stamp(65)], ..alert(2) };
+    let unlike = Alert { stamps: [stamp(50), stamp(63), stamp(50)], ..alert(3) };
+    let mut sink = PacketSink::create(&folder.path().join("a.avro.tar.gz")).unwrap();
+    for alert in [cut, large, unlike] {
+        sink.push(&alert).unwrap();
+    }
+    sink.finish().unwrap();
+    let candids = |repair: &[&str]| {
+        let out = load(folder.path(), &["a.avro.tar.gz"], &[("repair", list(repair))]).unwrap();
+        let alerts = Alerts::open(&out).unwrap();
+        (alerts.table.ints("candid").unwrap().to_vec(), alerts.table.ints("rows").unwrap().to_vec(), out)
+    };
+    assert_eq!((candids(&[]).0, candids(&[]).1), (vec![1], vec![50]));
+    let (kept, rows, out) = candids(&["not_square", "oversized"]);
+    assert_eq!((kept, rows), (vec![1, 2], vec![63, 63]));
+    let alerts = Alerts::open(&out).unwrap();
+    let pixels = &alerts.stamps.row(0)[..63 * 63];
+    assert!(pixels[..13 * 63].iter().all(|x| x.is_nan()) && pixels[13 * 63..].iter().all(|x| *x == 1.0));
+    let quality = Table::read(out.join("quality.csv")).unwrap();
+    let (reasons, policies) = (quality.texts("reason"), quality.texts("policy"));
+    let policy = |reason| policies[reasons.iter().position(|r| r == reason).unwrap()].as_str();
+    assert_eq!([policy("not_square"), policy("oversized"), policy("shapes_differ")], ["repair", "repair", "skip"]);
+}
+
+#[test]
+fn keys_that_cannot_be_meant_are_faults() {
+    let one = |key: &'static str, texts: &[&str]| {
+        let faults = faults(&[("classes", list(&["SN", "bogus"])), (key, list(texts))]);
+        assert!(faults.iter().all(|(at, _)| *at == key), "{faults:?}");
+        faults.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")
+    };
+    let can =
+        "`nan_pixels` cannot be repaired; what can be: oversized, not_square, huge_pixels, odd_isdiffpos, missing_jd";
+    assert_eq!(one("repair", &["nan_pixels"]), can);
+    assert_eq!(
+        one("weak_labels", &["drbb < 0.1 -> bogus"]),
+        "`drbb` is no field of an alert that is kept; did you mean `drb`?"
+    );
+    assert!(one("weak_labels", &["drb < 0.1 -> bogs"]).contains("`bogs` is not among `classes`"));
+    assert!(one("weak_labels", &["drb 0.1 -> bogus"]).contains("is not of the form"));
+    assert!(one("class_map", &["SN Ia -> SNe"]).contains("`SNe` is not among `classes`"));
+    assert!(one("class_map", &["a -> SN", "a -> bogus"]).contains("`a` has two names"));
+    assert!(one("label_rules", &["weak"]).contains("is not of the form"));
+    assert!(one("position_columns", &["ra"]).contains("two names"));
+    let tables = ("labels", list(&["a.csv", "b.csv", "c.csv"]));
+    let of_three = faults(&[tables.clone(), ("match_by", list(&["candid", "position"]))]);
+    assert!(of_three[0].1.contains("2 values for 3 label tables"), "{of_three:?}");
+    assert_eq!(faults(&[tables, ("label_column", Value::Text("type".into()))]), []);
+    let both = faults(&[("repair", list(&["not_square"])), ("refuse", list(&["not_square"]))]);
+    assert!(both[0].0 == "refuse" && both[0].1.contains("choose one"));
+    assert!(faults(&[("unlabelled", Value::Text("drop".into()))])[0].1.contains("leave no alert"));
+}

@@ -1,0 +1,194 @@
+//! Mends what can be mended about a packet without inventing anything, where the user asks for it; says what was done.
+//! Knows no file; what can be mended, and how, is listed in `quality`.
+
+use super::alert::{SIDE, Stamp, field, missing_before};
+use super::cutout::{HUGE, oddities};
+use super::packet::Packet;
+use super::quality::{Fault, Policies, Reason};
+
+/// Julian date from which the first digits of a `candid` count days.
+const FIRST_DAY: f64 = 2_457_754.5;
+/// Units of the fraction of a day that the next six digits hold.
+const UNITS_A_DAY: f64 = 1e6;
+/// What the nine digits behind those count up to.
+const BEHIND_UNITS: i64 = 1_000_000_000;
+
+/// Mends the packet's own values; `faults` are what was found about them.
+pub(super) fn values(packet: &mut Packet, faults: &mut [Fault], policies: &Policies) {
+    for fault in faults.iter_mut().filter(|fault| policies.repairs(fault.reason)) {
+        let (name, value) = match fault.reason {
+            Reason::OddIsdiffpos => ("isdiffpos", packet.odd_isdiffpos.as_deref().and_then(sign)),
+            Reason::MissingJd => ("jd", packet.candid.and_then(date)),
+            _ => continue,
+        };
+        if let (Some(index), Some(value)) = (field(name), value) {
+            packet.values[index] = value;
+            mark(fault, &format!("taken for {value}"));
+        }
+    }
+}
+
+/// The sign that a word begins with: 1 for t, 1 or +, 0 for f, 0 or -.
+fn sign(word: &str) -> Option<f64> {
+    match word.trim_start().chars().next()? {
+        't' | 'T' | '1' | '+' => Some(1.0),
+        'f' | 'F' | '0' | '-' => Some(0.0),
+        _ => None,
+    }
+}
+
+/// The date in a `candid`: days since 2017-01-01, six digits of a fraction, nine digits of place on the camera. Within a
+/// second of the packet's own `jd`.
+pub(super) fn date(candid: i64) -> Option<f64> {
+    let units = (candid / BEHIND_UNITS) as f64;
+    (units >= UNITS_A_DAY).then(|| FIRST_DAY + units / UNITS_A_DAY)
+}
+
+/// The stamp, mended where that is wanted, and what was odd about it.
+pub(super) fn stamp(mut stamp: Stamp, packet: &Packet, policies: &Policies) -> (Stamp, Vec<Fault>) {
+    let (mut found, mut cut) = (oddities(&stamp), None);
+    let wanted = |found: &[Fault], reason| {
+        policies.repairs(reason).then(|| found.iter().position(|fault| fault.reason == reason)).flatten()
+    };
+    if let Some(at) = wanted(&found, Reason::Oversized) {
+        stamp = centre(&stamp);
+        let mut fault = found.swap_remove(at);
+        mark(&mut fault, "the centre is used");
+        cut = Some(fault);
+        found = oddities(&stamp);
+    }
+    if let Some(at) = wanted(&found, Reason::HugePixels) {
+        stamp.pixels.iter_mut().filter(|pixel| pixel.abs() > HUGE).for_each(|pixel| *pixel = f32::NAN);
+        mark(&mut found[at], "taken for NaN");
+        if stamp.pixels.iter().all(|pixel| pixel.is_nan()) {
+            found.push(Fault::new(Reason::AllNan, "none is left without those above 1e10"));
+        }
+    }
+    if let Some(at) = wanted(&found, Reason::NotSquare)
+        && let Some(whole) = filled(&stamp, packet)
+    {
+        stamp = whole;
+        mark(&mut found[at], "filled up with NaN");
+    }
+    (stamp, cut.into_iter().chain(found).collect())
+}
+
+fn mark(fault: &mut Fault, how: &str) {
+    fault.repaired = true;
+    fault.detail += &format!("; {how}");
+}
+
+/// The middle of a stamp where it is longer than [`SIDE`]; of an even side, one pixel more is left out at its end.
+fn centre(stamp: &Stamp) -> Stamp {
+    let (rows, columns) = (stamp.rows.min(SIDE), stamp.columns.min(SIDE));
+    let (down, right) = ((stamp.rows - rows) / 2, (stamp.columns - columns) / 2);
+    let lines = stamp.pixels.chunks_exact(stamp.columns).skip(down).take(rows);
+    let pixels = lines.flat_map(|line| line[right..right + columns].iter().copied()).collect();
+    Stamp { rows, columns, pixels }
+}
+
+/// The stamp in its place among [`SIDE`] x [`SIDE`] pixels; `None` where the packet does not say which side was cut.
+fn filled(stamp: &Stamp, packet: &Packet) -> Option<Stamp> {
+    let before = |length: usize, name: &str| {
+        let position = packet.values[field(name)?];
+        (length == SIDE || position.is_finite()).then(|| missing_before(length, position))
+    };
+    let (down, right) = (before(stamp.rows, "ypos")?, before(stamp.columns, "xpos")?);
+    let mut pixels = vec![f32::NAN; SIDE * SIDE];
+    for (y, line) in stamp.pixels.chunks_exact(stamp.columns).enumerate() {
+        let start = (y + down) * SIDE + right;
+        pixels[start..start + stamp.columns].copy_from_slice(line);
+    }
+    Some(Stamp { rows: SIDE, columns: SIDE, pixels })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policies(reasons: &[Reason]) -> Policies {
+        let mut policies = Policies::default();
+        for reason in reasons {
+            policies.repair(*reason);
+        }
+        policies
+    }
+
+    fn packet(set: &[(&str, f64)]) -> Packet<'static> {
+        let mut packet = Packet::default();
+        for (name, value) in set {
+            packet.values[field(name).unwrap()] = *value;
+        }
+        packet
+    }
+
+    /// Each pixel tells its place: row times 100 plus column.
+    fn numbered(rows: usize, columns: usize) -> Stamp {
+        let pixels = (0..rows * columns).map(|i| (i / columns * 100 + i % columns) as f32).collect();
+        Stamp { rows, columns, pixels }
+    }
+
+    fn reasons(found: &[Fault]) -> Vec<(Reason, bool)> {
+        found.iter().map(|fault| (fault.reason, fault.repaired)).collect()
+    }
+
+    #[test]
+    fn a_cut_stamp_is_filled_up_on_the_side_that_was_cut() {
+        let wanted = policies(&[Reason::NotSquare]);
+        let (low, found) = stamp(numbered(60, 61), &packet(&[("xpos", 10.0), ("ypos", 3060.0)]), &wanted);
+        assert_eq!(reasons(&found), [(Reason::NotSquare, true)]);
+        assert_eq!((low.rows, low.columns, low.pixels.len()), (SIDE, SIDE, SIDE * SIDE));
+        assert!(low.pixels[1].is_nan() && low.pixels[60 * SIDE + 30].is_nan());
+        assert_eq!((low.pixels[2], low.pixels[59 * SIDE + 62]), (0.0, 5960.0));
+        // which side was cut is unknown: as it was
+        let (same, found) = stamp(numbered(60, 63), &packet(&[("xpos", 10.0)]), &wanted);
+        assert_eq!((same.rows, reasons(&found)), (60, vec![(Reason::NotSquare, false)]));
+    }
+
+    #[test]
+    fn the_centre_of_a_large_stamp_is_used() {
+        let (small, found) = stamp(numbered(65, 64), &packet(&[]), &policies(&[Reason::Oversized]));
+        assert_eq!(reasons(&found), [(Reason::Oversized, true)]);
+        assert_eq!((small.rows, small.columns), (SIDE, SIDE));
+        assert_eq!((small.pixels[0], small.pixels[SIDE * SIDE - 1]), (100.0, 6362.0));
+        let both = policies(&[Reason::Oversized, Reason::NotSquare]);
+        let (narrow, found) = stamp(numbered(65, 60), &packet(&[("xpos", 5.0), ("ypos", 500.0)]), &both);
+        assert_eq!(reasons(&found), [(Reason::Oversized, true), (Reason::NotSquare, true)]);
+        assert!(narrow.pixels[2].is_nan());
+        assert_eq!(narrow.pixels[3], 100.0);
+        assert_eq!(reasons(&stamp(numbered(65, 65), &packet(&[]), &policies(&[])).1), [(Reason::Oversized, false)]);
+    }
+
+    #[test]
+    fn huge_pixels_become_nan_and_nothing_else_does() {
+        let mut odd = numbered(SIDE, SIDE);
+        odd.pixels[7] = -f32::MAX;
+        odd.pixels[8] = f32::INFINITY;
+        let wanted = policies(&[Reason::HugePixels]);
+        let (mended, found) = stamp(odd.clone(), &packet(&[]), &wanted);
+        assert_eq!(reasons(&found), [(Reason::HugePixels, true)]);
+        assert_eq!(mended.pixels.iter().filter(|pixel| pixel.is_nan()).count(), 2);
+        assert_eq!((mended.pixels[6], mended.pixels[9]), (6.0, 9.0));
+        odd.pixels.fill(f32::MAX);
+        let found = reasons(&stamp(odd, &packet(&[]), &wanted).1);
+        assert_eq!(found, [(Reason::HugePixels, true), (Reason::AllNan, false)]);
+    }
+
+    #[test]
+    fn values_are_read_from_what_is_there() {
+        let wanted = policies(&[Reason::OddIsdiffpos, Reason::MissingJd]);
+        let mended = |word: &str, candid: i64| {
+            let odd = Some(word.to_owned());
+            let mut packet = Packet { odd_isdiffpos: odd, candid: Some(candid), ..packet(&[]) };
+            let mut faults = vec![Fault::new(Reason::OddIsdiffpos, word), Fault::new(Reason::MissingJd, "")];
+            values(&mut packet, &mut faults, &wanted);
+            let value = |name| packet.values[field(name).unwrap()];
+            ([value("isdiffpos"), value("jd")], [faults[0].repaired, faults[1].repaired])
+        };
+        let (found, repaired) = mended("True ", 1_127_174_604_415_015_005);
+        assert!(found[0] == 1.0 && (found[1] - 2_458_881.674_606_5).abs() < 1e-5 && repaired == [true, true]);
+        let (found, repaired) = mended("neg", 7);
+        assert!(found.iter().all(|value| value.is_nan()) && repaired == [false, false]);
+        assert_eq!(mended("false alarm", 7).0[0], 0.0);
+    }
+}
