@@ -1,6 +1,7 @@
-//! Stage kind `load`: alert packets of the survey, with labels from a table, to an alerts artifact.
-//! Knows neither Avro nor FITS; `ztf` does.
+//! Stage kind `load`: alerts from packets, parquet, arrays or FITS images, with labels from a table, to an alerts artifact.
+//! Knows no format of theirs; `ztf` does.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::artifacts::alerts::AlertsWriter;
@@ -10,6 +11,7 @@ use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, ExternalFile, Job, Port, StageError, StageKind};
 use crate::ztf::archive::Archive;
 use crate::ztf::decode::Reading;
+use crate::ztf::described::TableOptions;
 use crate::ztf::feed::Source;
 use crate::ztf::labels::{Label, LabelOptions, LabelTable, Rule};
 use crate::ztf::quality::{Fault, Occurrence, Place, Policies, Policy, Reason, Totals};
@@ -25,7 +27,7 @@ crate::choice! {
 crate::keys! {
     /// Keys of `load`.
     pub struct LoadKeys {
-        /// An alert packet, a container of many, a `.tar.gz` of a night, a folder of them, or a glob.
+        /// Alert packets of ZTF or Rubin, containers of many, a `.tar.gz` of a night, Fink's `.parquet`; with `table` also `.npy` and `.npz` arrays of stamps or FITS images (not `.fits.fz`). A file, a folder of them, or a glob; what each is, its first bytes tell.
         path: FilePath;
         /// A csv table with a column `candid` or `objectId`, and a label.
         labels: Option<FilePath> = None;
@@ -43,6 +45,14 @@ crate::keys! {
         skip: Vec<Reason> = Vec::new();
         /// Reasons for which the run ends with an error instead of going on without the alert.
         refuse: Vec<Reason> = Vec::new();
+        /// A csv that describes arrays (row i: stamp i, over all arrays in order of their names) or FITS images (a row: three files), with `objectId`, and if it has them `candid`, the fields of a packet (jd, fid, magpsf, ...), a label and a split. Arrays are [row, y, x, 3] or [row, 3, y, x]: science, template, difference. Their units are what they were saved in: stamps of BTSbot or braai are normalised already, no counts, so that fluxes, noise and scaling of other stages mean nothing in DN.
+        table: Option<FilePath> = None, added_later();
+        /// Columns of `table` that are not called as the fields of a packet, field = column: { jd = "JD", objectId = "name" }.
+        columns: BTreeMap<String, String> = BTreeMap::new(), added_later();
+        /// Where the FITS images of a row of `table` are below `path`: {column} stands for the row's cell, {cutout} for a word of `cutouts`; `.gz` may follow.
+        pattern: String = "{candid}_{cutout}.fits".into(), added_later();
+        /// Words for science, template and difference in `pattern`.
+        cutouts: Vec<String> = ["science", "template", "difference"].map(String::from).into(), added_later();
     }
 }
 
@@ -66,13 +76,13 @@ impl StageKind for Load {
         "load"
     }
     fn summary(&self) -> &'static str {
-        "Reads ZTF alert packets (Avro, any schema version and codec) and a label table."
+        "Reads alerts: packets of ZTF or Rubin (Avro), Fink's parquet, arrays or FITS images with a table; and a label table."
     }
     fn source(&self) -> &'static str {
-        "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001"
+        "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[]
@@ -87,7 +97,16 @@ impl StageKind for Load {
         let Some(keys) = LoadKeys::read(params) else { return Vec::new() };
         let rules = keys.label_rules.iter().filter_map(|rule| Rule::parse(rule).err());
         let mut faults: Vec<_> = rules.map(|error| ("label_rules", error.to_string())).collect();
-        if keys.unlabelled == Unlabelled::Drop && keys.labels.is_none() {
+        if keys.table.is_some() && keys.labels.is_none() && !keys.label_rules.is_empty() {
+            faults.push(("label_rules", "they read `labels`; name a csv there too".into()));
+        }
+        if keys.table.is_none() && !keys.columns.is_empty() {
+            faults.push(("columns", "they are columns of `table`, which is not given".into()));
+        }
+        if keys.cutouts.len() != 3 {
+            faults.push(("cutouts", "it takes three words, for science, template and difference".into()));
+        }
+        if keys.unlabelled == Unlabelled::Drop && keys.labels.is_none() && keys.table.is_none() {
             faults.push(("unlabelled", "`drop` without `labels` would leave no alert".into()));
         }
         faults
@@ -96,9 +115,15 @@ impl StageKind for Load {
         let keys: LoadKeys = job.keys()?;
         let policies = policies(&keys);
         let mut loading = Loading::start(job, &keys, policies.clone())?;
-        let sources = loading.choose(job.files.get("path").map(Vec::as_slice).unwrap_or_default())?;
+        let table = table(job, &keys);
+        let sources = loading.choose(job.files.get("path").map(Vec::as_slice).unwrap_or_default(), table.is_some())?;
         let files = sources.len() as u64;
-        let mut archive = Archive::open(sources, policies);
+        let mut archive = match &table {
+            None => Archive::open(sources, policies),
+            Some(table) => {
+                Archive::with_table(sources, table, policies).map_err(|e| StageError::failed(e.to_string()))?
+            }
+        };
         while let Some(reading) = archive.next() {
             loading.take(reading)?;
             if loading.readings % REPORT_EVERY == 0 {
@@ -107,6 +132,13 @@ impl StageKind for Load {
         }
         loading.finish(files)
     }
+}
+
+fn table(job: &Job, keys: &LoadKeys) -> Option<TableOptions> {
+    let path = job.files.get("table")?.first()?.path.clone();
+    let (columns, label, split) = (keys.columns.clone(), keys.label_column.clone(), keys.split_column.clone());
+    let (pattern, cutouts) = (keys.pattern.clone(), keys.cutouts.clone());
+    Some(TableOptions { path, columns, label, split: split.filter(|_| keys.labels.is_none()), pattern, cutouts })
 }
 
 fn policies(keys: &LoadKeys) -> Policies {
@@ -136,6 +168,7 @@ fn label_table(job: &Job, keys: &LoadKeys) -> Result<Option<LabelTable>, StageEr
 struct Loading {
     policies: Policies,
     labels: Option<LabelTable>,
+    classes: Vec<String>,
     drop_unlabelled: bool,
     alerts: AlertsWriter,
     quality: RowWriter,
@@ -150,6 +183,7 @@ impl Loading {
         Ok(Self {
             policies,
             labels: label_table(job, keys)?,
+            classes: keys.classes.clone(),
             drop_unlabelled: keys.unlabelled == Unlabelled::Drop,
             alerts: AlertsWriter::create(job.out, false)?,
             quality: RowWriter::create(job.out.join("quality.csv"), &header)?,
@@ -160,8 +194,9 @@ impl Loading {
     }
 
     /// The files that are alerts: named directly, or called so in a folder. The others are noted.
-    fn choose(&mut self, files: &[ExternalFile]) -> Result<Vec<Source>, StageError> {
-        let wanted = |file: &&ExternalFile| file.label.is_empty() || Source::is_named_like_alerts(&file.path);
+    fn choose(&mut self, files: &[ExternalFile], described: bool) -> Result<Vec<Source>, StageError> {
+        let named = |file: &ExternalFile| Source::is_named_like_alerts(&file.path, described);
+        let wanted = |file: &&ExternalFile| file.label.is_empty() || named(file);
         let (wanted, others): (Vec<_>, Vec<_>) = files.iter().partition(wanted);
         for other in others {
             self.note(&[Occurrence::new(
@@ -171,8 +206,11 @@ impl Loading {
             )])?;
         }
         if wanted.is_empty() {
-            let what = format!("none of the {} files in `path` is called .avro, .tar, .tar.gz or .tgz", files.len());
-            return Err(StageError::with_hint(what, "name the file itself if it holds alerts under another name"));
+            let names = Source::endings(described).join(", ");
+            let what = format!("none of the {} files in `path` is called {names}", files.len());
+            let hint =
+                "name the file itself if it holds alerts under another name; arrays and FITS images need `table`";
+            return Err(StageError::with_hint(what, hint));
         }
         Ok(wanted.iter().map(|file| Source { label: file.label.clone(), path: file.path.clone() }).collect())
     }
@@ -192,8 +230,17 @@ impl Loading {
 
     /// The label of the reading's alert; what is odd about it joins the reading's occurrences.
     fn label(&mut self, reading: &mut Reading) -> Label {
-        let (Some(labels), Some(alert)) = (&mut self.labels, &reading.alert) else { return Label::default() };
-        let (label, conflict) = labels.of(alert);
+        let Some(alert) = &reading.alert else { return Label::default() };
+        let (label, conflict) = match (&mut self.labels, &mut reading.label) {
+            (Some(labels), _) => labels.of(alert),
+            (None, Some(label)) => {
+                if !self.classes.is_empty() && !self.classes.contains(&label.label) {
+                    label.label.clear();
+                }
+                (std::mem::take(label), None)
+            }
+            (None, None) => return Label::default(),
+        };
         let missing = label.label.is_empty() && self.drop_unlabelled;
         let missing = missing.then(|| Fault::new(Reason::Unlabelled, ""));
         for fault in conflict.into_iter().chain(missing) {

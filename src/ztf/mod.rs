@@ -3,22 +3,29 @@
 
 pub mod alert;
 pub mod archive;
+mod arrays;
 pub mod container;
 pub mod cutout;
 pub mod decode;
+pub mod described;
 pub mod feed;
 pub mod fits;
+mod images;
 pub mod inflate;
 pub mod inspect;
 pub mod labels;
 mod lanes;
 mod line;
+mod npy;
 pub mod packet;
 pub mod packet_schema;
+mod parquet;
 pub mod quality;
 #[cfg(test)]
 mod real_alerts;
+mod record;
 mod route;
+mod rubin;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;
