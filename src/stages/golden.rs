@@ -125,8 +125,15 @@ fn others() -> Vec<Case> {
             "load",
             &[],
             &[("path", text("night.tar.gz")), ("labels", text("labels.csv"))],
-            1,
+            2,
             &[(EVERYWHERE, "c0335f3104c2cf62")],
+        ),
+        case(
+            "load",
+            &[],
+            &[("path", text("stamps.npy")), ("table", text("rows.csv"))],
+            2,
+            &[(EVERYWHERE, "bc194d9cf83f5ae0")],
         ),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 1, &[(AVX2, "e8e7ffe263713def")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
@@ -241,12 +248,15 @@ impl Case {
         }
         inputs::packets(home);
         let file = |name: &str| vec![ExternalFile { label: name.into(), path: home.join(name) }];
-        let files = [("path", "night.tar.gz"), ("labels", "labels.csv")].map(|(key, name)| (key.into(), file(name)));
+        let given = |key: &str| match params.get(key) {
+            Some(Value::Text(name)) => Some((key.to_owned(), file(name))),
+            _ => None,
+        };
         self.kind().run(&Job {
             params,
             seed: 5,
             inputs: folders,
-            files: files.into(),
+            files: ["path", "labels", "table"].into_iter().filter_map(given).collect(),
             home,
             out: &folder("out"),
             checkpoint: &folder("checkpoint"),

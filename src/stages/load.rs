@@ -317,6 +317,9 @@ fn row(found: &Occurrence) -> [String; 8] {
 }
 
 #[cfg(test)]
+mod described;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::artifacts::alerts::Alerts;
@@ -327,7 +330,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
+    pub(super) fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
         let mut params: Params = LoadKeys::keys()
             .into_iter()
             .map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into()))))
@@ -338,6 +341,9 @@ mod tests {
         let mut all = BTreeMap::from([("path".to_owned(), files.iter().map(external).collect())]);
         if params.get("labels") != Some(&Value::Nothing) {
             all.insert("labels".to_owned(), vec![external(&"labels.csv")]);
+        }
+        if params.get("table") != Some(&Value::Nothing) {
+            all.insert("table".to_owned(), vec![external(&"table.csv")]);
         }
         let out = folder.join("out");
         std::fs::create_dir_all(&out).unwrap();

@@ -326,4 +326,15 @@ mod tests {
         assert_eq!(stamps, [(0, 1, 3.0, 5.0), (0, 3, 3.0, 5.0)]);
         assert!(faults.len() == 1 && faults[0].contains("claims 2 stamps and ends"), "{faults:?}");
     }
+
+    #[test]
+    fn without_a_table_an_array_is_named_and_not_read() {
+        use super::super::archive::Archive;
+        use super::super::quality::Policies;
+        let folder = tempfile::tempdir().unwrap();
+        let sources =
+            vec![write(&folder, "a", b"PK\x03\x04"), write(&folder, "b", &file("'<f4'", "(1, 2, 2, 3)", &counted(1)))];
+        let found = Archive::open(sources, Policies::default()).flat_map(|reading| reading.occurrences);
+        assert_eq!(found.map(|found| found.reason).collect::<Vec<_>>(), [Reason::NoTable; 2]);
+    }
 }

@@ -106,3 +106,91 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::alert::{SIDE, Stamp};
+    use super::super::archive::Archive;
+    use super::super::fits;
+    use super::super::quality::Policies;
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn stamp(side: usize, value: f32) -> Vec<u8> {
+        fits::write(&Stamp { rows: side, columns: side, pixels: vec![value; side * side] })
+    }
+
+    fn options(folder: &Path, pattern: &str) -> TableOptions {
+        let path = folder.join("t.csv");
+        std::fs::write(&path, "candid,objectId,jd\n1,ZTFa,5\n2,ZTFa,6\n3,ZTFb,7\n").unwrap();
+        let cutouts = ["sci", "ref", "diff"].map(str::to_owned).into();
+        TableOptions { path, pattern: pattern.into(), cutouts, ..TableOptions::default() }
+    }
+
+    fn sources(folder: &Path, names: &[&str]) -> Vec<Source> {
+        names.iter().map(|name| Source { label: (*name).to_owned(), path: folder.join(name) }).collect()
+    }
+
+    #[test]
+    fn images_are_found_by_name_and_each_absence_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("ZTFa")).unwrap();
+        for (name, value) in
+            [("ZTFa/1-sci.fits", 1.0), ("ZTFa/1-ref.fits", 2.0), ("ZTFa/2-sci.fits", 4.0), ("extra.fits", 0.0)]
+        {
+            std::fs::write(at(name), stamp(SIDE, value)).unwrap();
+        }
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&stamp(SIDE, 3.0)).unwrap();
+        std::fs::write(at("ZTFa/1-diff.fits.gz"), gzip.finish().unwrap()).unwrap();
+        std::fs::write(at("ZTFa/2-ref.fits"), stamp(SIDE, 5.0)).unwrap();
+        std::fs::write(at("ZTFa/2-diff.fits"), &stamp(SIDE, 6.0)[..5000]).unwrap();
+        let names = ["ZTFa/1-sci.fits", "ZTFa/1-ref.fits", "ZTFa/1-diff.fits.gz", "ZTFa/2-sci.fits"];
+        let names = [&names[..], &["ZTFa/2-ref.fits", "ZTFa/2-diff.fits", "extra.fits"]].concat();
+        let table = options(folder.path(), "{objectId}/{candid}-{cutout}.fits");
+        let archive = Archive::with_table(sources(folder.path(), &names), &table, Policies::default()).unwrap();
+        let readings: Vec<_> = archive.collect();
+        let alert = readings[0].alert.as_ref().unwrap();
+        assert_eq!((alert.candid, alert.value("jd")), (1, 5.0));
+        assert_eq!(alert.stamps.each_ref().map(|stamp| stamp.pixels[0]), [1.0, 2.0, 3.0]);
+        let found = |i: usize| {
+            let found = readings[i].occurrences.iter().map(|found| (found.reason, found.detail.as_str()));
+            found.collect::<Vec<_>>()
+        };
+        assert_eq!(found(0), []);
+        assert_eq!(found(1)[0].0, Reason::TruncatedFits);
+        assert_eq!(found(2)[0], (Reason::MissingCutout, "science: no file ZTFb/3-sci.fits"));
+        assert_eq!((found(2).len(), readings[1].alert.is_none(), readings[2].alert.is_none()), (3, true, true));
+        assert_eq!((found(3)[0].0, &*readings[3].place.file), (Reason::OtherFile, "extra.fits"));
+        assert_eq!(readings.len(), 4);
+    }
+
+    #[test]
+    fn stamps_of_any_size_are_framed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["1_sci.fits", "1_ref.fits", "1_diff.fits"];
+        for (name, side) in names.iter().zip([21, 21, 80]) {
+            std::fs::write(folder.path().join(name), stamp(side, side as f32)).unwrap();
+        }
+        let table = options(folder.path(), "{candid}_{cutout}.fits");
+        let mut archive = Archive::with_table(sources(folder.path(), &names), &table, Policies::default()).unwrap();
+        let alert = archive.next().unwrap().alert.unwrap();
+        assert_eq!(alert.stamps.each_ref().map(|stamp| (stamp.rows, stamp.columns)), [(SIDE, SIDE); 3]);
+        assert!(alert.stamps[0].pixels[0].is_nan() && alert.stamps[2].pixels[0] == 80.0);
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_filled_in_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = |pattern: &str, names: &[&str]| {
+            let sources = sources(folder.path(), names);
+            let opened = Archive::with_table(sources, &options(folder.path(), pattern), Policies::default());
+            opened.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        assert!(message("{name}_{cutout}.fits", &["a.fits"]).contains("no column `name`"));
+        assert!(message("{candid}.fits", &["a.fits"]).contains("needs {cutout}"));
+        assert!(message("{candid}_{cutout}.fits", &["a.avro"]).contains("no array or FITS image"));
+    }
+}

@@ -241,3 +241,6 @@ mod table {
         })
     }
 }
+
+#[cfg(all(test, feature = "parquet"))]
+mod tests;

@@ -159,4 +159,94 @@ mod tests {
         assert_eq!(id(&[("diaObjectId", Scalar::Nothing), ("ssObjectId", Scalar::Integer(9))]).as_deref(), Some("9"));
         assert_eq!(id(&[("diaObjectId", Scalar::Integer(0)), ("ssObjectId", Scalar::Nothing)]), None);
     }
+
+    /// A container with one record of a Rubin packet: names and order of `lsst.v11_0.alert.avsc`, fields that matter.
+    fn container(object: i64, cutout: &[u8]) -> Vec<u8> {
+        let source = [
+            r#"{"name":"diaSource","type":{"type":"record","name":"diaSource","fields":[{"name":"diaSourceId","type":"long"},"#,
+            r#"{"name":"diaObjectId","type":["null","long"],"default":null},{"name":"midpointMjdTai","type":"double"},"#,
+            r#"{"name":"ra","type":"double"},{"name":"psfFlux","type":["null","float"]},{"name":"band","type":["null","string"]}]}},"#,
+            r#"{"name":"prvDiaSources","type":["null",{"type":"array","items":"lsst.v11_0.diaSource"}],"default":null},"#,
+        ];
+        let cutouts = ["Difference", "Science", "Template"]
+            .map(|kind| format!(r#"{{"name":"cutout{kind}","type":["null","bytes"],"default":null}}"#));
+        let schema = format!(
+            r#"{{"namespace":"lsst.v11_0","type":"record","name":"alert","fields":[{{"name":"diaSourceId","type":"long"}},{}{}]}}"#,
+            source.concat(),
+            cutouts.join(",")
+        );
+        let mut record = Vec::new();
+        long(&mut record, 77);
+        long(&mut record, 77);
+        long(&mut record, 1);
+        long(&mut record, object);
+        record.extend(60_902.5_f64.to_le_bytes());
+        record.extend(351.5_f64.to_le_bytes());
+        long(&mut record, 1);
+        record.extend(100_f32.to_le_bytes());
+        long(&mut record, 1);
+        bytes(&mut record, b"i");
+        long(&mut record, 0);
+        for _ in 0..3 {
+            long(&mut record, 1);
+            bytes(&mut record, cutout);
+        }
+        let mut file = b"Obj\x01".to_vec();
+        long(&mut file, 1);
+        bytes(&mut file, b"avro.schema");
+        bytes(&mut file, schema.as_bytes());
+        long(&mut file, 0);
+        file.extend([7; 16]);
+        long(&mut file, 1);
+        bytes(&mut file, &record);
+        file.extend([7; 16]);
+        file
+    }
+
+    fn long(to: &mut Vec<u8>, value: i64) {
+        let mut left = ((value << 1) ^ (value >> 63)) as u64;
+        while left >= 0x80 {
+            to.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        to.push(left as u8);
+    }
+
+    fn bytes(to: &mut Vec<u8>, value: &[u8]) {
+        long(to, value.len() as i64);
+        to.extend(value);
+    }
+
+    #[test]
+    fn a_packet_is_an_alert_and_its_cutouts_of_any_size_are_framed() {
+        use super::super::alert::Stamp;
+        use super::super::decode::Decoder;
+        use super::super::fits;
+        use super::super::quality::Reason;
+        let stamp = Stamp { rows: 30, columns: 32, pixels: (0..960).map(|i| i as f32).collect() };
+        let mut cutout = fits::write(&stamp);
+        // mask and PSF follow the image
+        let behind = fits::write(&Stamp { rows: 2, columns: 2, pixels: vec![9.0; 4] });
+        cutout.extend(&behind);
+        let decode = |bytes: &[u8]| Decoder::new(Default::default(), Default::default()).container(&"p".into(), bytes);
+        let readings = decode(&container(313, &cutout));
+        let found: Vec<_> = readings[0].occurrences.iter().map(|found| (found.reason, found.detail.as_str())).collect();
+        let resized = |kind: &'static str| (Reason::Resized, kind);
+        assert_eq!(
+            found,
+            [
+                resized("science: 30 x 32 pixels"),
+                resized("template: 30 x 32 pixels"),
+                resized("difference: 30 x 32 pixels")
+            ]
+        );
+        let alert = readings[0].alert.as_ref().unwrap();
+        assert_eq!((alert.candid, alert.object_id.as_str()), (77, "313"));
+        assert_eq!(["fid", "ra", "magpsf", "isdiffpos"].map(|name| alert.value(name)), [3.0, 351.5, 26.4, 1.0]);
+        let pixels = &alert.stamps[2].pixels;
+        assert_eq!(pixels[31 * 63 + 31], (15 * 32 + 16) as f32);
+        assert_eq!(pixels.iter().filter(|pixel| pixel.is_nan()).count(), 63 * 63 - 960);
+        assert_eq!(decode(&container(0, &cutout))[0].occurrences[0].reason, Reason::MissingObject);
+        assert_eq!(decode(&container(313, b""))[0].occurrences[0].reason, Reason::MissingCutout);
+    }
 }
