@@ -103,7 +103,7 @@ reasons! {
     Resized "resized" Keep "A cutout that is no ZTF packet's was cropped, or padded with NaN, to 63 x 63 pixels around its centre.",
     NoTable "no_table" Skip "Arrays and FITS images say nothing of themselves: the key `table` must name the csv that describes them.",
     BadArray "bad_array" Skip "The .npy or .npz is damaged, ends early, or is no array [row, y, x, 3] or [row, 3, y, x] of plain numbers.",
-    MadeUpCandid "made_up_candid" Keep "The table gives no whole number as candid (absent or rounded); the alert gets -1 for the first row, -2 for the next.",
+    MadeUpCandid "made_up_candid" Keep "The table gives no whole number as candid (absent or rounded); the alert gets a negative one, made of its row.",
     BadParquet "bad_parquet" Skip "The parquet file is damaged or lacks the columns of an alert; rows before the damage are used.",
 }
 
