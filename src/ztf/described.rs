@@ -136,10 +136,9 @@ impl Described {
     }
 
     fn packet<'a>(&self, cells: &'a StringRecord) -> Packet<'a> {
-        let mut packet = Packet::default();
-        packet.candid = self.candid.and_then(|column| cells.get(column)?.parse().ok());
         let object = self.object_id.and_then(|column| cells.get(column)).filter(|object| !object.is_empty());
-        packet.object_id = object.map(Cow::Borrowed);
+        let candid = self.candid.and_then(|column| cells.get(column)?.parse().ok());
+        let mut packet = Packet { candid, object_id: object.map(Cow::Borrowed), ..Packet::default() };
         for (index, column) in &self.fields {
             let scalar = match cells.get(*column) {
                 None | Some("") => Scalar::Nothing,

@@ -84,9 +84,8 @@ impl Header {
     fn parse(text: &str) -> Result<Self, String> {
         let after = |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start());
         let kind = after("'descr':").ok_or("its header has no descr")?;
-        let kind = match kind.strip_prefix('\'').and_then(|kind| kind.split_once('\'')) {
-            Some((kind, _)) => kind,
-            None => return Err("an array of records, not of plain numbers".into()),
+        let Some((kind, _)) = kind.strip_prefix('\'').and_then(|kind| kind.split_once('\'')) else {
+            return Err("an array of records, not of plain numbers".into());
         };
         if kind.ends_with('O') {
             return Err("an array of objects (pickles), which is never read; save plain numbers".into());

@@ -223,12 +223,13 @@ mod tests {
         use super::super::decode::Decoder;
         use super::super::fits;
         use super::super::quality::Reason;
+        use std::sync::Arc;
         let stamp = Stamp { rows: 30, columns: 32, pixels: (0..960).map(|i| i as f32).collect() };
         let mut cutout = fits::write(&stamp);
         // mask and PSF follow the image
         let behind = fits::write(&Stamp { rows: 2, columns: 2, pixels: vec![9.0; 4] });
         cutout.extend(&behind);
-        let decode = |bytes: &[u8]| Decoder::new(Default::default(), Default::default()).container(&"p".into(), bytes);
+        let decode = |bytes: &[u8]| Decoder::new(Arc::default(), Arc::default()).container(&"p".into(), bytes);
         let readings = decode(&container(313, &cutout));
         let found: Vec<_> = readings[0].occurrences.iter().map(|found| (found.reason, found.detail.as_str())).collect();
         let resized = |kind: &'static str| (Reason::Resized, kind);
