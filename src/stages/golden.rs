@@ -133,7 +133,7 @@ fn others() -> Vec<Case> {
             &[],
             &[("path", text("stamps.npy")), ("table", text("rows.csv"))],
             2,
-            &[(EVERYWHERE, "bc194d9cf83f5ae0")],
+            &[(EVERYWHERE, "fcaf5ef1145ce597")],
         ),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 1, &[(AVX2, "e8e7ffe263713def")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
