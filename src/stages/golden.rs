@@ -133,6 +133,13 @@ fn others() -> Vec<Case> {
             &[(EVERYWHERE, "dd0064017ad5c13b")],
         ),
         case("load", &[], &tables, 2, &[(LIBRARY, "70f0a68bee9b8af9")]),
+        case(
+            "load",
+            &[],
+            &[("path", text("stamps.npy")), ("table", text("rows.csv"))],
+            2,
+            &[(EVERYWHERE, "b25a03d244138802")],
+        ),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 2, &[(AVX2, "5348ee9941037c13")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
         case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 2, &[(LIBRARY, "05083bdf35fe31b2")]),
@@ -245,16 +252,23 @@ impl Case {
             inputs::write(artifact, &folders[*input]);
         }
         inputs::packets(home);
-        let file = |name: &str| ExternalFile { label: name.into(), path: home.join(name) };
-        let several = matches!(params.get("labels"), Some(Value::List(tables)) if tables.len() > 1);
-        let tables =
-            ["labels.csv", "places.csv"].iter().take(1 + usize::from(several)).map(|name| file(name)).collect();
-        let files = [("path".into(), vec![file("night.tar.gz")]), ("labels".into(), tables)];
+        let file = |name: &String| ExternalFile { label: name.clone(), path: home.join(name) };
+        let given = |key: &str| {
+            let names = match params.get(key)? {
+                Value::Text(name) => std::slice::from_ref(name).iter().map(file).collect(),
+                Value::List(names) => names
+                    .iter()
+                    .filter_map(|name| if let Value::Text(name) = name { Some(file(name)) } else { None })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            Some((key.to_owned(), names)).filter(|(_, files)| !files.is_empty())
+        };
         self.kind().run(&Job {
             params,
             seed: 5,
             inputs: folders,
-            files: files.into(),
+            files: ["path", "labels", "table"].into_iter().filter_map(given).collect(),
             home,
             out: &folder("out"),
             checkpoint: &folder("checkpoint"),

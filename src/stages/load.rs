@@ -1,14 +1,17 @@
-//! Stage kind `load`: alert packets of the survey, with labels from tables and rules, to an alerts artifact.
-//! Knows neither Avro nor FITS; `ztf` does.
+//! Stage kind `load`: alerts from packets, parquet, arrays or FITS images, with labels from tables and rules, to an alerts
+//! artifact. Knows no format of theirs; `ztf` does.
 
 mod labelling;
 mod loading;
+
+use std::collections::BTreeMap;
 
 use crate::spec::keys::{FilePath, Key, KeyType, Keys, Shape};
 use crate::spec::one_or_more::{NamedFile, OneOrMore};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
 use crate::ztf::archive::Archive;
+use crate::ztf::described::TableOptions;
 use crate::ztf::labels::Identity;
 use crate::ztf::quality::{Policies, Policy, Reason};
 use loading::Loading;
@@ -39,7 +42,7 @@ impl From<MatchBy> for Identity {
 crate::keys! {
     /// Keys of `load`.
     pub struct LoadKeys {
-        /// An alert packet, a container of many, a `.tar.gz` of a night, a folder of them, or a glob.
+        /// Alert packets of ZTF or Rubin, containers of many, a `.tar.gz` of a night, Fink's `.parquet`; with `table` also `.npy` and `.npz` arrays of stamps or FITS images (not `.fits.fz`). A file, a folder of them, or a glob; what each is, its first bytes tell.
         path: FilePath;
         /// Csv tables of labels, in order of priority: the first that has a label for an alert wins, and others that disagree are noted as `label_conflict`.
         labels: OneOrMore<NamedFile> = OneOrMore::none();
@@ -69,6 +72,14 @@ crate::keys! {
         skip: Vec<Reason> = Vec::new();
         /// Reasons for which the run ends with an error instead of going on without the alert.
         refuse: Vec<Reason> = Vec::new();
+        /// A csv that describes arrays (row i: stamp i, over all arrays in order of their names) or FITS images (a row: three files), with `objectId`, and if it has them `candid`, the fields of a packet (jd, fid, magpsf, ...), a label and a split. Arrays are [row, y, x, 3] or [row, 3, y, x]: science, template, difference. Their units are what they were saved in: stamps of BTSbot or braai are normalised already, no counts, so that fluxes, noise and scaling of other stages mean nothing in DN.
+        table: Option<FilePath> = None, added_later();
+        /// Columns of `table` that are not called as the fields of a packet, field = column: { jd = "JD", objectId = "name" }.
+        columns: BTreeMap<String, String> = BTreeMap::new(), added_later();
+        /// Where the FITS images of a row of `table` are below `path`: {column} stands for the row's cell, {cutout} for a word of `cutouts`; `.gz` may follow.
+        pattern: String = "{candid}_{cutout}.fits".into(), added_later();
+        /// Words for science, template and difference in `pattern`.
+        cutouts: Vec<String> = ["science", "template", "difference"].map(String::from).into(), added_later();
     }
 }
 
@@ -92,10 +103,10 @@ impl StageKind for Load {
         "load"
     }
     fn summary(&self) -> &'static str {
-        "Reads ZTF alert packets (Avro, any schema version and codec) and labels them from tables and rules."
+        "Reads alerts: packets of ZTF or Rubin (Avro), Fink's parquet, arrays or FITS images with a table; and labels them from tables and rules."
     }
     fn source(&self) -> &'static str {
-        "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001"
+        "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
         2
@@ -113,15 +124,22 @@ impl StageKind for Load {
         let Some(keys) = LoadKeys::read(params) else { return Vec::new() };
         let mut faults = labelling::faults(&keys);
         faults.extend(faults_of_repairs(&keys));
+        faults.extend(faults_of_table(&keys));
         faults
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: LoadKeys = job.keys()?;
         let policies = policies(&keys);
         let mut loading = Loading::start(job, &keys, policies.clone())?;
-        let sources = loading.choose(job.files.get("path").map(Vec::as_slice).unwrap_or_default())?;
+        let table = table(job, &keys);
+        let sources = loading.choose(job.files.get("path").map(Vec::as_slice).unwrap_or_default(), table.is_some())?;
         let files = sources.len() as u64;
-        let mut archive = Archive::open(sources, policies);
+        let mut archive = match &table {
+            None => Archive::open(sources, policies),
+            Some(table) => {
+                Archive::with_table(sources, table, policies).map_err(|e| StageError::failed(e.to_string()))?
+            }
+        };
         while let Some(reading) = archive.next() {
             loading.take(reading)?;
             if loading.readings % REPORT_EVERY == 0 {
@@ -130,6 +148,27 @@ impl StageKind for Load {
         }
         loading.finish(files)
     }
+}
+
+/// What describes arrays and FITS images. Its split counts where no label table has one.
+fn table(job: &Job, keys: &LoadKeys) -> Option<TableOptions> {
+    let path = job.files.get("table")?.first()?.path.clone();
+    let own = keys.label_column.of(0).filter(|_| keys.labels.0.is_empty());
+    let label = own.cloned().unwrap_or_else(|| "label".into());
+    let (columns, split) = (keys.columns.clone(), keys.split_column.clone().filter(|_| keys.labels.0.is_empty()));
+    let (pattern, cutouts) = (keys.pattern.clone(), keys.cutouts.clone());
+    Some(TableOptions { path, columns, label, split, pattern, cutouts })
+}
+
+fn faults_of_table(keys: &LoadKeys) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    if keys.table.is_none() && !keys.columns.is_empty() {
+        faults.push(("columns", "they are columns of `table`, which is not given".into()));
+    }
+    if keys.cutouts.len() != 3 {
+        faults.push(("cutouts", "it takes three words, for science, template and difference".into()));
+    }
+    faults
 }
 
 /// Reasons that cannot be mended, or are to be mended and left out at once.
@@ -162,5 +201,7 @@ fn policies(keys: &LoadKeys) -> Policies {
     policies
 }
 
+#[cfg(test)]
+mod described;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! Knows files and alerts, no stage.
 
 use super::decode::Reading;
+use super::described::{TableError, TableOptions};
 use super::feed::{Feed, Source};
 use super::line::Line;
 use super::quality::{Fault, Occurrence, Policies, Reason};
@@ -21,6 +22,15 @@ impl Archive {
     #[must_use]
     pub fn open(sources: Vec<Source>, policies: Policies) -> Self {
         Self { line: Line::new(Feed::new(sources), policies), ready: <_>::default(), seen: <_>::default() }
+    }
+
+    /// The alerts of `sources`, the arrays or FITS images among them described by a table.
+    ///
+    /// # Errors
+    /// The table cannot be read or does not fit.
+    pub fn with_table(sources: Vec<Source>, table: &TableOptions, policies: Policies) -> Result<Self, TableError> {
+        let feed = Feed::with_table(sources, table)?;
+        Ok(Self { line: Line::new(feed, policies), ready: <_>::default(), seen: <_>::default() })
     }
 
     /// Files that were opened so far.

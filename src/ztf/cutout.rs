@@ -82,6 +82,27 @@ pub fn oddities(stamp: &Stamp) -> Vec<Fault> {
     .collect()
 }
 
+/// A stamp of any size in the frame of ZTF's: pixel `n / 2` of a side of `n` comes to the centre, what lies outside is cut
+/// off, what is missing is NaN. One that is 63 pixels long one way and shorter the other is ZTF's own, cut by the edge of the
+/// detector, and stays as it is.
+#[must_use]
+pub fn centred(stamp: &Stamp) -> Stamp {
+    let cut_by_edge = stamp.rows.max(stamp.columns) == SIDE;
+    if cut_by_edge {
+        return stamp.clone();
+    }
+    let mut pixels = vec![f32::NAN; SIDE * SIDE];
+    for (y, line) in stamp.pixels.chunks_exact(stamp.columns.max(1)).enumerate() {
+        let Some(row) = (y + SIDE / 2).checked_sub(stamp.rows / 2).filter(|row| *row < SIDE) else { continue };
+        for (x, pixel) in line.iter().enumerate() {
+            if let Some(column) = (x + SIDE / 2).checked_sub(stamp.columns / 2).filter(|column| *column < SIDE) {
+                pixels[row * SIDE + column] = *pixel;
+            }
+        }
+    }
+    Stamp { rows: SIDE, columns: SIDE, pixels }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +122,29 @@ mod tests {
         assert_eq!(reasons(&stamp), [Reason::AllNan]);
         let small = Stamp { rows: 1, columns: 2, pixels: vec![0.0; 2] };
         assert_eq!(reasons(&small), [Reason::NotSquare]);
+    }
+
+    #[test]
+    fn stamps_of_any_size_keep_their_centre() {
+        let stamp = |rows: usize, columns: usize| {
+            let pixels = (0..rows * columns).map(|i| i as f32).collect();
+            Stamp { rows, columns, pixels }
+        };
+        for (rows, columns) in [(30, 30), (31, 20), (64, 100), (1, 1), (80, 21)] {
+            let whole = stamp(rows, columns);
+            let framed = centred(&whole);
+            assert_eq!((framed.rows, framed.columns, framed.pixels.len()), (SIDE, SIDE, SIDE * SIDE));
+            assert_eq!(
+                framed.pixels[31 * SIDE + 31],
+                whole.pixels[rows / 2 * columns + columns / 2],
+                "{rows} x {columns}"
+            );
+            let kept = framed.pixels.iter().filter(|pixel| !pixel.is_nan()).count();
+            assert_eq!(kept, rows.min(SIDE) * columns.min(SIDE));
+        }
+        for (rows, columns) in [(63, 63), (48, 63), (63, 1)] {
+            assert_eq!(centred(&stamp(rows, columns)), stamp(rows, columns));
+        }
     }
 
     #[test]

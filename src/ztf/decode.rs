@@ -1,13 +1,15 @@
 //! Containers and blocks to readings: an alert or the reasons why there is none, for every record.
 //! Knows bytes in memory, not where they came from.
 
-use super::alert::{Alert, CUTOUTS, Stamp};
+use super::alert::{Alert, CUTOUTS, SIDE, Stamp};
 use super::container::{BLOCK_LIMIT, Block, Container, Header, Unpacker};
-use super::cutout::CutoutReader;
+use super::cutout::{self, CutoutReader};
 use super::feed::Piece;
+use super::labels::Label;
 use super::lanes::Inflaters;
 use super::packet::Packet;
 use super::quality::{Fault, Occurrence, Place, Policies, Policy, Reason};
+use super::record::{Images, Record, Told};
 use super::repair;
 use super::schemas::Schemas;
 use std::io::Cursor;
@@ -22,13 +24,15 @@ pub struct Reading {
     pub alert: Option<Alert>,
     /// Everything that was found, also about alerts that are kept.
     pub occurrences: Vec<Occurrence>,
+    /// The label that the source itself gives, when a table describes it.
+    pub label: Option<Label>,
 }
 
 impl Reading {
     /// A reading without alert.
-    fn failed(place: Place, packet: Option<&Packet>, fault: Fault, policies: &Policies) -> Self {
-        let occurrences = vec![occurrence(fault, &place, packet, policies)];
-        Self { place, alert: None, occurrences }
+    fn failed(place: Place, told: Option<&Told>, fault: Fault, policies: &Policies) -> Self {
+        let occurrences = vec![occurrence(fault, &place, told, policies)];
+        Self { place, alert: None, occurrences, label: None }
     }
 
     /// The strictest policy among what was found.
@@ -38,9 +42,9 @@ impl Reading {
     }
 }
 
-fn occurrence(fault: Fault, place: &Place, packet: Option<&Packet>, policies: &Policies) -> Occurrence {
-    let candid = packet.and_then(|packet| packet.candid);
-    let object_id = packet.and_then(|packet| packet.object_id).map(str::to_owned);
+fn occurrence(fault: Fault, place: &Place, told: Option<&Told>, policies: &Policies) -> Occurrence {
+    let candid = told.and_then(|told| told.candid);
+    let object_id = told.and_then(|told| told.object_id.clone());
     Occurrence { candid, object_id, ..Occurrence::new(fault, place, policies) }
 }
 
@@ -98,6 +102,7 @@ impl Decoder {
         match piece {
             Piece::Container { file, bytes } => self.container(&file, &bytes),
             Piece::Block { file, header, block } => self.block(&file, &header, &block),
+            Piece::Records { file, records } => self.records.records(&file, records),
             Piece::Fault { file, fault } => {
                 vec![Reading::failed(Place::file(&file), None, fault, &self.records.policies)]
             }
@@ -159,7 +164,7 @@ impl RecordDecoder {
         let mut readings = self.readings(file, block, packets);
         if let Some((packet, fault)) = failed {
             let place = place(file, block, readings.len());
-            readings.push(Reading::failed(place, Some(&packet), fault, &self.policies));
+            readings.push(Reading::failed(place, Some(&packet.told()), fault, &self.policies));
         }
         match &block.fault {
             Some(fault) if readings.is_empty() => Err(fault.clone()),
@@ -172,11 +177,26 @@ impl RecordDecoder {
         let cutouts: Vec<&[u8]> =
             packets.iter().flat_map(|packet| packet.cutouts).map(Option::unwrap_or_default).collect();
         let mut stamps = self.cutouts.read_all(&cutouts).into_iter();
-        let reading = |(index, packet)| {
+        let reading = |(index, packet): (usize, Packet)| {
             let stamps = stamps.by_ref().take(CUTOUTS.len());
-            reading(place(file, block, index), packet, stamps, block.fault.as_ref(), &self.policies)
+            let mut told = packet.told();
+            told.faults.splice(0..0, block.fault.clone());
+            reading(place(file, block, index), told, stamps, &self.policies)
         };
         packets.into_iter().enumerate().map(reading).collect()
+    }
+
+    /// The readings of alerts that are no Avro records.
+    fn records(&mut self, file: &Arc<str>, records: Vec<Record>) -> Vec<Reading> {
+        let reading = |record: Record| {
+            let stamps = match record.images {
+                Images::Files(files) => files.map(|file| file.and_then(|bytes| self.cutouts.read(&bytes))),
+                Images::Stamps(stamps) => stamps.map(Ok),
+            };
+            let place = Place { file: Arc::clone(file), record: Some(record.number), offset: 0 };
+            reading(place, record.told, stamps.into_iter(), &self.policies)
+        };
+        records.into_iter().map(reading).collect()
     }
 }
 
@@ -187,29 +207,27 @@ fn place(file: &Arc<str>, block: &Block, index: usize) -> Place {
 
 fn reading(
     place: Place,
-    mut packet: Packet,
+    mut told: Told,
     stamps: impl Iterator<Item = Result<Stamp, Fault>>,
-    block_fault: Option<&Fault>,
     policies: &Policies,
 ) -> Reading {
-    let mut faults: Vec<Fault> = block_fault.cloned().into_iter().chain(packet.faults()).collect();
-    repair::values(&mut packet, &mut faults, policies);
-    let stamps = sound_stamps(stamps, &packet, policies, &mut faults);
-    let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(&packet), policies)).collect();
-    let mut reading = Reading { place, alert: None, occurrences: found };
-    if let (Some(candid), Some(object_id), Some(stamps)) = (packet.candid, packet.object_id, stamps)
+    let mut faults = std::mem::take(&mut told.faults);
+    repair::values(&mut told, &mut faults, policies);
+    let stamps = sound_stamps(stamps, &told, policies, &mut faults);
+    let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(&told), policies)).collect();
+    let mut reading = Reading { place, alert: None, occurrences: found, label: told.label };
+    if let (Some(candid), Some(object_id), Some(stamps)) = (told.candid, told.object_id, stamps)
         && reading.verdict().uses()
     {
-        let (object_id, values) = (object_id.to_owned(), packet.values);
-        reading.alert = Some(Alert { candid, object_id, values, stamps });
+        reading.alert = Some(Alert { candid, object_id, values: told.values, stamps });
     }
     reading
 }
 
-/// The three stamps; what is wrong or odd about them goes into `faults`.
+/// The three stamps; what is wrong or odd about them goes into `faults`. Those of any size are brought into ZTF's frame.
 fn sound_stamps(
     cutouts: impl Iterator<Item = Result<Stamp, Fault>>,
-    packet: &Packet,
+    told: &Told,
     policies: &Policies,
     faults: &mut Vec<Fault>,
 ) -> Option<[Stamp; 3]> {
@@ -218,9 +236,15 @@ fn sound_stamps(
     for (cutout, kind) in cutouts.zip(CUTOUTS) {
         let named = |fault: Fault| Fault { detail: format!("{kind}: {}", fault.detail), ..fault };
         match cutout {
+            Ok(stamp) if told.any_size && stamp.rows.max(stamp.columns) != SIDE => {
+                let shape = |fault: &Fault| matches!(fault.reason, Reason::NotSquare | Reason::Oversized);
+                faults.extend(cutout::oddities(&stamp).into_iter().filter(|fault| !shape(fault)).map(named));
+                faults.push(named(Fault::new(Reason::Resized, format!("{} x {} pixels", stamp.rows, stamp.columns))));
+                stamps.push(cutout::centred(&stamp));
+            }
             Ok(stamp) => {
                 shapes.push((stamp.rows, stamp.columns));
-                let (stamp, found) = repair::stamp(stamp, packet, policies);
+                let (stamp, found) = repair::stamp(stamp, &told.values, policies);
                 faults.extend(found.into_iter().map(named));
                 stamps.push(stamp);
             }

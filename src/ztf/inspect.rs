@@ -73,6 +73,7 @@ impl Summary {
                 *self.pieces.entry("blocks of large containers").or_default() += 1;
                 self.note_header(header);
             }
+            Piece::Records { .. } => *self.pieces.entry("batches of rows").or_default() += 1,
             Piece::Fault { .. } => *self.pieces.entry("unreadable files or members").or_default() += 1,
         }
     }

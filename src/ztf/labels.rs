@@ -75,6 +75,7 @@ pub struct Label {
 pub struct Labels {
     tables: Vec<Table>,
     weak: Vec<WeakRule>,
+    renamings: Vec<Renaming>,
     classes: Vec<String>,
     object_labels: HashMap<String, String>,
 }
@@ -98,17 +99,28 @@ impl Labels {
             let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             return Err(LabelError(format!("no column `{name}` in {}", names.join(", "))));
         }
-        Ok(Self { tables, weak: options.weak.clone(), classes: options.classes.clone(), object_labels: HashMap::new() })
+        let LabelOptions { weak, renamings, classes, .. } = options.clone();
+        Ok(Self { tables, weak, renamings, classes, object_labels: HashMap::new() })
     }
 
     /// The label of `alert`: that of the first table that has one, else that of the first weak rule that fits; and what is
     /// odd about it.
     pub fn of(&mut self, alert: &Alert) -> (Label, Vec<Fault>) {
+        self.beside(alert, None)
+    }
+
+    /// The same beside the label that the alert's source gives, which comes after all tables and before the rules.
+    pub fn beside(&mut self, alert: &Alert, own: Option<&Label>) -> (Label, Vec<Fault>) {
         let mut faults = Vec::new();
-        let mut found = Label::default();
+        let mut answers: Vec<Label> = Vec::new();
         for table in &mut self.tables {
             let Some(Answer { label, split, evidence, ambiguous }) = table.of(alert) else { continue };
             faults.extend(ambiguous);
+            answers.push(Label { label, split, evidence });
+        }
+        answers.extend(own.map(|own| self.renamed(own)));
+        let mut found = Label::default();
+        for Label { label, split, evidence } in answers {
             if found.split.is_empty() {
                 found.split = split;
             }
@@ -127,6 +139,15 @@ impl Labels {
         self.count(&mut found, &mut faults);
         faults.extend(self.conflict_in_object(alert, &found.label));
         (found, faults)
+    }
+
+    /// A source's own label under its other name, if it has one.
+    fn renamed(&self, own: &Label) -> Label {
+        let Some(renaming) = self.renamings.iter().find(|renaming| renaming.from == own.label) else {
+            return own.clone();
+        };
+        let evidence = format!("{}, {} -> {}", own.evidence, renaming.from, renaming.to);
+        Label { label: renaming.to.clone(), split: own.split.clone(), evidence }
     }
 
     /// Takes away a label that does not count.

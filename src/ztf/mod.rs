@@ -1,26 +1,33 @@
 //! What an alert of the Zwicky Transient Facility is: packets, stamps, bands, sky coordinates, and a simulator of all of them.
-//! The only folder that knows Avro and FITS; it knows no stage, no cache and no network.
+//! The only folder that knows Avro, parquet and FITS; it knows no stage, no cache and no network.
 
 pub mod alert;
 pub mod archive;
+mod arrays;
 pub mod container;
 pub mod crossmatch;
 pub mod cutout;
 pub mod decode;
+pub mod described;
 pub mod feed;
 pub mod fits;
+mod images;
 pub mod inflate;
 pub mod inspect;
 pub mod labels;
 mod lanes;
 mod line;
+mod npy;
 pub mod packet;
 pub mod packet_schema;
+mod parquet;
 pub mod quality;
 #[cfg(test)]
 mod real_alerts;
+mod record;
 mod repair;
 mod route;
+mod rubin;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;

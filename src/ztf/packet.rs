@@ -3,11 +3,14 @@
 
 use super::alert::{CUTOUTS, FIELDS, field};
 use super::quality::{Fault, Reason};
+use super::record::Told;
+use super::rubin::{DiaColumn, Flux};
 use super::schemas::WriterSchema;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_avro_fast::Schema;
 use serde_avro_fast::de::read::SliceRead;
 use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Formatter;
 use std::io::BufRead;
@@ -26,19 +29,23 @@ pub struct Packet<'a> {
     /// `candid`.
     pub candid: Option<i64>,
     /// `objectId`.
-    pub object_id: Option<&'a str>,
+    pub object_id: Option<Cow<'a, str>>,
     /// Values of [`FIELDS`], NaN where absent.
     pub values: Vec<f64>,
     /// An `isdiffpos` that means neither sign.
     pub odd_isdiffpos: Option<String>,
     /// `stampData` of science, template, difference.
     pub cutouts: [Option<&'a [u8]>; 3],
+    /// Whether it is Rubin's, whose cutouts have any size.
+    pub rubin: bool,
+    pub(super) flux: Flux,
 }
 
 impl Default for Packet<'_> {
     fn default() -> Self {
         let values = vec![f64::NAN; FIELDS.len()];
-        Self { version: None, candid: None, object_id: None, values, odd_isdiffpos: None, cutouts: [None; 3] }
+        let (cutouts, flux) = ([None; 3], Flux::default());
+        Self { version: None, candid: None, object_id: None, values, odd_isdiffpos: None, cutouts, rubin: false, flux }
     }
 }
 
@@ -87,14 +94,25 @@ impl<'a> Packet<'a> {
         .collect()
     }
 
+    /// What it says of its alert, the cutouts aside.
+    pub(super) fn told(self) -> Told {
+        let (faults, object_id) = (self.faults(), self.object_id.map(Cow::into_owned));
+        let Self { candid, values, odd_isdiffpos, .. } = self;
+        Told { candid, object_id, values, faults, odd_isdiffpos, any_size: self.rubin, label: None }
+    }
+
     pub(super) fn set_column(&mut self, column: Column, scalar: &Scalar) {
         match column {
             Column::Candid => self.candid = self.candid.or(scalar.integer()),
             Column::Value(index) => self.set_value(index, scalar),
+            Column::Dia(column) => {
+                self.rubin = true;
+                self.set_dia(column, scalar);
+            }
         }
     }
 
-    fn set_value(&mut self, index: usize, scalar: &Scalar) {
+    pub(super) fn set_value(&mut self, index: usize, scalar: &Scalar) {
         static ISDIFFPOS: LazyLock<Option<usize>> = LazyLock::new(|| field("isdiffpos"));
         self.values[index] = match scalar {
             Scalar::Text(text) if Some(index) == *ISDIFFPOS => match *text {
@@ -105,9 +123,7 @@ impl<'a> Packet<'a> {
                     f64::NAN
                 }
             },
-            Scalar::Integer(value) => *value as f64,
-            Scalar::Float(value) => *value,
-            _ => f64::NAN,
+            other => other.number(),
         };
     }
 }
@@ -119,6 +135,8 @@ pub(super) enum Part {
     Candid,
     Object,
     Candidate,
+    /// Rubin's candidate.
+    DiaSource,
     Cutout(usize),
     Other,
 }
@@ -128,20 +146,22 @@ impl Part {
         let cutout = |name: &str| CUTOUTS.iter().position(|kind| name.eq_ignore_ascii_case(kind));
         match name {
             "schemavsn" => Self::Version,
-            "candid" => Self::Candid,
+            "candid" | "diaSourceId" => Self::Candid,
             "objectId" => Self::Object,
             "candidate" => Self::Candidate,
+            "diaSource" => Self::DiaSource,
             _ => name.strip_prefix("cutout").and_then(cutout).map_or(Self::Other, Self::Cutout),
         }
     }
 }
 
-/// What a wanted field of `candidate` is.
+/// What a wanted field of `candidate` or `diaSource` is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Column {
     Candid,
     /// Position in [`FIELDS`].
     Value(usize),
+    Dia(DiaColumn),
 }
 
 impl Column {
@@ -150,12 +170,17 @@ impl Column {
             LazyLock::new(|| FIELDS.iter().enumerate().map(|(i, name)| (*name, i)).collect());
         if name == "candid" { Some(Self::Candid) } else { COLUMNS.get(name).copied().map(Self::Value) }
     }
+
+    /// As [`Column::of`], for a field of `diaSource`.
+    pub(super) fn of_dia(name: &str) -> Option<Self> {
+        if name == "diaSourceId" { Some(Self::Candid) } else { DiaColumn::of(name).map(Self::Dia) }
+    }
 }
 
 /// The top level of a packet.
 struct Record<'p, 'a>(&'p mut Packet<'a>);
-/// Its `candidate`.
-struct Candidate<'p, 'a>(&'p mut Packet<'a>);
+/// Its `candidate` or `diaSource`, and which fields of it are wanted.
+struct Candidate<'p, 'a>(&'p mut Packet<'a>, fn(&str) -> Option<Column>);
 /// The bytes of one of its cutouts.
 struct Cutout<'p, 'a>(&'p mut Option<&'a [u8]>);
 
@@ -164,9 +189,10 @@ impl<'de> Record<'_, 'de> {
         while let Some(part) = map.next_key_seed(Key(Part::of))? {
             match part {
                 Part::Version => self.0.version = map.next_value::<Scalar>()?.text(),
-                Part::Object => self.0.object_id = map.next_value::<Scalar>()?.text(),
+                Part::Object => self.0.object_id = map.next_value::<Scalar>()?.text().map(Cow::Borrowed),
                 Part::Candid => self.0.candid = map.next_value::<Scalar>()?.integer(),
-                Part::Candidate => map.next_value_seed(Candidate(self.0))?,
+                Part::Candidate => map.next_value_seed(Candidate(self.0, Column::of))?,
+                Part::DiaSource => map.next_value_seed(Candidate(self.0, Column::of_dia))?,
                 Part::Cutout(index) => map.next_value_seed(Cutout(&mut self.0.cutouts[index]))?,
                 Part::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -177,7 +203,7 @@ impl<'de> Record<'_, 'de> {
 
 impl<'de> Candidate<'_, 'de> {
     fn fill<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(column) = map.next_key_seed(Key(Column::of))? {
+        while let Some(column) = map.next_key_seed(Key(self.1))? {
             match column {
                 Some(column) => self.0.set_column(column, &map.next_value()?),
                 None => drop(map.next_value::<IgnoredAny>()?),
@@ -201,7 +227,7 @@ impl<'de> Cutout<'_, 'de> {
 }
 
 macro_rules! nullable_record {
-    ($type:ident, $name:literal) => {
+    ($type:ident, $name:literal, { $($other:tt)* }) => {
         impl<'de> DeserializeSeed<'de> for $type<'_, 'de> {
             type Value = ();
 
@@ -224,13 +250,19 @@ macro_rules! nullable_record {
             fn visit_unit<E>(self) -> Result<(), E> {
                 Ok(())
             }
+            $($other)*
         }
     };
 }
 
-nullable_record!(Record, "an alert record");
-nullable_record!(Candidate, "a candidate record");
-nullable_record!(Cutout, "a cutout record");
+nullable_record!(Record, "an alert record", {});
+nullable_record!(Candidate, "a candidate record", {});
+nullable_record!(Cutout, "a cutout record, or bytes", {
+    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<(), E> {
+        *self.0 = Some(bytes);
+        Ok(())
+    }
+});
 
 /// A field's name, turned into what `F` makes of it.
 struct Key<F>(F);
@@ -268,6 +300,15 @@ pub(super) enum Scalar<'a> {
 impl<'a> Scalar<'a> {
     pub(super) fn integer(&self) -> Option<i64> {
         if let Self::Integer(value) = self { Some(*value) } else { None }
+    }
+
+    /// NaN when it is no number.
+    pub(super) fn number(&self) -> f64 {
+        match self {
+            Self::Integer(value) => *value as f64,
+            Self::Float(value) => *value,
+            _ => f64::NAN,
+        }
     }
 
     pub(super) fn text(&self) -> Option<&'a str> {

@@ -46,7 +46,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    OtherFile "other_file" Keep "A file of the folder is not called .avro, .tar, .tar.gz or .tgz and is not read.",
+    OtherFile "other_file" Keep "A file of the folder is not called like one that holds alerts, or belongs to no row of `table`, and is not read.",
     Unreadable "unreadable" Skip "The file cannot be opened or read.",
     EmptyFile "empty_file" Skip "The file has no bytes.",
     NotAvro "not_avro" Skip "The file is no Avro object container (its first bytes are not `Obj\\x01`).",
@@ -67,7 +67,7 @@ reasons! {
     MissingCutout "missing_cutout" Skip "One of the three cutouts is absent or has no bytes.",
     NotFits "not_fits" Skip "A cutout is neither gzip nor FITS (alerts of 2017 hold JPEG).",
     BadGzip "bad_gzip" Skip "A cutout's gzip stream is damaged: header, deflate data, length or checksum.",
-    BadFits "bad_fits" Skip "A cutout's FITS header is not that of one two-dimensional 32-bit float image.",
+    BadFits "bad_fits" Skip "A cutout's FITS header is not that of a two-dimensional image of plain numbers.",
     TruncatedFits "truncated_fits" Skip "A cutout has fewer pixels than its FITS header says.",
     AllNan "all_nan" Skip "A cutout has no finite pixel.",
     ShapesDiffer "shapes_differ" Skip "The three cutouts differ in shape.",
@@ -88,6 +88,11 @@ reasons! {
     LabelConflict "label_conflict" Keep "Label tables disagree on the alert (the first one wins), or alerts of one object have different labels.",
     AmbiguousMatch "ambiguous_match" Keep "Sources with different labels are within `match_radius` of the alert; the nearest one wins.",
     LabelUnmatched "label_unmatched" Keep "The label table names a candid, an object or a place of which no alert was read.",
+    Resized "resized" Keep "A cutout that is no ZTF packet's was cropped, or padded with NaN, to 63 x 63 pixels around its centre.",
+    NoTable "no_table" Skip "Arrays and FITS images say nothing of themselves: the key `table` must name the csv that describes them.",
+    BadArray "bad_array" Skip "The .npy or .npz is damaged, ends early, or is no array [row, y, x, 3] or [row, 3, y, x] of plain numbers.",
+    MadeUpCandid "made_up_candid" Keep "The table gives no whole number as candid (absent or rounded); the alert gets a negative one, made of its row.",
+    BadParquet "bad_parquet" Skip "The parquet file is damaged or lacks the columns of an alert; rows before the damage are used.",
 }
 
 impl Reason {

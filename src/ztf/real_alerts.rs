@@ -3,6 +3,7 @@
 use super::alert::{Alert, CUTOUTS, Stamp};
 use super::archive::Archive;
 use super::decode::Reading;
+use super::described;
 use super::feed::Source;
 use super::labels::{Identity, LabelOptions, Labels, TableOptions};
 use super::quality::{Policies, Reason};
@@ -240,4 +241,76 @@ fn brightest_is_central(stamp: &Stamp) -> bool {
         (0..stamp.pixels.len()).max_by(|a, b| bright(&stamp.pixels[*a]).total_cmp(&bright(&stamp.pixels[*b])));
     let (y, x) = (brightest.unwrap() / stamp.columns, brightest.unwrap() % stamp.columns);
     y.abs_diff(31) <= 4 && x.abs_diff(31) <= 4
+}
+
+/// The stamps that ALeRCE labelled: numbers of the script above.
+#[test]
+fn labelled_alerts_equal_an_independent_readers() {
+    let Some(path) = data("alerce_labelled/alerts.avro") else { return };
+    let readings = read(path);
+    let mut digest = Digest::default();
+    for reading in &readings {
+        digest.add(reading.alert.as_ref().unwrap_or_else(|| panic!("not loaded: {:?}", reading.occurrences)));
+    }
+    let pixels = [0x90cc_1d37, 0xa9c5_c090, 0x6dd1_e6a5];
+    let shapes = BTreeMap::from([((63, 63), 51)]);
+    assert_eq!(digest, Digest { fields: 0xba06_55f4, pixels, nan: [489; 3], shapes });
+}
+
+/// `BTSbot`'s array with its csv, whose candids a table program rounded. Numbers of numpy 2:
+///
+/// ```text
+/// import csv, re, struct, sys, zlib
+/// import numpy as np
+/// FIELDS = re.findall(r'^    "(\w+)",$', open("src/ztf/alert.rs").read(), re.M)
+/// stamps, fields, crc = np.load(sys.argv[1]), 0, [0] * 3
+/// for i, row in enumerate(csv.DictReader(open(sys.argv[2]))):
+///     cells = [row.get(name, "") for name in FIELDS]
+///     cells[FIELDS.index("isdiffpos")] = {"t": "1", "f": "0"}[row["isdiffpos"]]
+///     values = [float(cell) if cell else float("nan") for cell in cells]
+///     packed = struct.pack("<q%dd" % len(FIELDS), -1 - i, *values)
+///     fields = zlib.crc32(row["objectId"].encode() + packed, fields)
+///     for k in range(3):
+///         crc[k] = zlib.crc32(stamps[i, :, :, k].astype("<f4").tobytes(), crc[k])
+/// print([hex(x) for x in crc], hex(fields))
+/// ```
+#[test]
+fn an_array_with_its_table_equals_an_independent_readers() {
+    let Some(path) = data("btsbot/usage_triplets_f32.npy") else { return };
+    let Some(table) = data("btsbot/usage_candidates.csv") else { return };
+    let source = Source { label: "a.npy".into(), path };
+    let table = described::TableOptions { path: table, label: "label".into(), ..described::TableOptions::default() };
+    let readings: Vec<Reading> = Archive::with_table(vec![source], &table, Policies::default()).unwrap().collect();
+    let mut digest = Digest::default();
+    let mut labels = BTreeMap::<&str, usize>::new();
+    for reading in &readings {
+        let reasons: Vec<Reason> = reading.occurrences.iter().map(|found| found.reason).collect();
+        assert_eq!(reasons, [Reason::MadeUpCandid]);
+        *labels.entry(reading.label.as_ref().unwrap().label.as_str()).or_default() += 1;
+        let mut alert = reading.alert.clone().unwrap();
+        assert!(alert.candid < 0);
+        alert.candid = -1 - reading.place.record.unwrap() as i64;
+        digest.add(&alert);
+    }
+    let pixels = [0xcda1_0069, 0x133a_9a66, 0x330e_ccef];
+    let shapes = BTreeMap::from([((63, 63), 39)]);
+    assert_eq!(labels, BTreeMap::from([("0", 16), ("1", 23)]));
+    assert_eq!(digest, Digest { fields: 0x8b8b_77f8, pixels, nan: [0; 3], shapes });
+}
+
+/// Fink's archive, if the folder has it: `fink/part-00000-ef0fdc02*.parquet` is one of github.com/astrolabsoftware/fink-broker,
+/// `online/raw/20200101`. Numbers of pyarrow 26 and astropy 8: the script of packets above with
+/// `pyarrow.parquet.read_table(sys.argv[1]).to_pylist()` as its alerts.
+#[test]
+#[cfg(feature = "parquet")]
+fn finks_rows_equal_an_independent_readers() {
+    let name = "fink/part-00000-ef0fdc02-e308-4103-8141-dc4b4201db5d.c000.snappy.parquet";
+    let Some(path) = data(name) else { return };
+    let mut digest = Digest::default();
+    for reading in read(path) {
+        digest.add(reading.alert.as_ref().unwrap_or_else(|| panic!("not loaded: {:?}", reading.occurrences)));
+    }
+    let pixels = [0x7891_b4a3, 0x3173_4466, 0x9ec7_227f];
+    let shapes = BTreeMap::from([((63, 63), 9)]);
+    assert_eq!(digest, Digest { fields: 0x274d_4db9, pixels, nan: [0; 3], shapes });
 }

@@ -3,8 +3,8 @@
 
 use super::alert::{SIDE, Stamp, field, missing_before};
 use super::cutout::{HUGE, oddities};
-use super::packet::Packet;
 use super::quality::{Fault, Policies, Reason};
+use super::record::Told;
 
 /// Julian date from which the first digits of a `candid` count days.
 const FIRST_DAY: f64 = 2_457_754.5;
@@ -13,16 +13,16 @@ const UNITS_A_DAY: f64 = 1e6;
 /// What the nine digits behind those count up to.
 const BEHIND_UNITS: i64 = 1_000_000_000;
 
-/// Mends the packet's own values; `faults` are what was found about them.
-pub(super) fn values(packet: &mut Packet, faults: &mut [Fault], policies: &Policies) {
+/// Mends an alert's own values; `faults` are what was found about them.
+pub(super) fn values(told: &mut Told, faults: &mut [Fault], policies: &Policies) {
     for fault in faults.iter_mut().filter(|fault| policies.repairs(fault.reason)) {
         let (name, value) = match fault.reason {
-            Reason::OddIsdiffpos => ("isdiffpos", packet.odd_isdiffpos.as_deref().and_then(sign)),
-            Reason::MissingJd => ("jd", packet.candid.and_then(date)),
+            Reason::OddIsdiffpos => ("isdiffpos", told.odd_isdiffpos.as_deref().and_then(sign)),
+            Reason::MissingJd => ("jd", told.candid.and_then(date)),
             _ => continue,
         };
         if let (Some(index), Some(value)) = (field(name), value) {
-            packet.values[index] = value;
+            told.values[index] = value;
             mark(fault, &format!("taken for {value}"));
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn date(candid: i64) -> Option<f64> {
 }
 
 /// The stamp, mended where that is wanted, and what was odd about it.
-pub(super) fn stamp(mut stamp: Stamp, packet: &Packet, policies: &Policies) -> (Stamp, Vec<Fault>) {
+pub(super) fn stamp(mut stamp: Stamp, values: &[f64], policies: &Policies) -> (Stamp, Vec<Fault>) {
     let (mut found, mut cut) = (oddities(&stamp), None);
     let wanted = |found: &[Fault], reason| {
         policies.repairs(reason).then(|| found.iter().position(|fault| fault.reason == reason)).flatten()
@@ -65,7 +65,7 @@ pub(super) fn stamp(mut stamp: Stamp, packet: &Packet, policies: &Policies) -> (
         }
     }
     if let Some(at) = wanted(&found, Reason::NotSquare)
-        && let Some(whole) = filled(&stamp, packet)
+        && let Some(whole) = filled(&stamp, values)
     {
         stamp = whole;
         mark(&mut found[at], "filled up with NaN");
@@ -88,9 +88,9 @@ fn centre(stamp: &Stamp) -> Stamp {
 }
 
 /// The stamp in its place among [`SIDE`] x [`SIDE`] pixels; `None` where the packet does not say which side was cut.
-fn filled(stamp: &Stamp, packet: &Packet) -> Option<Stamp> {
+fn filled(stamp: &Stamp, values: &[f64]) -> Option<Stamp> {
     let before = |length: usize, name: &str| {
-        let position = packet.values[field(name)?];
+        let position = values[field(name)?];
         (length == SIDE || position.is_finite()).then(|| missing_before(length, position))
     };
     let (down, right) = (before(stamp.rows, "ypos")?, before(stamp.columns, "xpos")?);
@@ -105,6 +105,7 @@ fn filled(stamp: &Stamp, packet: &Packet) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ztf::alert::FIELDS;
 
     fn policies(reasons: &[Reason]) -> Policies {
         let mut policies = Policies::default();
@@ -114,12 +115,12 @@ mod tests {
         policies
     }
 
-    fn packet(set: &[(&str, f64)]) -> Packet<'static> {
-        let mut packet = Packet::default();
+    fn fields(set: &[(&str, f64)]) -> Vec<f64> {
+        let mut values = vec![f64::NAN; FIELDS.len()];
         for (name, value) in set {
-            packet.values[field(name).unwrap()] = *value;
+            values[field(name).unwrap()] = *value;
         }
-        packet
+        values
     }
 
     /// Each pixel tells its place: row times 100 plus column.
@@ -135,28 +136,28 @@ mod tests {
     #[test]
     fn a_cut_stamp_is_filled_up_on_the_side_that_was_cut() {
         let wanted = policies(&[Reason::NotSquare]);
-        let (low, found) = stamp(numbered(60, 61), &packet(&[("xpos", 10.0), ("ypos", 3060.0)]), &wanted);
+        let (low, found) = stamp(numbered(60, 61), &fields(&[("xpos", 10.0), ("ypos", 3060.0)]), &wanted);
         assert_eq!(reasons(&found), [(Reason::NotSquare, true)]);
         assert_eq!((low.rows, low.columns, low.pixels.len()), (SIDE, SIDE, SIDE * SIDE));
         assert!(low.pixels[1].is_nan() && low.pixels[60 * SIDE + 30].is_nan());
         assert_eq!((low.pixels[2], low.pixels[59 * SIDE + 62]), (0.0, 5960.0));
         // which side was cut is unknown: as it was
-        let (same, found) = stamp(numbered(60, 63), &packet(&[("xpos", 10.0)]), &wanted);
+        let (same, found) = stamp(numbered(60, 63), &fields(&[("xpos", 10.0)]), &wanted);
         assert_eq!((same.rows, reasons(&found)), (60, vec![(Reason::NotSquare, false)]));
     }
 
     #[test]
     fn the_centre_of_a_large_stamp_is_used() {
-        let (small, found) = stamp(numbered(65, 64), &packet(&[]), &policies(&[Reason::Oversized]));
+        let (small, found) = stamp(numbered(65, 64), &fields(&[]), &policies(&[Reason::Oversized]));
         assert_eq!(reasons(&found), [(Reason::Oversized, true)]);
         assert_eq!((small.rows, small.columns), (SIDE, SIDE));
         assert_eq!((small.pixels[0], small.pixels[SIDE * SIDE - 1]), (100.0, 6362.0));
         let both = policies(&[Reason::Oversized, Reason::NotSquare]);
-        let (narrow, found) = stamp(numbered(65, 60), &packet(&[("xpos", 5.0), ("ypos", 500.0)]), &both);
+        let (narrow, found) = stamp(numbered(65, 60), &fields(&[("xpos", 5.0), ("ypos", 500.0)]), &both);
         assert_eq!(reasons(&found), [(Reason::Oversized, true), (Reason::NotSquare, true)]);
         assert!(narrow.pixels[2].is_nan());
         assert_eq!(narrow.pixels[3], 100.0);
-        assert_eq!(reasons(&stamp(numbered(65, 65), &packet(&[]), &policies(&[])).1), [(Reason::Oversized, false)]);
+        assert_eq!(reasons(&stamp(numbered(65, 65), &fields(&[]), &policies(&[])).1), [(Reason::Oversized, false)]);
     }
 
     #[test]
@@ -165,12 +166,12 @@ mod tests {
         odd.pixels[7] = -f32::MAX;
         odd.pixels[8] = f32::INFINITY;
         let wanted = policies(&[Reason::HugePixels]);
-        let (mended, found) = stamp(odd.clone(), &packet(&[]), &wanted);
+        let (mended, found) = stamp(odd.clone(), &fields(&[]), &wanted);
         assert_eq!(reasons(&found), [(Reason::HugePixels, true)]);
         assert_eq!(mended.pixels.iter().filter(|pixel| pixel.is_nan()).count(), 2);
         assert_eq!((mended.pixels[6], mended.pixels[9]), (6.0, 9.0));
         odd.pixels.fill(f32::MAX);
-        let found = reasons(&stamp(odd, &packet(&[]), &wanted).1);
+        let found = reasons(&stamp(odd, &fields(&[]), &wanted).1);
         assert_eq!(found, [(Reason::HugePixels, true), (Reason::AllNan, false)]);
     }
 
@@ -179,10 +180,12 @@ mod tests {
         let wanted = policies(&[Reason::OddIsdiffpos, Reason::MissingJd]);
         let mended = |word: &str, candid: i64| {
             let odd = Some(word.to_owned());
-            let mut packet = Packet { odd_isdiffpos: odd, candid: Some(candid), ..packet(&[]) };
+            let (candid, values) = (Some(candid), fields(&[]));
+            let (object_id, faults, any_size, label) = <_>::default();
+            let mut told = Told { candid, object_id, values, faults, odd_isdiffpos: odd, any_size, label };
             let mut faults = vec![Fault::new(Reason::OddIsdiffpos, word), Fault::new(Reason::MissingJd, "")];
-            values(&mut packet, &mut faults, &wanted);
-            let value = |name| packet.values[field(name).unwrap()];
+            super::values(&mut told, &mut faults, &wanted);
+            let value = |name| told.values[field(name).unwrap()];
             ([value("isdiffpos"), value("jd")], [faults[0].repaired, faults[1].repaired])
         };
         let (found, repaired) = mended("True ", 1_127_174_604_415_015_005);

@@ -3,6 +3,7 @@
 
 use super::packet::{Column, Packet, Part, Scalar};
 use serde_avro_fast::schema::{RegularType, SchemaKey, SchemaMut};
+use std::borrow::Cow;
 
 /// Deepest nesting of types; a packet has five levels.
 const DEEPEST: usize = 12;
@@ -41,6 +42,7 @@ enum Wanted {
 enum Level {
     Top,
     Candidate,
+    DiaSource,
     Cutout,
     Other,
 }
@@ -50,6 +52,7 @@ impl Level {
         match self {
             Self::Top => Wanted::Part(Part::of(name)),
             Self::Candidate => Column::of(name).map_or(Wanted::Nothing, Wanted::Column),
+            Self::DiaSource => Column::of_dia(name).map_or(Wanted::Nothing, Wanted::Column),
             Self::Cutout if name == "stampData" => Wanted::StampData,
             Self::Cutout | Self::Other => Wanted::Nothing,
         }
@@ -61,6 +64,7 @@ impl Wanted {
     fn level(self) -> Level {
         match self {
             Self::Part(Part::Candidate) => Level::Candidate,
+            Self::Part(Part::DiaSource) => Level::DiaSource,
             Self::Part(Part::Cutout(_)) => Level::Cutout,
             _ => Level::Other,
         }
@@ -87,10 +91,10 @@ impl Route {
         let mut walk = Walk { left: bytes };
         for (wanted, step) in &self.0 {
             match wanted {
-                Wanted::Part(Part::Candidate) => walk.candidate(step, packet)?,
+                Wanted::Part(Part::Candidate | Part::DiaSource) => walk.candidate(step, packet)?,
                 Wanted::Part(Part::Cutout(index)) => walk.cutout(step, &mut packet.cutouts[*index])?,
                 Wanted::Part(Part::Version) => packet.version = walk.value(step)?.text(),
-                Wanted::Part(Part::Object) => packet.object_id = walk.value(step)?.text(),
+                Wanted::Part(Part::Object) => packet.object_id = walk.value(step)?.text().map(Cow::Borrowed),
                 Wanted::Part(Part::Candid) => packet.candid = walk.value(step)?.integer(),
                 _ => walk.skip(step)?,
             }
@@ -264,6 +268,10 @@ impl<'a> Walk<'a> {
             Step::Union(variants) => {
                 let variant = self.variant(variants)?;
                 self.cutout(variant, data)
+            }
+            Step::Bytes => {
+                *data = self.value(step)?.bytes();
+                Some(())
             }
             Step::Null => Some(()),
             _ => None,

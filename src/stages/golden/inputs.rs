@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::artifacts::alerts::AlertsWriter;
+use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
@@ -40,7 +41,7 @@ pub(super) fn write(name: &str, folder: &Path) {
 /// Position of `ra` in the fields; `dec` follows.
 const RA: usize = 2;
 
-/// Packets, one of them twice, with label tables, as files of the user.
+/// Packets, one of them twice, with label tables, and an array with its own, as files of the user.
 pub(super) fn packets(folder: &Path) {
     let mut sink = PacketSink::create(&folder.join("night.tar.gz")).unwrap();
     for candid in [1, 2, 3, 2] {
@@ -51,6 +52,12 @@ pub(super) fn packets(folder: &Path) {
     sink.finish().unwrap();
     std::fs::write(folder.join("labels.csv"), "candid,label\n1,SN\n2,AGN\n9,VS\n").unwrap();
     std::fs::write(folder.join("places.csv"), "ra,dec,class\n2,-1.5,VS\n3,-1.5001,SN\n5,5,SN\n").unwrap();
+    let mut array = ArrayWriter::create(folder.join("stamps.npy"), &[21, 21, 3]).unwrap();
+    for row in 0..2 {
+        array.push(&(0..21 * 21 * 3).map(|i| (i * 7919 % 1009 + row) as f32).collect::<Vec<_>>()).unwrap();
+    }
+    array.finish().unwrap();
+    std::fs::write(folder.join("rows.csv"), "candid,objectId,jd,label\n1,ZTFa,2459000.5,SN\n,ZTFb,,\n").unwrap();
 }
 
 fn alerts(folder: &Path) {

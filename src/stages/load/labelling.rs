@@ -53,8 +53,12 @@ pub(super) fn faults(keys: &LoadKeys) -> Vec<(&'static str, String)> {
     if keys.position_columns.len() != 2 {
         faults.push(("position_columns", "two names are needed: right ascension and declination".into()));
     }
-    if keys.unlabelled == Unlabelled::Drop && tables == 0 && keys.weak_labels.is_empty() {
-        faults.push(("unlabelled", "`drop` without `labels` or `weak_labels` would leave no alert".into()));
+    let none = tables == 0 && keys.weak_labels.is_empty() && keys.table.is_none();
+    if keys.unlabelled == Unlabelled::Drop && none {
+        faults.push(("unlabelled", "`drop` without `labels`, `weak_labels` or `table` would leave no alert".into()));
+    }
+    if keys.table.is_some() && tables == 0 && !keys.label_rules.is_empty() {
+        faults.push(("label_rules", "they read `labels`; name a csv there too".into()));
     }
     faults
 }
@@ -70,7 +74,7 @@ fn strangers(key: &'static str, labels: &[String], keys: &LoadKeys) -> Option<(&
 /// All that labels alerts; `None` when nothing does.
 pub(super) fn labels(job: &Job, keys: &LoadKeys) -> Result<Option<Labels>, StageError> {
     let files = job.files.get("labels").map(Vec::as_slice).unwrap_or_default();
-    if files.is_empty() && keys.weak_labels.is_empty() {
+    if files.is_empty() && keys.weak_labels.is_empty() && keys.table.is_none() {
         return Ok(None);
     }
     if !keys.match_by.serves(files.len()) || !keys.label_column.serves(files.len()) {

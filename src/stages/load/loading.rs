@@ -45,8 +45,9 @@ impl Loading {
     }
 
     /// The files that are alerts: named directly, or called so in a folder. The others are noted.
-    pub(super) fn choose(&mut self, files: &[ExternalFile]) -> Result<Vec<Source>, StageError> {
-        let wanted = |file: &&ExternalFile| file.label.is_empty() || Source::is_named_like_alerts(&file.path);
+    pub(super) fn choose(&mut self, files: &[ExternalFile], described: bool) -> Result<Vec<Source>, StageError> {
+        let named = |file: &ExternalFile| Source::is_named_like_alerts(&file.path, described);
+        let wanted = |file: &&ExternalFile| file.label.is_empty() || named(file);
         let (wanted, others): (Vec<_>, Vec<_>) = files.iter().partition(wanted);
         for other in others {
             self.note(&[Occurrence::new(
@@ -56,8 +57,11 @@ impl Loading {
             )])?;
         }
         if wanted.is_empty() {
-            let what = format!("none of the {} files in `path` is called .avro, .tar, .tar.gz or .tgz", files.len());
-            return Err(StageError::with_hint(what, "name the file itself if it holds alerts under another name"));
+            let names = Source::endings(described).join(", ");
+            let what = format!("none of the {} files in `path` is called {names}", files.len());
+            let hint =
+                "name the file itself if it holds alerts under another name; arrays and FITS images need `table`";
+            return Err(StageError::with_hint(what, hint));
         }
         Ok(wanted.iter().map(|file| Source { label: file.label.clone(), path: file.path.clone() }).collect())
     }
@@ -76,7 +80,7 @@ impl Loading {
     /// The label of the reading's alert; what is odd about it joins the reading's occurrences.
     fn label(&mut self, reading: &mut Reading) -> Label {
         let (Some(labels), Some(alert)) = (&mut self.labels, &reading.alert) else { return Label::default() };
-        let (label, odd) = labels.of(alert);
+        let (label, odd) = labels.beside(alert, reading.label.as_ref());
         let missing = label.label.is_empty() && self.drop_unlabelled;
         let missing = missing.then(|| Fault::new(Reason::Unlabelled, ""));
         for fault in odd.into_iter().chain(missing) {

@@ -11,7 +11,7 @@ use crate::ztf::writer::tests::alert;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
+pub(super) fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
     let mut params: Params =
         LoadKeys::keys().into_iter().map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into())))).collect();
     params.extend(set.iter().map(|(key, value)| (*key, value.clone())));
@@ -20,8 +20,11 @@ fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<
     let tables: Vec<String> =
         LoadKeys::read(&params).unwrap().labels.0.iter().map(|file| file.0.to_string_lossy().into()).collect();
     let tables = tables.iter().map(|name| external(&name.as_str())).collect();
-    let all =
+    let mut all =
         BTreeMap::from([("path".to_owned(), files.iter().map(external).collect()), ("labels".to_owned(), tables)]);
+    if params.get("table") != Some(&Value::Nothing) {
+        all.insert("table".to_owned(), vec![external(&"table.csv")]);
+    }
     let out = folder.join("out");
     std::fs::create_dir_all(&out).unwrap();
     let job = Job {

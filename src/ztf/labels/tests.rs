@@ -142,3 +142,20 @@ fn faults_say_where() {
     assert_eq!(message(&["candid,label\n", "candid,label\n"]), "no column `weak` in a.csv, b.csv");
     assert!(tables(&["candid,label\n", "candid,label,weak\n"], &options).is_ok());
 }
+
+/// What a source says of its own alert comes after all tables and before the rules, and is renamed and counted like the rest.
+#[test]
+fn a_sources_own_label_comes_after_the_tables() {
+    let renamings = vec![Renaming::parse("SN Ia -> SN").unwrap()];
+    let weak = vec![WeakRule::parse("drb < 0.1 -> bogus").unwrap()];
+    let options = LabelOptions { renamings, weak, ..LabelOptions::default() };
+    let mut labels = tables(&["candid,label\n1,AGN\n"], &options).unwrap();
+    let own = |label: &str| Label { label: label.into(), split: "test".into(), evidence: "table, row 1".into() };
+    let mut odd = alert(2, "ZTF2");
+    odd.values[field("drb").unwrap()] = 0.05;
+    let (first, faults) = labels.beside(&alert(1, "ZTF1"), Some(&own("SN Ia")));
+    assert_eq!((first.label.as_str(), first.split.as_str()), ("AGN", "test"));
+    assert_eq!(reasons(&faults), [Reason::LabelConflict]);
+    assert_eq!(labels.beside(&odd, Some(&own("SN Ia"))).0.evidence, "table, row 1, SN Ia -> SN");
+    assert_eq!(labels.beside(&odd, Some(&own(""))).0.label, "bogus");
+}

@@ -1,0 +1,196 @@
+//! A folder of FITS images, three for each row of a csv, found by their names. Knows no pixels.
+
+use super::alert::CUTOUTS;
+use super::described::{Described, Row, TableError, TableOptions};
+use super::feed::{Piece, Source};
+use super::quality::{Fault, Reason};
+use super::record::{Images, Record};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Alerts of one piece.
+const TOGETHER: usize = 16;
+/// Most bytes of one file: a gzipped image of two thousand pixels square.
+const LIMIT: u64 = 16 << 20;
+
+/// How FITS images are called, lower case.
+pub(super) const ENDINGS: &[&str] = &[".fits", ".fit", ".fits.gz", ".fit.gz"];
+
+/// Whether a file is a FITS image by its name.
+pub(super) fn is_one(source: &Source) -> bool {
+    let name = source.path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// The alerts of a table with their images.
+pub(super) struct Folder {
+    /// Where each is, and whether a row asked for it.
+    files: BTreeMap<String, (PathBuf, bool)>,
+    table: Described,
+    pattern: String,
+    cutouts: [String; 3],
+}
+
+impl Folder {
+    /// The images among `sources`, by their labels.
+    ///
+    /// # Errors
+    /// The table cannot be read, or the pattern does not say which file is which.
+    pub(super) fn open(sources: Vec<Source>, options: &TableOptions) -> Result<Self, TableError> {
+        let table = Described::open(options)?;
+        let pattern = options.pattern.clone();
+        let names = pattern.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name);
+        let names: Vec<&str> = names.collect();
+        if let Some(unknown) = names.iter().find(|name| **name != "cutout" && !table.has(name)) {
+            return Err(TableError(format!("pattern: the table has no column `{unknown}`")));
+        }
+        if !names.contains(&"cutout") || names.len() < 2 {
+            let what = "pattern: it needs {cutout} and a column of the table, as in {candid}_{cutout}.fits";
+            return Err(TableError(what.into()));
+        }
+        let cutouts = <[String; 3]>::try_from(options.cutouts.clone());
+        let cutouts = cutouts.map_err(|_| TableError(format!("cutouts: three words, for {}", CUTOUTS.join(", "))))?;
+        let label = |source: &Source| match source.label.as_str() {
+            "" => source.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            label => label.to_owned(),
+        };
+        let files = sources.into_iter().map(|source| (label(&source), (source.path, false))).collect();
+        Ok(Self { files, table, pattern, cutouts })
+    }
+
+    fn record(&mut self) -> Option<Record> {
+        let row = self.table.next_row()?;
+        let images = self.cutouts.clone().map(|cutout| self.image(&row, &cutout));
+        Some(Record { number: row.number, told: row.told, images: Images::Files(images) })
+    }
+
+    fn image(&mut self, row: &Row, cutout: &str) -> Result<Vec<u8>, Fault> {
+        let name = self.table.name(row, &self.pattern, cutout);
+        let zipped = format!("{name}.gz");
+        let found = if self.files.contains_key(&name) { &name } else { &zipped };
+        match self.files.get_mut(found) {
+            Some((path, used)) => {
+                *used = true;
+                read(path).map_err(|fault| Fault { detail: format!("{name}: {}", fault.detail), ..fault })
+            }
+            None => Err(Fault::new(Reason::MissingCutout, format!("no file {name}"))),
+        }
+    }
+
+    /// The first file that no row asked for, as a fault of its own.
+    fn unused(&mut self) -> Option<Piece> {
+        let (name, _) = std::iter::from_fn(|| self.files.pop_first()).find(|(_, (_, used))| !used)?;
+        let fault = Fault::new(Reason::OtherFile, "no row of the table has this image");
+        Some(Piece::Fault { file: name.into(), fault })
+    }
+}
+
+impl Iterator for Folder {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        let records: Vec<Record> = std::iter::from_fn(|| self.record()).take(TOGETHER).collect();
+        if records.is_empty() { self.unused() } else { Some(Piece::Records { file: Arc::from("table"), records }) }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let unreadable = |e: std::io::Error| Fault::new(Reason::Unreadable, e.to_string());
+    let mut bytes = Vec::new();
+    File::open(path).map_err(unreadable)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Fault::new(Reason::TooLarge, format!("more than {LIMIT} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::alert::{SIDE, Stamp};
+    use super::super::archive::Archive;
+    use super::super::fits;
+    use super::super::quality::Policies;
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn stamp(side: usize, value: f32) -> Vec<u8> {
+        fits::write(&Stamp { rows: side, columns: side, pixels: vec![value; side * side] })
+    }
+
+    fn options(folder: &Path, pattern: &str) -> TableOptions {
+        let path = folder.join("t.csv");
+        std::fs::write(&path, "candid,objectId,jd\n1,ZTFa,5\n2,ZTFa,6\n3,ZTFb,7\n").unwrap();
+        let cutouts = ["sci", "ref", "diff"].map(str::to_owned).into();
+        TableOptions { path, pattern: pattern.into(), cutouts, ..TableOptions::default() }
+    }
+
+    fn sources(folder: &Path, names: &[&str]) -> Vec<Source> {
+        names.iter().map(|name| Source { label: (*name).to_owned(), path: folder.join(name) }).collect()
+    }
+
+    #[test]
+    fn images_are_found_by_name_and_each_absence_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("ZTFa")).unwrap();
+        for (name, value) in
+            [("ZTFa/1-sci.fits", 1.0), ("ZTFa/1-ref.fits", 2.0), ("ZTFa/2-sci.fits", 4.0), ("extra.fits", 0.0)]
+        {
+            std::fs::write(at(name), stamp(SIDE, value)).unwrap();
+        }
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&stamp(SIDE, 3.0)).unwrap();
+        std::fs::write(at("ZTFa/1-diff.fits.gz"), gzip.finish().unwrap()).unwrap();
+        std::fs::write(at("ZTFa/2-ref.fits"), stamp(SIDE, 5.0)).unwrap();
+        std::fs::write(at("ZTFa/2-diff.fits"), &stamp(SIDE, 6.0)[..5000]).unwrap();
+        let names = ["ZTFa/1-sci.fits", "ZTFa/1-ref.fits", "ZTFa/1-diff.fits.gz", "ZTFa/2-sci.fits"];
+        let names = [&names[..], &["ZTFa/2-ref.fits", "ZTFa/2-diff.fits", "extra.fits"]].concat();
+        let table = options(folder.path(), "{objectId}/{candid}-{cutout}.fits");
+        let archive = Archive::with_table(sources(folder.path(), &names), &table, Policies::default()).unwrap();
+        let readings: Vec<_> = archive.collect();
+        let alert = readings[0].alert.as_ref().unwrap();
+        assert_eq!((alert.candid, alert.value("jd")), (1, 5.0));
+        assert_eq!(alert.stamps.each_ref().map(|stamp| stamp.pixels[0]), [1.0, 2.0, 3.0]);
+        let found = |i: usize| {
+            let found = readings[i].occurrences.iter().map(|found| (found.reason, found.detail.as_str()));
+            found.collect::<Vec<_>>()
+        };
+        assert_eq!(found(0), []);
+        assert_eq!(found(1)[0].0, Reason::TruncatedFits);
+        assert_eq!(found(2)[0], (Reason::MissingCutout, "science: no file ZTFb/3-sci.fits"));
+        assert_eq!((found(2).len(), readings[1].alert.is_none(), readings[2].alert.is_none()), (3, true, true));
+        assert_eq!((found(3)[0].0, &*readings[3].place.file), (Reason::OtherFile, "extra.fits"));
+        assert_eq!(readings.len(), 4);
+    }
+
+    #[test]
+    fn stamps_of_any_size_are_framed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["1_sci.fits", "1_ref.fits", "1_diff.fits"];
+        for (name, side) in names.iter().zip([21, 21, 80]) {
+            std::fs::write(folder.path().join(name), stamp(side, side as f32)).unwrap();
+        }
+        let table = options(folder.path(), "{candid}_{cutout}.fits");
+        let mut archive = Archive::with_table(sources(folder.path(), &names), &table, Policies::default()).unwrap();
+        let alert = archive.next().unwrap().alert.unwrap();
+        assert_eq!(alert.stamps.each_ref().map(|stamp| (stamp.rows, stamp.columns)), [(SIDE, SIDE); 3]);
+        assert!(alert.stamps[0].pixels[0].is_nan() && alert.stamps[2].pixels[0] == 80.0);
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_filled_in_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = |pattern: &str, names: &[&str]| {
+            let sources = sources(folder.path(), names);
+            let opened = Archive::with_table(sources, &options(folder.path(), pattern), Policies::default());
+            opened.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        assert!(message("{name}_{cutout}.fits", &["a.fits"]).contains("no column `name`"));
+        assert!(message("{candid}.fits", &["a.fits"]).contains("needs {cutout}"));
+        assert!(message("{candid}_{cutout}.fits", &["a.avro"]).contains("no array or FITS image"));
+    }
+}
