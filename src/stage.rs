@@ -175,6 +175,13 @@ impl ExternalFile {
         Self { label, path: self.path.clone() }
     }
 
+    /// The same file, with its label below `folder`; `folder` alone is the label of a file without one.
+    #[must_use]
+    pub fn under(&self, folder: &str) -> Self {
+        let parts = [folder, &self.label].into_iter().filter(|part| !part.is_empty());
+        Self { label: parts.collect::<Vec<_>>().join("/"), path: self.path.clone() }
+    }
+
     /// A name for messages and tables that depends only on the key: the label, or `-` for a file named directly.
     pub fn shown(&self) -> &str {
         if self.label.is_empty() { "-" } else { &self.label }

@@ -11,7 +11,7 @@ use super::document::{Data, Name, Node, Place};
 use super::draft::{Draft, DraftStage};
 use super::faults::{Faults, nearest, suggest};
 use super::files;
-use super::keys::Key;
+use super::keys::{Key, Shape};
 use super::needs::Needs;
 use super::params::{self, Declared};
 use super::pipeline::{Pipeline, Stage, holds_files, holds_named_files};
@@ -128,8 +128,8 @@ impl Checker {
         let place = place_of(stage, key.name);
         let base = folder(place, faults);
         let mut lists = Vec::new();
-        for pattern in patterns {
-            let found = self.found.entry((base.clone(), pattern.to_string()));
+        for pattern in &patterns {
+            let found = self.found.entry((base.clone(), (*pattern).to_string()));
             match found.or_insert_with(|| files::expand(&base, pattern).map(Arc::from)) {
                 Ok(list) => lists.push(list.clone()),
                 Err(message) => faults.add(place, message.clone(), None),
@@ -140,6 +140,13 @@ impl Checker {
                 Some(lists.iter().flat_map(|list| list.iter().map(ExternalFile::with_name)).collect())
             }
             [list] => Some(list.clone()),
+            // Files of several folders are told apart by the folder's name.
+            lists if matches!(key.shape, Shape::OneOrMore(_)) => {
+                let under = |(list, pattern): (&Arc<[ExternalFile]>, &&str)| {
+                    list.iter().map(|file| file.under(files::last_name(pattern))).collect::<Vec<_>>()
+                };
+                Some(lists.iter().zip(&patterns).flat_map(under).collect())
+            }
             lists => Some(lists.iter().flat_map(|list| list.iter().cloned()).collect()),
         }
     }

@@ -7,6 +7,9 @@ use walkdir::WalkDir;
 
 use crate::stage::ExternalFile;
 
+/// What makes a path a glob.
+const WILDCARDS: [char; 3] = ['*', '?', '['];
+
 /// The files that `pattern`, relative to `base`, means, ordered by label; an error when there are none.
 pub fn expand(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
     let path = base.join(pattern);
@@ -19,6 +22,12 @@ pub fn expand(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
         return Err(format!("{place}: {}", path.display()));
     }
     Ok(files)
+}
+
+/// The last name of a path that holds no wildcard.
+pub fn last_name(pattern: &str) -> &str {
+    let plain = |name: &&str| !name.is_empty() && *name != "." && *name != "..";
+    pattern.split('/').take_while(|name| !name.contains(WILDCARDS)).filter(plain).last().unwrap_or_default()
 }
 
 /// Every file below a folder; hidden ones are left out.
@@ -38,13 +47,11 @@ fn below(folder: &Path) -> Result<Vec<ExternalFile>, String> {
 
 /// Files that match a glob; the label is the part below the folders that hold no wildcard.
 fn matching(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
-    if !pattern.contains(['*', '?', '[']) {
+    if !pattern.contains(WILDCARDS) {
         return Ok(Vec::new());
     }
-    let fixed: std::path::PathBuf = Path::new(pattern)
-        .components()
-        .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))
-        .collect();
+    let fixed: std::path::PathBuf =
+        Path::new(pattern).components().take_while(|c| !c.as_os_str().to_string_lossy().contains(WILDCARDS)).collect();
     let root = base.join(fixed);
     let full = base.join(pattern);
     let paths = glob::glob(&full.to_string_lossy()).map_err(|e| format!("`{pattern}` is not a valid glob: {e}"))?;
@@ -76,6 +83,7 @@ mod tests {
         assert_eq!(labels("labels.csv"), [""]);
         assert_eq!(labels("night"), ["2.avro", "b/1.avro"]);
         assert_eq!(labels("night/*.avro"), ["2.avro"]);
+        assert_eq!(["a/night", "b/*.avro", "./b/c.avro", "*"].map(last_name), ["night", "b", "c.avro", ""]);
         assert!(expand(base.path(), "nowhere").unwrap_err().contains("no such file"));
     }
 }

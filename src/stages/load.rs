@@ -42,8 +42,8 @@ impl From<MatchBy> for Identity {
 crate::keys! {
     /// Keys of `load`.
     pub struct LoadKeys {
-        /// Alert packets of ZTF or Rubin, containers of many, a `.tar.gz` of a night, Fink's `.parquet`; with `table` also `.npy` and `.npz` arrays of stamps or FITS images (not `.fits.fz`). A file, a folder of them, or a glob; what each is, its first bytes tell.
-        path: FilePath;
+        /// Alert packets of ZTF or Rubin, containers of many, a `.tar.gz` of a night, Fink's `.parquet`; with `table` also `.npy` and `.npz` arrays of stamps or FITS images (not `.fits.fz`). A file, a folder of them, a glob, or a list of such; what each is, its first bytes tell.
+        path: OneOrMore<FilePath>;
         /// Csv tables of labels, in order of priority: the first that has a label for an alert wins, and others that disagree are noted as `label_conflict`.
         labels: OneOrMore<NamedFile> = OneOrMore::none();
         /// How the tables name what they label, one for all or one for each. Left out: by `candid`, `objectId` or position, the first whose columns the table has.

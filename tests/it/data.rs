@@ -113,3 +113,34 @@ fn label_tables_count_by_name_and_order_and_not_by_folder() {
     world.run("pipelines/p.toml", 1, 0);
     assert_eq!(evidence(), ["B by three.csv:candid", "B by three.csv:candid"]);
 }
+
+#[test]
+fn several_nights_are_one_stage_and_their_files_are_told_apart() {
+    let world = World::new();
+    for (seed, night) in [(1, "one"), (2, "two")] {
+        let write = format!(
+            "[pipeline]\nname = \"w\"\nseed = {seed}\n[stages.written]\nkind = \"simulate\"\nobjects = 5\npackets = \"tar.gz\"\n"
+        );
+        world.write("pipelines/write.toml", &write).run("pipelines/write.toml", 1, 0);
+        std::fs::create_dir(world.path(night)).unwrap();
+        let made = world.artifacts("packets.tar.gz");
+        let newest = made.iter().max_by_key(|path| path.metadata().unwrap().modified().unwrap()).unwrap();
+        std::fs::copy(newest, world.path(&format!("{night}/night.tar.gz"))).unwrap();
+    }
+    std::fs::write(world.path("two/notes.txt"), "clouds").unwrap();
+    let load = "[stages.alerts]\nkind = \"load\"\npath = [\"../one\", \"../two\"]\n";
+    world.write("pipelines/p.toml", load).run("pipelines/p.toml", 1, 0);
+    let quality = world.artifacts("quality.csv");
+    let text = std::fs::read_to_string(&quality[0]).unwrap();
+    assert!(text.contains("other_file") && text.contains("two/notes.txt"), "{text}");
+    let alerts = quality[0].with_file_name("alerts.csv");
+    assert_eq!(std::fs::read_to_string(alerts).unwrap().lines().count(), 11);
+    world.run("pipelines/p.toml", 0, 1);
+    // The order is that of the list, so it counts; a folder alone is another load.
+    world.edit("pipelines/p.toml", "[\"../one\", \"../two\"]", "[\"../two\", \"../one\"]").run(
+        "pipelines/p.toml",
+        1,
+        0,
+    );
+    world.edit("pipelines/p.toml", "[\"../two\", \"../one\"]", "\"../one\"").run("pipelines/p.toml", 1, 0);
+}
