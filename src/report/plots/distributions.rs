@@ -58,7 +58,7 @@ const FIELDS: [(&str, &str, Run); 16] = [
     ("chinr", "", Run::Log),
     ("sharpnr", "", Run::Plain),
     ("chipsf", "", Run::Log),
-    ("nneg", "px", Run::Plain),
+    ("nneg", "", Run::Plain),
     ("ndethist", "", Run::Log),
     ("ncovhist", "", Run::Log),
     ("rb", "", Run::Plain),
@@ -72,9 +72,9 @@ const MEASURES: [(&str, &str, Run, fn(&Pixels) -> f64); 8] = [
     ("noise, template", "DN", Run::Log, |p| p.noise[1]),
     ("noise, difference", "DN", Run::Log, |p| p.noise[2]),
     ("missing pixels", "%", Run::Rare, |p| 100.0 * p.missing),
-    ("peak, science", "noise", Run::Log, |p| p.peak[0]),
-    ("peak, template", "noise", Run::Log, |p| p.peak[1]),
-    ("peak, difference", "noise", Run::Log, |p| p.peak[2]),
+    ("peak, science", "\u{3c3}", Run::Log, |p| p.peak[0]),
+    ("peak, template", "\u{3c3}", Run::Log, |p| p.peak[1]),
+    ("peak, difference", "\u{3c3}", Run::Log, |p| p.peak[2]),
 ];
 
 /// What was found in one source of alerts.
@@ -150,7 +150,7 @@ fn caption(samples: &[Sample]) -> String {
          this size exceed {chance:.2} once in twenty times. Missing: alerts without a value, in the order of the legend. Sky \
          and noise are median and robust standard deviation of a frame of {BORDER} pixels inside the edge of a cutout; the \
          peak is the largest deviation from the sky within {REACH} pixels of the centre, in either sense, in units of that \
-         noise, of cutouts that are whole.",
+         noise (\u{3c3}), of cutouts that are whole.",
         first.name
     )
 }

@@ -78,8 +78,16 @@ impl Bins {
     /// Corners of the steps, from zero to zero.
     pub(super) fn steps(&self, densities: &[f64]) -> Vec<Point> {
         let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
-        let tops = densities.iter().zip(self.edges.windows(2)).flat_map(|(d, ends)| [(ends[0], *d), (ends[1], *d)]);
-        std::iter::once((first, 0.0)).chain(tops).chain([(last, 0.0)]).collect()
+        let (mut points, mut height) = (vec![(first, 0.0)], 0.0);
+        for (edge, density) in self.edges.iter().zip(densities) {
+            if *density != height {
+                points.extend([(*edge, height), (*edge, *density)]);
+                height = *density;
+            }
+        }
+        points.extend([(last, height), (last, 0.0)]);
+        points.dedup();
+        points
     }
 }
 
@@ -138,6 +146,14 @@ mod tests {
         let bins = Bins::over(&[&[0.0, -2.5]], true);
         assert!(!bins.log && (area(&bins, &[-1.0]) - 1.0).abs() < 1e-12, "{bins:?}");
         assert_eq!(area(&bins, &[9.0]), 0.0);
-        assert_eq!(bins.steps(&[0.0; 8]).len(), 18);
+        assert_eq!(bins.steps(&[0.0; 8]).len(), 2);
+    }
+
+    #[test]
+    fn steps_turn_only_where_the_density_changes() {
+        let bins = Bins::over(&[&[1.0, 4.0]], false);
+        let corners = [(0.5, 0.0), (0.5, 0.5), (1.5, 0.5), (1.5, 0.25), (3.5, 0.25), (3.5, 0.0), (4.5, 0.0)];
+        assert_eq!(bins.steps(&[0.5, 0.25, 0.25, 0.0]), corners);
+        assert_eq!(bins.steps(&[0.0, 0.0, 0.0, 2.0]), [(0.5, 0.0), (3.5, 0.0), (3.5, 2.0), (4.5, 2.0), (4.5, 0.0)]);
     }
 }
