@@ -75,8 +75,8 @@ pub fn p_value(differences: &[Option<f64>]) -> Option<f64> {
     Some((2.0 * (1 + below.min(above)) as f64 / (draws + 1) as f64).min(1.0))
 }
 
-/// Quantile of sorted values with linear interpolation (numpy's default).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+/// Quantile of sorted values, at least one, with linear interpolation (numpy's default).
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let position = q * (sorted.len() - 1) as f64;
     let (low, high) = (position.floor() as usize, position.ceil() as usize);
     sorted[low] + (sorted[high] - sorted[low]) * (position - low as f64)

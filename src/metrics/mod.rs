@@ -14,6 +14,7 @@ pub mod equal_error_rate;
 pub mod f1;
 pub mod fnr;
 pub mod images;
+pub mod kolmogorov_smirnov;
 pub mod log_loss;
 pub mod mcnemar;
 pub mod nmi;

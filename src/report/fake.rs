@@ -144,7 +144,8 @@ fn alerts(out: &Path, seed: u64, sky: f64) {
             Stamp { rows, columns: SIDE, pixels }
         };
         let stamps = [cut(800.0, host), cut(if class == 0 { 500.0 } else { 0.0 }, host), cut(400.0, 0.0)];
-        let values = vec![0.5; FIELDS.len()];
+        let value = |field: usize| ((number * 7 + field) % 10 + seed as usize) as f64 / 8.0;
+        let values = (0..FIELDS.len()).map(|field| if field % 4 == 0 { value(field) } else { f64::NAN }).collect();
         let alert = Alert { candid: i64::from(number as u32), object_id: format!("ZTF20{number}"), values, stamps };
         writer.push(&alert, CLASSES[class], "", None).unwrap();
     }

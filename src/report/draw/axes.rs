@@ -78,17 +78,21 @@ fn log_ticks(low: f64, high: f64, about: f64) -> Vec<(f64, String)> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let decades = (high / low).log10();
     let multiples: &[f64] = if decades < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    let every = (decades / about).ceil().max(1.0) as i32;
-    let mut ticks = Vec::new();
-    for power in (first..=last).filter(|power| multiples.len() > 1 || power.rem_euclid(every) == 0) {
-        for multiple in multiples {
-            let value = multiple * 10.0_f64.powi(power);
-            if (low..=high).contains(&value) {
-                ticks.push((value, log_label(*multiple, power, multiples.len() > 1)));
+    let ticks = |every: i32| -> Vec<(f64, String)> {
+        let mut ticks = Vec::new();
+        for power in (first..=last).filter(|power| multiples.len() > 1 || power.rem_euclid(every) == 0) {
+            for multiple in multiples {
+                let value = multiple * 10.0_f64.powi(power);
+                if (low..=high).contains(&value) {
+                    ticks.push((value, log_label(*multiple, power, multiples.len() > 1)));
+                }
             }
         }
-    }
-    ticks
+        ticks
+    };
+    // one number tells no scale
+    let every = (decades / about).ceil().max(1.0) as i32;
+    (1..=every).rev().map(ticks).find(|ticks| ticks.len() > 1).unwrap_or_else(|| ticks(1))
 }
 
 fn log_label(multiple: f64, power: i32, plain: bool) -> String {
@@ -232,6 +236,7 @@ mod tests {
             labels(log_ticks(1e-6, 1.0, 3.0)),
             ["10\u{207b}\u{2076}", "10\u{207b}\u{2074}", "10\u{207b}\u{b2}", "10\u{2070}"]
         );
+        assert_eq!(labels(log_ticks(0.03, 19.0, 2.5)), ["10\u{207b}\u{b9}", "10\u{2070}", "10\u{b9}"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod centres;
 pub mod confusion;
 pub mod det;
 pub mod detections;
+pub mod distributions;
 pub mod label_efficiency;
 pub mod latent;
 pub mod loss;
@@ -62,6 +63,7 @@ pub static PLOTS: &[&dyn Plot] = &[
     &latent::Latent,
     &map::Maps,
     &stamps::Stamps,
+    &distributions::Distributions,
 ];
 
 /// Name of a cutout or channel, abbreviated where the whole does not fit.

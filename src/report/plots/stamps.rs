@@ -45,7 +45,11 @@ impl Plot for Stamps {
 }
 
 fn figure(plot: &Stamps, sources: &Sources) -> Option<Figure> {
-    let found = distinct(sources);
+    let labelled = |(name, alerts): (String, Alerts)| {
+        let labels = alerts.table.texts("label");
+        Source { name, alerts, labels }
+    };
+    let found: Vec<Source> = distinct(sources, |column| column == "label").into_iter().map(labelled).collect();
     let classes = classes(sources, &found);
     if found.is_empty() || classes.is_empty() {
         return None;
@@ -82,20 +86,20 @@ fn figure(plot: &Stamps, sources: &Sources) -> Option<Figure> {
     Some(Figure { name: file_name(&[plot.name()]), caption, canvas })
 }
 
-/// Every distinct alerts artifact, named by its stage (and arm, where arms have different ones).
-fn distinct(sources: &Sources) -> Vec<Source> {
+/// Every distinct alerts artifact that has alerts, with the wanted columns, named by its stage (and arm, where arms have
+/// different ones).
+pub(super) fn distinct(sources: &Sources, wanted: impl Fn(&str) -> bool) -> Vec<(String, Alerts)> {
     let mut keys = BTreeSet::new();
     let alerts = |s: &&StepRecord| s.artifact == ArtifactType::Alerts && !s.is_missing();
     let steps: Vec<&StepRecord> =
         sources.record.steps.iter().filter(alerts).filter(|s| keys.insert(s.key.as_str())).take(SOURCES).collect();
     let open = |step: &&StepRecord| {
-        let opened = sources.read(step, |folder| Alerts::open_columns(folder, |name| name == "label"))?;
+        let alerts = sources.read(step, |folder| Alerts::open_columns(folder, &wanted))?;
         let alone = steps.iter().filter(|s| s.stage == step.stage).count() == 1;
         let name = if alone { step.stage.clone() } else { format!("{} ({})", step.stage, step.arm) };
-        let labels = opened.table.texts("label");
-        Some(Source { name, alerts: opened, labels })
+        (!alerts.is_empty()).then_some((name, alerts))
     };
-    steps.iter().filter_map(open).filter(|s| !s.alerts.is_empty()).collect()
+    steps.iter().filter_map(open).collect()
 }
 
 /// Classes in the order used everywhere; alerts without a label last.
