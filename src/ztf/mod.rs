@@ -8,6 +8,8 @@ pub mod cutout;
 pub mod decode;
 pub mod feed;
 pub mod fits;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod inflate;
 pub mod inspect;
 pub mod labels;
@@ -19,6 +21,7 @@ pub mod quality;
 #[cfg(test)]
 mod real_alerts;
 mod route;
+mod schema_limits;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;

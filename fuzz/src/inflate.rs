@@ -1,0 +1,42 @@
+//! Raw deflate and gzip by every inflater there is, and by that of another crate.
+
+use std::io::Read;
+
+use estampa::ztf::fuzzing::{inflate_alone, inflate_side_by_side};
+use estampa::ztf::inflate::{Inflater, snappy, zstandard};
+use flate2::read::{DeflateDecoder, GzDecoder};
+
+const LIMIT: usize = 1 << 22;
+
+/// What `flate2` reads, if it is whole and not too long.
+fn judged(reader: impl Read) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    reader.take(LIMIT as u64 + 1).read_to_end(&mut plain).ok()?;
+    (plain.len() <= LIMIT).then_some(plain)
+}
+
+/// A raw stream, its halves beside it.
+pub(crate) fn inflate(bytes: &[u8]) {
+    let half = bytes.len() / 2;
+    let streams = [bytes, &bytes[..half], &bytes[half..], bytes, b"", bytes];
+    for (stream, found) in streams.iter().zip(inflate_side_by_side(&streams, LIMIT)) {
+        let judged = judged(DeflateDecoder::new(*stream));
+        assert_eq!(inflate_alone(stream, LIMIT).ok(), judged);
+        if let Some((plain, taken)) = found {
+            assert!(taken <= stream.len());
+            assert_eq!(Some(&plain), judged.as_ref());
+            assert_eq!(inflate_alone(&stream[..taken], LIMIT), Ok(plain), "it took what it needed");
+        }
+    }
+}
+
+/// A gzip member; and the bytes as blocks of the other codecs.
+pub(crate) fn gzip(bytes: &[u8]) {
+    let found = Inflater::default().gzip(bytes, LIMIT).map(<[u8]>::to_vec);
+    if let Ok(plain) = &found {
+        assert_eq!(Some(plain), judged(GzDecoder::new(bytes)).as_ref());
+    }
+    let mut plain = Vec::new();
+    let _ = snappy(bytes, &mut plain, LIMIT);
+    let _ = zstandard(bytes, &mut plain, LIMIT);
+}
