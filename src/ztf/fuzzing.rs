@@ -9,7 +9,7 @@ use super::lanes::Inflaters;
 use super::packet::Packet;
 use super::schemas::Schemas;
 use std::io::Cursor;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What the side-by-side inflater makes of each stream of raw deflate: its bytes, and how many bytes of input it took.
 pub fn inflate_side_by_side(streams: &[&[u8]], limit: usize) -> Vec<Option<(Vec<u8>, usize)>> {
@@ -28,7 +28,8 @@ pub fn inflate_alone(stream: &[u8], limit: usize) -> Result<Vec<u8>, String> {
 /// # Panics
 /// The plain way gives another packet, or gives one where the general decoder finds a fault.
 pub fn compare_ways(schema: &[u8], bytes: &[u8]) {
-    let Ok(schema) = Schemas::default().get(schema) else { return };
+    static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::default);
+    let Ok(schema) = SCHEMAS.get(schema) else { return };
     let (mut plain, mut general) = (Packet::default(), Packet::default());
     let taken = schema.route.as_ref().and_then(|route| route.follow(&mut plain, bytes));
     let judged = general.decode_any(&schema.schema, bytes);
