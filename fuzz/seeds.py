@@ -134,6 +134,9 @@ def weights():
     shutil.copy(REPOSITORY / "src/nn/import/data/nested.pth", ROOT / "seeds/weights/nested.pth")
     pickle = (b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpu"
               b"K\x04tQK\0K\x02K\x02\x86K\x02K\x01\x86\x89}tRs.")
+    save("pickle", "small", pickle)
+    with zipfile.ZipFile(REPOSITORY / "src/nn/import/data/plain.pth") as archive:
+        save("pickle", "plain", archive.read(next(name for name in archive.namelist() if name.endswith("data.pkl"))))
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in [("x/data.pkl", pickle), ("x/data/0", bytes(16)), ("x/byteorder", b"little")]:

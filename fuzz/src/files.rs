@@ -1,5 +1,6 @@
 //! Readers that want a file: weights, arrays, pipelines. The file lies in memory where the system has such a folder.
 
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -7,6 +8,8 @@ use estampa::artifacts::array::Array;
 use estampa::nn::import;
 use estampa::spec::experiment;
 use estampa::spec::faults::Faults;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// Writes `bytes` to a file of this name; one process has one folder.
 pub(crate) fn file(name: &str, bytes: &[u8]) -> PathBuf {
@@ -29,6 +32,16 @@ pub(crate) fn weights(bytes: &[u8]) {
     for found in all {
         assert!(found.values.is_none_or(|values| values.len() == found.shape.iter().product::<usize>()));
     }
+}
+
+/// The bytes as the pickle of an archive of PyTorch, whose checksums fit, beside one storage.
+pub(crate) fn pickle(bytes: &[u8]) {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in [("x/data.pkl", bytes), ("x/data/0", &[1; 64])] {
+        let plain = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        archive.start_file(name, plain).and_then(|()| Ok(archive.write_all(bytes)?)).expect("room");
+    }
+    weights(&archive.finish().expect("room").into_inner());
 }
 
 /// An array; every row can be asked for.

@@ -35,9 +35,9 @@ pub(crate) fn inflate(bytes: &[u8]) {
 
 /// A gzip member; and the bytes as blocks of the other codecs.
 pub(crate) fn gzip(bytes: &[u8]) {
-    let found = Inflater::default().gzip(bytes, LIMIT).map(<[u8]>::to_vec);
-    if let Ok(plain) = &found {
-        assert_eq!(Some(plain), judged(GzDecoder::new(bytes)).as_ref());
+    // libdeflate passes over the header's own checksum
+    if let Some(judged) = judged(GzDecoder::new(bytes)) {
+        assert_eq!(Inflater::default().gzip(bytes, LIMIT), Ok(&judged[..]));
     }
     let mut plain = Vec::new();
     let _ = snappy(bytes, &mut plain, LIMIT);

@@ -7,7 +7,7 @@ mod packets;
 mod tables;
 
 /// Every reader with the name of its target.
-pub const READERS: [(&str, fn(&[u8])); 11] = [
+pub const READERS: [(&str, fn(&[u8])); 12] = [
     ("avro", packets::avro),
     ("record", packets::record),
     ("fits", packets::fits),
@@ -16,6 +16,7 @@ pub const READERS: [(&str, fn(&[u8])); 11] = [
     ("gzip", inflate::gzip),
     ("tar", packets::tar),
     ("weights", files::weights),
+    ("pickle", files::pickle),
     ("npy", files::npy),
     ("csv", tables::csv),
     ("toml", files::toml),

@@ -41,7 +41,7 @@ impl Reading {
     }
 
     /// About how many bytes it takes.
-    fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         let alert = self.alert.as_ref().map_or(0, |alert| {
             alert.object_id.len()
                 + 8 * alert.values.len()
@@ -283,7 +283,7 @@ fn with_losses(fault: Fault, lost: u64) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::ztf::writer::{PacketWriter, tests::alert};
 
@@ -337,17 +337,17 @@ mod tests {
         assert!(reasons([stamp(64), stamp(64), stamp(64)]).contains(&Reason::Oversized));
     }
 
-    /// A block of records that are one boolean each, as the header's schema says.
-    fn booleans(records: u64, data: Vec<u8>) -> (Header, Block) {
+    /// A container with a block of so many records, each one boolean.
+    pub(in crate::ztf) fn booleans(records: u16) -> Vec<u8> {
         let schema = r#"{"type":"record","name":"a","fields":[{"name":"b","type":"boolean"}]}"#;
-        let head =
-            [&b"Obj\x01\x02\x16avro.schema"[..], &[2 * schema.len() as u8, 1], schema.as_bytes(), &[0; 17]].concat();
-        let header = Container::open(Cursor::new(head)).unwrap().header().as_ref().clone();
-        (header, Block { offset: 0, first: 5, records, data, fault: None })
+        let count = [records << 1 & 0x7f | 0x80, records >> 6 & 0x7f | 0x80, records >> 13].map(|part| part as u8);
+        let head = [&b"Obj\x01\x02\x16avro.schema"[..], &[2 * schema.len() as u8, 1], schema.as_bytes(), &[0; 17]];
+        [&head.concat()[..], &count, &count, &vec![1; records as usize], &[0; 16]].concat()
     }
 
     fn decode_block(records: u64, bytes: usize, room: usize) -> Vec<Reading> {
-        let (header, block) = booleans(records, vec![1; bytes]);
+        let header = Container::open(Cursor::new(booleans(0))).unwrap().header().as_ref().clone();
+        let block = Block { offset: 0, first: 5, records, data: vec![1; bytes], fault: None };
         Decoder::new(Arc::default(), Arc::default()).block_within(&"b".into(), &header, &block, room)
     }
 
@@ -375,13 +375,8 @@ mod tests {
 
     #[test]
     fn a_container_without_room_says_where_it_stops() {
-        let (_, block) = booleans(1, vec![1]);
-        let schema = r#"{"type":"record","name":"a","fields":[{"name":"b","type":"boolean"}]}"#;
-        let head =
-            [&b"Obj\x01\x02\x16avro.schema"[..], &[2 * schema.len() as u8, 1], schema.as_bytes(), &[0; 17]].concat();
-        let blocks = [&[2, 2], &block.data[..], &[0; 16]].concat().repeat(4);
         let mut decoder = Decoder::new(Arc::default(), Arc::default());
-        let bytes = [head, blocks].concat();
+        let bytes = [booleans(0), [&[2, 2, 1][..], &[0; 16]].concat().repeat(4)].concat();
         assert_eq!(decoder.container(&"c".into(), &bytes).len(), 4);
         let readings = decoder.container_within(&"c".into(), &bytes, 1);
         assert_eq!(readings.len(), 2);
