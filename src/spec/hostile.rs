@@ -76,8 +76,8 @@ fn deep_nesting_is_a_fault() {
 /// The fault of the first stage is the same in every arm; stages behind it must not be taken for those before.
 #[test]
 fn a_fault_that_is_known_is_still_a_fault() {
-    let pipeline = "[stages.a]\nkind = \"comand\"\n[stages.b]\nkind = \"preprocess\"\ninputs = { a = \"c\" }\n\
-                    [stages.c]\nkind = \"simulate\"\n[stages.d]\nkind = \"simulate\"\nobjects = 0\n";
+    let pipeline = "[stages.a]\nkind = \"comand\"\n[stages.d]\nkind = \"simulate\"\nobjects = 0\n\
+                    [stages.b]\nkind = \"preprocess\"\ninputs = { a = \"c\" }\n[stages.c]\nkind = \"simulate\"\n";
     let said = faults(pipeline, "[axes]\n\"c.objects\" = [1, 2, 3]\n");
     assert_eq!(said.matches("no stage kind `comand`").count(), 1, "{said}");
     assert_eq!(said.matches("`objects` must be").count(), 1, "{said}");
