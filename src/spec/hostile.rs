@@ -70,7 +70,7 @@ fn deep_nesting_is_a_fault() {
             faults(PIPELINE, &format!("[[arms]]\nname = \"n\"\nset = {{ \"b.inputs.a\" = {value} }}\n"));
         }
     }
-    assert!(!faults(&format!("{} = 1\n", ["k"; 100_000].join(".")), "").is_empty());
+    assert!(!faults(&format!("{} = 1\n", vec!["k"; 100_000].join(".")), "").is_empty());
 }
 
 /// The fault of the first stage is the same in every arm; stages behind it must not be taken for those before.
