@@ -85,7 +85,10 @@ impl Array {
         #[expect(unsafe_code, reason = "files of the cache are complete before they get their name, and never change")]
         let map = unsafe { Mmap::map(&file) }.map_err(|e| ArtifactError::new(path, e))?;
         let (offset, shape) = header(&map).ok_or_else(|| ArtifactError::new(path, "not an array of f32 in C order"))?;
-        let expected = shape.iter().try_fold(4_usize, |n, d| n.checked_mul(*d)).and_then(|n| n.checked_add(offset));
+        // a row too, though there be none: its length is multiplied elsewhere
+        let bytes = |shape: &[usize]| shape.iter().try_fold(4_usize, |n, d| n.checked_mul(*d));
+        let row = shape.get(1..).and_then(bytes);
+        let expected = row.and(bytes(&shape)).and_then(|n| n.checked_add(offset));
         if expected != Some(map.len()) {
             return Err(ArtifactError::new(path, format!("{} bytes do not hold an array of {shape:?}", map.len())));
         }
@@ -187,6 +190,35 @@ mod tests {
         for length in [1, 10, 127, 128, whole.len() - 1] {
             std::fs::write(&path, &whole[..length]).unwrap();
             assert!(Array::open(&path).is_err(), "{length} bytes were accepted");
+        }
+    }
+
+    /// The file that numpy would write, with this header and no data.
+    fn claim(descr: &str, shape: &str, data: usize) -> Result<Array> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        let mut bytes = [&b"\x93NUMPY\x01\x00\x76\x00"[..], format!("{text:<117}\n").as_bytes()].concat();
+        bytes.resize(bytes.len() + data, 0);
+        std::fs::write(&path, bytes).unwrap();
+        Array::open(&path)
+    }
+
+    #[test]
+    fn claims_beyond_the_file_are_refused() {
+        assert_eq!(claim("<f4", "(2, 1)", 8).unwrap().shape(), [2, 1]);
+        assert_eq!(claim("<f4", "(0, 3)", 0).unwrap().row_len(), 3);
+        for (descr, shape) in [
+            ("<f4", "(1152921504606846976,)"),
+            ("<f4", "(4294967296, 4294967296)"),
+            ("<f4", "(18446744073709551616,)"),
+            ("<f4", "(0, 4294967296, 4294967296)"),
+            ("<f4", "(-1, 2)"),
+            ("<f4", "()"),
+            ("|O", "(2,)"),
+            ("<f8", "(1,)"),
+        ] {
+            assert!(claim(descr, shape, 8).is_err() && claim(descr, shape, 0).is_err(), "{descr} {shape}");
         }
     }
 }

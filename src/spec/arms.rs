@@ -5,6 +5,13 @@ use super::document::{Data, Name, Node, Place};
 use super::draft::{only, place_of, text};
 use super::faults::Faults;
 
+/// Most arms of a grid.
+const MOST_ARMS: usize = 100_000;
+/// Most settings that vary in one experiment.
+const MOST_VARIED: usize = 1000;
+/// Most bytes of the settings of all arms, as they are written and with what each takes besides.
+const MOST_BYTES: usize = 256 << 20;
+
 /// An arm before it is checked.
 #[derive(Clone, Default)]
 pub(super) struct ArmOutline {
@@ -53,6 +60,10 @@ fn grid(root: &Node, faults: &mut Faults) -> Vec<ArmOutline> {
     let mut bundles = axes(root.get("axes"), faults);
     bundles.extend(zips(root.get("zip"), faults));
     let paths: Vec<&Name> = bundles.iter().flat_map(|bundle| bundle.lists.iter().map(|(path, _)| *path)).collect();
+    if let (Some(first), Err(message)) = (paths.first(), check_size(&bundles)) {
+        faults.add(first.place, message, None);
+        return Vec::new();
+    }
     for (i, path) in paths.iter().enumerate() {
         if paths[..i].iter().any(|earlier| earlier.text == path.text) {
             faults.add(path.place, format!("`{}` varies twice", path.text), None);
@@ -67,6 +78,33 @@ fn grid(root: &Node, faults: &mut Faults) -> Vec<ArmOutline> {
         arms = arms.iter().flat_map(|arm| (0..length).map(|i| arm.longer(&more(i)))).collect();
     }
     if is_empty { Vec::new() } else { arms }
+}
+
+/// Whether the grid has a size that can be held in memory; a few short lists multiply.
+fn check_size(bundles: &[Bundle]) -> Result<(), String> {
+    let length = |bundle: &Bundle| bundle.lists.first().map_or(1, |(_, values)| values.len());
+    let arms = bundles.iter().try_fold(1, |arms: usize, bundle| arms.checked_mul(length(bundle)));
+    let Some(arms) = arms.filter(|arms| *arms <= MOST_ARMS) else {
+        let arms: f64 = bundles.iter().map(|bundle| length(bundle) as f64).product();
+        return Err(format!("the grid has {arms} arms, the limit is {MOST_ARMS}"));
+    };
+    let lists = || bundles.iter().flat_map(|bundle| &bundle.lists);
+    let bytes = |values: &[Node]| (arms / values.len().max(1)).saturating_mul(values.iter().map(room).sum());
+    check_settings(lists().count(), lists().map(|(_, values)| bytes(values)).fold(0, usize::saturating_add))
+}
+
+/// Whether so many varied settings, with so many bytes in all arms, are within the limits.
+fn check_settings(varied: usize, bytes: usize) -> Result<(), String> {
+    match (varied, bytes) {
+        (MOST_VARIED.., _) => Err(format!("{varied} settings vary, the limit is {MOST_VARIED}")),
+        (_, MOST_BYTES..) => Err(format!("the settings of all arms take {bytes} bytes, the limit is {MOST_BYTES}")),
+        _ => Ok(()),
+    }
+}
+
+/// About how many bytes a value takes in memory.
+fn room(node: &Node) -> usize {
+    200 + (node.place.end - node.place.start) as usize
 }
 
 /// The last part of a path, or all of it where two would be called the same.
@@ -132,6 +170,11 @@ fn left_out(table: Option<&Node>, faults: &mut Faults) -> Vec<ArmOutline> {
         faults.add(table.place, "`leave_one_out` must be a table: \"stage.key\" = value".into(), None);
         return Vec::new();
     };
+    let bytes = entries.iter().map(|(_, value)| room(value)).sum::<usize>();
+    if let Err(message) = check_settings(entries.len(), bytes.saturating_mul(entries.len())) {
+        faults.add(table.place, message, None);
+        return Vec::new();
+    }
     let names: Vec<&Name> = entries.iter().map(|(name, _)| name).collect();
     // A table under a plain name is a group that is left out as a whole.
     let parts: Vec<(&str, &Name, Vec<(Name, Node)>)> = entries

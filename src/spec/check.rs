@@ -33,7 +33,7 @@ pub struct Checker {
 impl Checker {
     /// Checks every stage and edge. The draft is taken apart on the way: of a large one there is no room for two.
     pub fn check(&mut self, draft: Draft, faults: &mut Faults) -> Option<Pipeline> {
-        let before = faults.list.len();
+        let before = faults.reports();
         let kinds: Vec<_> = draft.stages.iter().map(|stage| kind_of(stage, faults)).collect();
         let places: Vec<Place> = draft.stages.iter().map(|stage| stage.name.place).collect();
         let names = draft.stages.iter().map(|stage| stage.name.text.clone());
@@ -44,7 +44,7 @@ impl Checker {
             let inputs = edges.of(*kind, &stage, faults);
             stages.push(Arc::new(self.contents(&stage, *kind, inputs, faults)));
         }
-        if faults.list.len() > before {
+        if faults.reports() > before {
             return None;
         }
         let order = order(&places, &stages, faults)?.into();
@@ -63,10 +63,10 @@ impl Checker {
             if !same("kind") || !same("inputs") {
                 return self.check(draft.clone(), faults);
             }
-            let before = faults.list.len();
+            let before = faults.reports();
             let inputs = pipeline.stages[i].inputs.clone();
             let checked = self.contents(stage, pipeline.stages[i].kind, inputs, faults);
-            if faults.list.len() > before {
+            if faults.reports() > before {
                 return None;
             }
             pipeline.stages[i] = Arc::new(checked);
@@ -82,10 +82,10 @@ impl Checker {
         inputs: Vec<(String, usize)>,
         faults: &mut Faults,
     ) -> Stage {
-        let before = faults.list.len();
+        let before = faults.reports();
         let keys = self.declared.keys_of(kind, &stage.entries, faults);
         let params = params::check(kind, &keys, &stage.name, &stage.entries, faults);
-        if faults.list.len() == before {
+        if faults.reports() == before {
             for (key, message) in kind.check(&params) {
                 faults.add(place_of(stage, key), message, None);
             }

@@ -24,7 +24,7 @@ pub struct Source {
 }
 
 /// Where something is written: source by number, byte range. Small, since every name and value has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Position in [`Faults::sources`].
     pub source: u32,
@@ -133,6 +133,8 @@ pub fn shown(path: &Path) -> String {
     parts.iter().collect::<PathBuf>().display().to_string()
 }
 
+/// Deepest nesting of a value that is looked into; nothing of ours has more than four levels.
+const DEEPEST: usize = 32;
 /// Texts above this size are read in pieces: the parser's own tree takes several times the memory of ours.
 const PIECE: usize = 1 << 19;
 
@@ -146,7 +148,7 @@ pub fn parse(source: Source, faults: &mut Faults) -> Node {
             faults.add(Origin { source: number, offset: 0 }.place(span), error.message().to_string(), None);
         }
         let span = table.span();
-        Origin { source: number, offset: 0 }.node(span, DeValue::Table(table.into_inner()))
+        Origin { source: number, offset: 0 }.node(span, DeValue::Table(table.into_inner()), 0)
     });
     faults.add_source(source);
     root
@@ -169,7 +171,7 @@ fn in_pieces(source: u32, text: &str) -> Option<Node> {
             return None;
         }
         let origin = Origin { source, offset: start };
-        for (name, node) in origin.entries(table.into_inner()) {
+        for (name, node) in origin.entries(table.into_inner(), 0) {
             merge(&mut root, &mut stages, name, node)?;
         }
         start = end;
@@ -218,8 +220,11 @@ impl Origin {
         Place { source: self.source, start: at(span.start), end: at(span.end) }
     }
 
-    fn node(self, span: Range<usize>, value: DeValue) -> Node {
+    fn node(self, span: Range<usize>, value: DeValue, depth: usize) -> Node {
         let data = match value {
+            DeValue::Array(_) | DeValue::Table(_) if depth > DEEPEST => {
+                Data::Other(format!("values nested more than {DEEPEST} deep"))
+            }
             DeValue::String(text) => Data::Text(text.into_owned()),
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_or_else(|_| Data::Other(number.as_str().into()), Data::Int),
@@ -227,18 +232,21 @@ impl Origin {
             DeValue::Boolean(value) => Data::Bool(value),
             DeValue::Datetime(date) => Data::Other(date.to_string()),
             DeValue::Array(items) => {
-                Data::List(items.into_iter().map(|item| self.node(item.span(), item.into_inner())).collect())
+                Data::List(items.into_iter().map(|item| self.node(item.span(), item.into_inner(), depth + 1)).collect())
             }
-            DeValue::Table(table) => Data::Table(self.entries(table)),
+            DeValue::Table(table) => Data::Table(self.entries(table, depth)),
         };
         Node { data, place: self.place(span) }
     }
 
     /// Entries of a table in the order of the text.
-    fn entries(self, table: DeTable) -> Vec<(Name, Node)> {
+    fn entries(self, table: DeTable, depth: usize) -> Vec<(Name, Node)> {
         let entry = |(name, value): (toml::Spanned<std::borrow::Cow<str>>, toml::Spanned<DeValue>)| {
             let place = self.place(name.span());
-            (Name { text: name.into_inner().into_owned(), place }, self.node(value.span(), value.into_inner()))
+            (
+                Name { text: name.into_inner().into_owned(), place },
+                self.node(value.span(), value.into_inner(), depth + 1),
+            )
         };
         let mut entries: Vec<(Name, Node)> = table.into_iter().map(entry).collect();
         entries.sort_by_key(|(name, _)| name.place.start);
@@ -268,7 +276,7 @@ mod tests {
         let pieces = in_pieces(0, &text).expect("long and without fault");
         let (table, errors) = DeTable::parse_recoverable(&text);
         assert!(errors.is_empty() && text.len() > 2 * PIECE);
-        let whole = Origin { source: 0, offset: 0 }.node(table.span(), DeValue::Table(table.into_inner()));
+        let whole = Origin { source: 0, offset: 0 }.node(table.span(), DeValue::Table(table.into_inner()), 0);
         assert_eq!(format!("{:?}", pieces.entries()), format!("{:?}", whole.entries()).as_str());
     }
 

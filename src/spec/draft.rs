@@ -8,6 +8,9 @@ use std::rc::Rc;
 use super::document::{self, Data, Name, Node, Place};
 use super::faults::{Faults, suggest};
 
+/// Most files that include each other in a row.
+const LONGEST_CHAIN: usize = 32;
+
 /// A pipeline before it is checked. Copies share the stages that neither has overridden.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -45,6 +48,10 @@ pub fn read(path: &Path, from: Option<Place>, faults: &mut Faults) -> Option<Dra
 
 fn read_within(path: &Path, from: Option<Place>, faults: &mut Faults, chain: &mut Vec<PathBuf>) -> Option<Draft> {
     let identity = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    if chain.len() == LONGEST_CHAIN {
+        faults.perhaps_at(from, format!("{} is included by {LONGEST_CHAIN} files in a row", path.display()));
+        return None;
+    }
     if chain.contains(&identity) {
         faults.perhaps_at(from, format!("{} includes itself", path.display()));
         return None;

@@ -41,6 +41,11 @@ pub struct Experiment {
     pub found: FoundFiles,
 }
 
+/// Most stages of all arms and replicates; planning takes some two kilobytes for each.
+const MOST_STEPS: usize = 1_000_000;
+/// Most bytes of stages that arms have for themselves, as they are written.
+const MOST_BYTES: usize = 1 << 30;
+
 /// Name of an experiment's file in its folder.
 pub const FILE: &str = "experiment.toml";
 
@@ -65,6 +70,8 @@ struct Outline {
     question: String,
     replicates: usize,
     baseline: Option<(String, Node)>,
+    /// Its head; none of a pipeline by itself.
+    place: Option<Place>,
     draft: Draft,
     arms: Vec<ArmOutline>,
     path: PathBuf,
@@ -79,6 +86,7 @@ fn lone(path: &Path, root: Node, faults: &mut Faults) -> Option<Outline> {
         question: String::new(),
         replicates: 1,
         baseline: None,
+        place: None,
         arms: vec![ArmOutline::default_arm()],
         draft,
         path: path.to_path_buf(),
@@ -110,6 +118,7 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
         question: text(head, "question", faults).unwrap_or_default(),
         replicates: replicates as usize,
         baseline: head.get("baseline").and_then(|n| Some((n.text()?.to_string(), n.clone()))),
+        place: Some(head.place),
         draft,
         arms,
         path: path.to_path_buf(),
@@ -124,7 +133,13 @@ impl Outline {
         }
         let names: Vec<String> = self.arms.iter().map(|arm| arm.name.clone()).collect();
         let mut checker = Checker::default();
-        let arms = checked(self.draft, self.arms, overrides, &mut checker, faults);
+        let arms = match self.check_size() {
+            Ok(()) => checked(self.draft, self.arms, overrides, &mut checker, faults),
+            Err(message) => {
+                faults.perhaps_at(self.place, message);
+                Vec::new()
+            }
+        };
         if let Some((name, node)) = &self.baseline {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             if !names.contains(&name.as_str()) {
@@ -140,6 +155,27 @@ impl Outline {
             path: self.path,
             found: checker.found,
         }
+    }
+}
+
+impl Outline {
+    /// Whether arms, replicates and stages multiply to what can be held in memory.
+    fn check_size(&self) -> Result<(), String> {
+        let stages = self.draft.stages.len();
+        let steps = self.arms.len().saturating_mul(self.replicates).saturating_mul(stages.max(1));
+        if self.place.is_some() && steps > MOST_STEPS {
+            let (arms, replicates) = (self.arms.len(), self.replicates);
+            let product = format!("{arms} arms x {replicates} replicates x {stages} stages");
+            return Err(format!("{product} are more than the limit of {MOST_STEPS}"));
+        }
+        let bytes = |node: &Node| (node.place.end - node.place.start) as usize;
+        let stage = |entries: &[(Name, Node)]| entries.iter().map(|(_, node)| bytes(node)).sum::<usize>();
+        let largest = self.draft.stages.iter().map(|s| stage(&s.entries)).max().unwrap_or(0);
+        let settings: usize = self.arms.iter().map(|arm| arm.settings.len()).sum();
+        if settings.saturating_mul(largest) > MOST_BYTES {
+            return Err(format!("{settings} settings of stages of up to {largest} bytes are more than fits in memory"));
+        }
+        Ok(())
     }
 }
 
@@ -167,7 +203,7 @@ fn checked(
     let checked = checker.check(base.clone(), faults);
     if outlines.iter().all(|arm| !arm.settings.is_empty()) {
         // Every arm sets something, perhaps just what the pipeline by itself lacks.
-        faults.list.truncate(before);
+        faults.truncate(before);
     }
     let mut arms: Vec<Arm> = Vec::with_capacity(outlines.len());
     let mut names = HashSet::new();

@@ -1,13 +1,25 @@
 //! Faults of the files, collected so that all are reported at once, and their rendering with line and caret.
 //! Knows no key of ours.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::document::{Place, Source};
 
+/// Most faults that are shown.
+const MOST_SHOWN: usize = 200;
+/// Longest word, bytes, that is compared with names: the comparison of two takes memory as the product of their lengths.
+const LONGEST_WORD: usize = 100;
+/// Most names that a word is compared with.
+const MOST_COMPARED: usize = 1000;
+/// Most names that are listed.
+const MOST_LISTED: usize = 100;
+
 /// One fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// Where; `None` when it has no place in a text.
     pub place: Option<Place>,
@@ -24,6 +36,9 @@ pub struct Faults {
     pub sources: Vec<Source>,
     /// Faults in the order of their discovery, each once.
     pub list: Vec<Fault>,
+    /// Digests of what is in the list.
+    known: HashSet<u64>,
+    reports: usize,
 }
 
 impl Faults {
@@ -49,9 +64,22 @@ impl Faults {
     }
 
     fn push(&mut self, fault: Fault) {
-        if !self.list.contains(&fault) {
+        self.reports += 1;
+        if self.known.insert(digest(&fault)) {
             self.list.push(fault);
         }
+    }
+
+    /// How many were reported, those that were known already among them: whether a part of the text has faults shows in
+    /// this number and not in the length of the list.
+    pub fn reports(&self) -> usize {
+        self.reports
+    }
+
+    /// Forgets all but the first `len` of the list.
+    pub fn truncate(&mut self, len: usize) {
+        self.list.truncate(len);
+        self.known = self.list.iter().map(digest).collect();
     }
 
     /// Whether there are none.
@@ -64,7 +92,9 @@ impl Faults {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
         let mut faults: Vec<&Fault> = self.list.iter().collect();
         faults.sort_by_key(|f| f.place);
-        faults.iter().map(|fault| self.render_one(fault, &renderer)).collect::<Vec<_>>().join("\n\n")
+        let shown = faults.iter().take(MOST_SHOWN).map(|fault| self.render_one(fault, &renderer));
+        let more = faults.len().checked_sub(MOST_SHOWN + 1).map(|more| format!("and {} more", more + 1));
+        shown.chain(more).collect::<Vec<_>>().join("\n\n")
     }
 
     fn render_one(&self, fault: &Fault, renderer: &Renderer) -> String {
@@ -83,6 +113,12 @@ impl Faults {
     }
 }
 
+fn digest(fault: &Fault) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fault.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The first line of a place, so that a fault about a long table shows only where it begins.
 fn visible_span(text: &str, place: &Place) -> std::ops::Range<usize> {
     let start = (place.start as usize).min(text.len());
@@ -93,8 +129,11 @@ fn visible_span(text: &str, place: &Place) -> std::ops::Range<usize> {
 
 /// The one of `names` that is nearest to `word`, if it is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST_WORD {
+        return None;
+    }
+    let names = names.into_iter().take(MOST_COMPARED).filter(|name| name.len() <= LONGEST_WORD);
     names
-        .into_iter()
         .map(|name| {
             (strsim::normalized_damerau_levenshtein(word, name).max(strsim::jaro_winkler(word, name) - 0.2), name)
         })
@@ -105,7 +144,14 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// `did you mean ..?` with all names where they are few.
 pub fn suggest(word: &str, names: &[&str]) -> Option<String> {
-    let listed = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let listed = |names: &[&str]| {
+        let short = names.iter().filter(|name| name.len() <= LONGEST_WORD).take(MOST_LISTED);
+        let mut words: Vec<String> = short.map(|name| format!("`{name}`")).collect();
+        if words.len() < names.len() {
+            words.push(format!("{} more", names.len() - words.len()));
+        }
+        words.join(", ")
+    };
     match nearest(word, names.iter().copied()) {
         Some(name) => Some(format!("did you mean `{name}`?")),
         None if names.is_empty() => None,

@@ -8,6 +8,8 @@ pub mod draft;
 pub mod experiment;
 pub mod faults;
 pub mod files;
+#[cfg(test)]
+mod hostile;
 pub mod keys;
 pub mod needs;
 pub mod one_or_more;

@@ -91,7 +91,7 @@ pub fn check(
 
 /// The value of `node` in canonical form if it has the shape.
 fn read(shape: &Shape, node: &Node, key: &str, faults: &mut Faults) -> Option<Value> {
-    let before = faults.list.len();
+    let before = faults.reports();
     let value = match (shape, &node.data) {
         (Shape::Optional(inner), _) => return read(inner, node, key, faults),
         (Shape::Bool, Data::Bool(v)) => Some(Value::Bool(*v)),
@@ -118,7 +118,7 @@ fn read(shape: &Shape, node: &Node, key: &str, faults: &mut Faults) -> Option<Va
         }
         _ => None,
     };
-    if value.is_none() && faults.list.len() == before {
+    if value.is_none() && faults.reports() == before {
         faults.add(node.place, format!("`{key}` must be {}, not {}", shape.describe(), shown(node)), None);
     }
     value

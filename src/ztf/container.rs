@@ -13,7 +13,7 @@ pub const MAGIC: &[u8; 4] = b"Obj\x01";
 /// Most bytes of one block, packed or inflated, that are held in memory.
 pub const BLOCK_LIMIT: usize = 256 << 20;
 /// Most bytes of one metadata value; a ZTF schema has 23 kB.
-const METADATA_LIMIT: u64 = 4 << 20;
+const METADATA_LIMIT: u64 = 1 << 20;
 /// Most metadata entries; two are usual.
 const METADATA_ENTRIES: u64 = 1000;
 const SYNC: usize = 16;
@@ -108,6 +108,9 @@ pub struct Container<R> {
     at: u64,
     len: u64,
     records: u64,
+    /// Whether a block claimed a wrong size. From then on the marker is looked for before so many bytes are read, lest
+    /// every few bytes of a hostile file have the rest of it read.
+    doubtful: bool,
     spare: Vec<Vec<u8>>,
 }
 
@@ -120,8 +123,15 @@ impl<R: BufRead + Seek> Container<R> {
     pub fn open(mut reader: R) -> Result<Self, Fault> {
         let len = reader.seek(SeekFrom::End(0)).and_then(|len| reader.rewind().map(|()| len)).map_err(unreadable)?;
         let mut header = Header { schema: Vec::new(), codec: Codec::Null, sync: [0; SYNC] };
-        let mut container =
-            Self { reader, header: Arc::new(header.clone()), at: 0, len, records: 0, spare: Vec::new() };
+        let mut container = Self {
+            reader,
+            header: Arc::new(header.clone()),
+            at: 0,
+            len,
+            records: 0,
+            doubtful: false,
+            spare: Vec::new(),
+        };
         container.check_magic()?;
         container.read_metadata(&mut header)?;
         if header.schema.is_empty() {
@@ -204,6 +214,7 @@ impl<R: BufRead + Seek> Container<R> {
             Ok(data) => block.data = data,
             Err(fault) if fault.reason == Reason::Unreadable => return Err(fault),
             Err(fault) => {
+                self.doubtful = true;
                 self.seek(start_of_data)?;
                 block.data = self.read_past_marker()?;
                 block.fault = Some(self.explain(fault, self.at - start_of_data, &block.data));
@@ -238,11 +249,18 @@ impl<R: BufRead + Seek> Container<R> {
         if size > BLOCK_LIMIT as u64 && size <= self.len.saturating_sub(self.at) {
             return Err(Fault::new(Reason::TooLarge, format!("a block of {size} bytes, the limit is {BLOCK_LIMIT}")));
         }
-        let data = self.read_bytes(size)?;
-        if self.read_array()? == self.header.sync {
-            return Ok(data);
+        let wrong = || Fault::new(Reason::BadSync, format!("no sync marker after the {size} bytes of the block"));
+        if self.doubtful && size <= self.len.saturating_sub(self.at) {
+            let start = self.at;
+            self.seek(start + size)?;
+            let is_marked = self.read_array()? == self.header.sync;
+            self.seek(start)?;
+            if !is_marked {
+                return Err(wrong());
+            }
         }
-        Err(Fault::new(Reason::BadSync, format!("no sync marker after the {size} bytes of the block")))
+        let data = self.read_bytes(size)?;
+        if self.read_array()? == self.header.sync { Ok(data) } else { Err(wrong()) }
     }
 
     /// Reads the next sync marker and all before it, or to the end; the last part when that exceeds [`BLOCK_LIMIT`].
@@ -446,5 +464,45 @@ mod tests {
         for cut in 1..header("null").len() {
             assert!(matches!(reason(&header("null")[..cut]), Reason::Truncated | Reason::NotAvro), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn claims_of_any_size_are_not_believed() {
+        for (records, size) in
+            [(1_i64 << 60, 3), (1, 1 << 60), (i64::MAX, i64::MAX), (-1, 3), (1, -1), (i64::MIN, i64::MIN)]
+        {
+            let claim = [header("null"), long(records), long(size), b"abc".to_vec(), MARKER.to_vec()].concat();
+            let block = open(&claim).unwrap().next().unwrap();
+            assert!(block.data.len() <= claim.len() && block.data.capacity() < 4096, "{records} {size}");
+            assert_eq!(block.fault.is_none(), size == 3 && records > 0, "{records} {size}");
+        }
+    }
+
+    /// Counts the bytes that are asked of the file.
+    struct Counted<'a>(Cursor<&'a [u8]>, &'a std::cell::Cell<usize>);
+
+    impl std::io::Read for Counted<'_> {
+        fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+            let read = self.0.read(room)?;
+            self.1.set(self.1.get() + read);
+            Ok(read)
+        }
+    }
+
+    impl Seek for Counted<'_> {
+        fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn wrong_claims_do_not_have_the_rest_of_the_file_read_again_and_again() {
+        let claim = [long(1), long(20_003), MARKER.to_vec()].concat();
+        let file = [header("null"), claim.repeat(3000)].concat();
+        let read = std::cell::Cell::new(0);
+        let reader = std::io::BufReader::with_capacity(64, Counted(Cursor::new(&file), &read));
+        let blocks: Vec<Block> = Container::open(reader).unwrap().collect();
+        assert!(blocks.len() == 3000 && blocks.iter().all(|block| block.fault.is_some()));
+        assert!(read.get() < 20 * file.len(), "{} bytes read of {}", read.get(), file.len());
     }
 }

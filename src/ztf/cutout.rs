@@ -11,6 +11,44 @@ const LIMIT: usize = 16 << 20;
 /// Above this size a pixel is no flux, DN (MODELS 11.2).
 pub(super) const HUGE: f32 = 1e10;
 
+/// Of a longer side, so many pixels about the centre are kept, or one more: enough for every way to cut the middle out.
+const KEPT: usize = 2 * SIDE + 1;
+
+/// A readable stamp and what is odd about it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The stamp; of an oversized one only the middle, for a block may hold thousands.
+    pub stamp: Stamp,
+    /// Rows and columns of the whole.
+    pub shape: (usize, usize),
+    /// Its shape, NaN, garbage.
+    pub oddities: Vec<Fault>,
+}
+
+impl Judged {
+    /// Judges a whole stamp.
+    #[must_use]
+    pub fn of(stamp: Stamp) -> Self {
+        let (oddities, shape) = (oddities(&stamp), (stamp.rows, stamp.columns));
+        let beyond = |length: usize| length.saturating_sub(KEPT) / 2;
+        let (down, right) = (beyond(stamp.rows), beyond(stamp.columns));
+        let stamp = if down + right > 0 { inner(&stamp, down, right) } else { stamp };
+        Self { stamp, shape, oddities }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        fits::read(bytes).map(Self::of)
+    }
+}
+
+/// A stamp without so many rows at either end, and so many columns.
+fn inner(stamp: &Stamp, down: usize, right: usize) -> Stamp {
+    let (rows, columns) = (stamp.rows - 2 * down, stamp.columns - 2 * right);
+    let lines = stamp.pixels.chunks_exact(stamp.columns).skip(down).take(rows);
+    let pixels = lines.flat_map(|line| line[right..right + columns].iter().copied()).collect();
+    Stamp { rows, columns, pixels }
+}
+
 /// Reads cutouts one after the other, reusing its buffers.
 #[derive(Default)]
 pub struct CutoutReader {
@@ -20,8 +58,8 @@ pub struct CutoutReader {
 
 impl CutoutReader {
     /// Inflates and decodes the `stampData` of many cutouts, with the same results as [`CutoutReader::read`] of each.
-    pub fn read_all(&mut self, cutouts: &[&[u8]]) -> Vec<Result<Stamp, Fault>> {
-        let mut stamps: Vec<Option<Result<Stamp, Fault>>> = vec![None; cutouts.len()];
+    pub fn read_all(&mut self, cutouts: &[&[u8]]) -> Vec<Result<Judged, Fault>> {
+        let mut stamps: Vec<Option<Result<Judged, Fault>>> = vec![None; cutouts.len()];
         if cutouts.len() >= LANES {
             let bodies = cutouts.iter().enumerate().filter_map(|(i, bytes)| Some((i, gzip_body(bytes)?)));
             let (numbers, bodies): (Vec<usize>, Vec<(usize, &[u8])>) = bodies.unzip();
@@ -29,7 +67,7 @@ impl CutoutReader {
             self.inflaters.inflate(&inputs, LIMIT, |job, out| {
                 let (start, cutout) = (bodies[job].0, cutouts[numbers[job]]);
                 let sound = |(plain, len): &(&[u8], usize)| gzip_trailer_fits(&cutout[start + len..], plain);
-                stamps[numbers[job]] = out.filter(sound).map(|(plain, _)| fits::read(plain));
+                stamps[numbers[job]] = out.filter(sound).map(|(plain, _)| Judged::read(plain));
             });
         }
         let rest = stamps.into_iter().zip(cutouts);
@@ -40,14 +78,14 @@ impl CutoutReader {
     ///
     /// # Errors
     /// [`Reason::MissingCutout`], [`Reason::NotFits`], [`Reason::BadGzip`], [`Reason::BadFits`] or [`Reason::TruncatedFits`].
-    pub fn read(&mut self, bytes: &[u8]) -> Result<Stamp, Fault> {
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Judged, Fault> {
         match bytes {
             [] => Err(Fault::new(Reason::MissingCutout, "no bytes")),
             [0x1f, 0x8b, ..] => {
                 let plain = self.inflater.gzip(bytes, LIMIT);
-                fits::read(plain.map_err(|detail| Fault::new(Reason::BadGzip, detail))?)
+                Judged::read(plain.map_err(|detail| Fault::new(Reason::BadGzip, detail))?)
             }
-            [b'S', b'I', b'M', b'P', b'L', b'E', ..] => fits::read(bytes),
+            [b'S', b'I', b'M', b'P', b'L', b'E', ..] => Judged::read(bytes),
             [0xff, 0xd8, ..] => Err(Fault::new(Reason::NotFits, format!("a JPEG of {} bytes", bytes.len()))),
             _ => Err(Fault::new(Reason::NotFits, format!("{} bytes of unknown form", bytes.len()))),
         }
@@ -156,5 +194,30 @@ mod tests {
         assert_eq!(reason(b"hello"), Reason::NotFits);
         assert_eq!(reason(b"\x1f\x8b\x08"), Reason::BadGzip);
         assert_eq!(reason(b"SIMPLE"), Reason::TruncatedFits);
+    }
+
+    /// A gigabyte of zeros in two thousandths of that: a piece that ends on a byte, again and again.
+    #[test]
+    fn a_bomb_is_refused_and_an_oversized_image_not_held() {
+        use flate2::{Compress, Compression, FlushCompress};
+        use std::io::Write;
+        let (zeros, mut piece) = (vec![0; 1 << 20], Vec::with_capacity(1 << 16));
+        Compress::new(Compression::best(), false).compress_vec(&zeros, &mut piece, FlushCompress::Full).unwrap();
+        let bomb = [&b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..], &piece.repeat(1024), &[3, 0], &[0; 8]].concat();
+        let mut reader = CutoutReader::default();
+        for read in reader.read_all(&[bomb.as_slice(); 4]) {
+            let fault = read.unwrap_err();
+            assert!(fault.reason == Reason::BadGzip && fault.detail.contains("limit"), "{}", fault.detail);
+        }
+        let pixel = |i: usize| (i / 600 * 1000 + i % 600) as f32;
+        let large = Stamp { rows: 400, columns: 600, pixels: (0..400 * 600).map(pixel).collect() };
+        let image = fits::write(&large);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&image).unwrap();
+        let judged = reader.read(&encoder.finish().unwrap()).unwrap();
+        assert_eq!((judged.shape, judged.stamp.rows, judged.stamp.columns), ((400, 600), 128, 128));
+        assert_eq!(judged.stamp.pixels.len(), 128 * 128);
+        assert_eq!(centred(&judged.stamp), centred(&large), "the middle is that of the whole");
+        assert_eq!(judged.oddities[0].reason, Reason::Oversized);
     }
 }

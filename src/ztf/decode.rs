@@ -3,7 +3,7 @@
 
 use super::alert::{Alert, CUTOUTS, SIDE, Stamp};
 use super::container::{BLOCK_LIMIT, Block, Container, Header, Unpacker};
-use super::cutout::{self, CutoutReader};
+use super::cutout::{self, CutoutReader, Judged};
 use super::feed::Piece;
 use super::labels::Label;
 use super::lanes::Inflaters;
@@ -14,6 +14,16 @@ use super::repair;
 use super::schemas::Schemas;
 use std::io::Cursor;
 use std::sync::Arc;
+
+/// Packets whose cutouts are read side by side.
+const TOGETHER: usize = 64;
+/// Most bytes of readings that come of one piece: ten thousand whole alerts. A few bytes of a hostile block claim one.
+const HELD: usize = 512 << 20;
+/// What is said where there are more.
+const TOO_MANY: &str = "more alerts than are held in memory at once";
+
+/// Most characters of an object's name in what was found; the survey's have 12.
+const LONGEST_NAME: usize = 100;
 
 /// What came of one record, or of a file or block that could not be read.
 #[derive(Clone, Debug)]
@@ -35,6 +45,16 @@ impl Reading {
         Self { place, alert: None, occurrences, label: None }
     }
 
+    /// About how many bytes it takes.
+    pub(super) fn held(&self) -> usize {
+        let alert = self.alert.as_ref().map_or(0, |alert| {
+            alert.object_id.len()
+                + 8 * alert.values.len()
+                + 4 * alert.stamps.iter().map(|stamp| stamp.pixels.len()).sum::<usize>()
+        });
+        size_of::<Self>() + self.occurrences.len() * (size_of::<Occurrence>() + 64) + alert
+    }
+
     /// The strictest policy among what was found.
     #[must_use]
     pub fn verdict(&self) -> Policy {
@@ -44,7 +64,9 @@ impl Reading {
 
 fn occurrence(fault: Fault, place: &Place, told: Option<&Told>, policies: &Policies) -> Occurrence {
     let candid = told.and_then(|told| told.candid);
-    let object_id = told.and_then(|told| told.object_id.clone());
+    let object_id = told.and_then(|told| told.object_id.as_ref());
+    // a name that is none may be as long as its block
+    let object_id = object_id.map(|name| name.chars().take(LONGEST_NAME).collect());
     Occurrence { candid, object_id, ..Occurrence::new(fault, place, policies) }
 }
 
@@ -82,7 +104,7 @@ impl Decoder {
             let records = &mut self.records;
             self.inflaters.inflate(&inputs, BLOCK_LIMIT, |job, out| {
                 let (i, (file, header, block)) = blocks[job];
-                readings[i] = out.and_then(|(plain, _)| records.block(file, &header.schema, block, plain).ok());
+                readings[i] = out.and_then(|(plain, _)| records.block(file, &header.schema, block, plain, HELD).ok());
             });
         }
         let rest = readings.into_iter().zip(pieces);
@@ -111,12 +133,28 @@ impl Decoder {
 
     /// Every record of the container `bytes`, which is called `file` in what is found.
     pub fn container(&mut self, file: &Arc<str>, bytes: &[u8]) -> Vec<Reading> {
+        self.container_within(file, bytes, HELD)
+    }
+
+    /// As [`Decoder::container`], with so much room for readings.
+    fn container_within(&mut self, file: &Arc<str>, bytes: &[u8], mut room: usize) -> Vec<Reading> {
         let container = match Container::open(Cursor::new(bytes)) {
             Ok(container) => container,
             Err(fault) => return vec![Reading::failed(Place::file(file), None, fault, &self.records.policies)],
         };
         let header = Arc::clone(container.header());
-        let mut readings: Vec<Reading> = container.flat_map(|block| self.block(file, &header, &block)).collect();
+        let mut readings = Vec::new();
+        for block in container {
+            if room == 0 {
+                let offset = block.offset;
+                let fault = Fault::new(Reason::TooLarge, format!("{TOO_MANY}; what follows byte {offset} is left out"));
+                readings.push(Reading::failed(Place::file(file), None, fault, &self.records.policies));
+                break;
+            }
+            let more = self.block_within(file, &header, &block, room);
+            room = room.saturating_sub(more.iter().map(Reading::held).sum());
+            readings.extend(more);
+        }
         if readings.is_empty() {
             let fault = Fault::new(Reason::NoRecords, "");
             readings.push(Reading::failed(Place::file(file), None, fault, &self.records.policies));
@@ -126,8 +164,13 @@ impl Decoder {
 
     /// Every record of one block.
     pub fn block(&mut self, file: &Arc<str>, header: &Header, block: &Block) -> Vec<Reading> {
+        self.block_within(file, header, block, HELD)
+    }
+
+    /// As [`Decoder::block`], with so much room for readings.
+    fn block_within(&mut self, file: &Arc<str>, header: &Header, block: &Block, room: usize) -> Vec<Reading> {
         let plain = header.codec.unpack(&block.data, &mut self.unpacker);
-        let readings = plain.and_then(|plain| self.records.block(file, &header.schema, block, plain));
+        let readings = plain.and_then(|plain| self.records.block(file, &header.schema, block, plain, room));
         readings.unwrap_or_else(|fault| {
             let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records.saturating_sub(1));
             let place = Place { file: Arc::clone(file), record: Some(block.first), offset: block.offset };
@@ -144,27 +187,40 @@ impl RecordDecoder {
         schema: &[u8],
         block: &Block,
         mut plain: &[u8],
+        mut room: usize,
     ) -> Result<Vec<Reading>, Fault> {
         let schema = self.schemas.get(schema)?;
-        let (mut packets, mut failed) = (Vec::new(), None);
-        for index in 0..block.records {
-            let mut packet = Packet::default();
-            match packet.decode(&schema, plain) {
-                Ok(taken) => {
-                    plain = &plain[taken..];
-                    packets.push(packet);
-                }
-                Err(fault) => {
-                    let fault = with_losses(block.fault.clone().unwrap_or(fault), block.records - index - 1);
-                    failed = Some((packet, fault));
-                    break;
+        let mut readings = Vec::new();
+        while (readings.len() as u64) < block.records {
+            let wanted = (block.records - readings.len() as u64).min(TOGETHER as u64);
+            let (mut packets, mut failed) = (Vec::new(), None);
+            while (packets.len() as u64) < wanted && failed.is_none() {
+                let mut packet = Packet::default();
+                match packet.decode(&schema, plain) {
+                    Ok(taken) => {
+                        plain = &plain[taken..];
+                        packets.push(packet);
+                    }
+                    Err(fault) => failed = Some((packet, block.fault.clone().unwrap_or(fault))),
                 }
             }
-        }
-        let mut readings = self.readings(file, block, packets);
-        if let Some((packet, fault)) = failed {
-            let place = place(file, block, readings.len());
-            readings.push(Reading::failed(place, Some(&packet.told()), fault, &self.policies));
+            let more = self.readings(file, block, readings.len(), packets);
+            room = room.saturating_sub(more.iter().map(Reading::held).sum());
+            readings.extend(more);
+            let left = block.records - readings.len() as u64;
+            if failed.is_none() && room == 0 && left > 0 {
+                failed = Some((Packet::default(), Fault::new(Reason::TooLarge, TOO_MANY)));
+            }
+            if let Some((packet, fault)) = failed {
+                let place = place(file, block, readings.len());
+                readings.push(Reading::failed(
+                    place,
+                    Some(&packet.told()),
+                    with_losses(fault, left - 1),
+                    &self.policies,
+                ));
+                break;
+            }
         }
         match &block.fault {
             Some(fault) if readings.is_empty() => Err(fault.clone()),
@@ -173,7 +229,7 @@ impl RecordDecoder {
     }
 
     /// The readings of decoded packets, whose cutouts are read side by side.
-    fn readings(&mut self, file: &Arc<str>, block: &Block, packets: Vec<Packet>) -> Vec<Reading> {
+    fn readings(&mut self, file: &Arc<str>, block: &Block, first: usize, packets: Vec<Packet>) -> Vec<Reading> {
         let cutouts: Vec<&[u8]> =
             packets.iter().flat_map(|packet| packet.cutouts).map(Option::unwrap_or_default).collect();
         let mut stamps = self.cutouts.read_all(&cutouts).into_iter();
@@ -181,7 +237,7 @@ impl RecordDecoder {
             let stamps = stamps.by_ref().take(CUTOUTS.len());
             let mut told = packet.told();
             told.faults.splice(0..0, block.fault.clone());
-            reading(place(file, block, index), told, stamps, &self.policies)
+            reading(place(file, block, first + index), told, stamps, &self.policies)
         };
         packets.into_iter().enumerate().map(reading).collect()
     }
@@ -191,7 +247,7 @@ impl RecordDecoder {
         let reading = |record: Record| {
             let stamps = match record.images {
                 Images::Files(files) => files.map(|file| file.and_then(|bytes| self.cutouts.read(&bytes))),
-                Images::Stamps(stamps) => stamps.map(Ok),
+                Images::Stamps(stamps) => stamps.map(|stamp| Ok(Judged::of(stamp))),
             };
             let place = Place { file: Arc::clone(file), record: Some(record.number), offset: 0 };
             reading(place, record.told, stamps.into_iter(), &self.policies)
@@ -208,7 +264,7 @@ fn place(file: &Arc<str>, block: &Block, index: usize) -> Place {
 fn reading(
     place: Place,
     mut told: Told,
-    stamps: impl Iterator<Item = Result<Stamp, Fault>>,
+    stamps: impl Iterator<Item = Result<Judged, Fault>>,
     policies: &Policies,
 ) -> Reading {
     let mut faults = std::mem::take(&mut told.faults);
@@ -226,7 +282,7 @@ fn reading(
 
 /// The three stamps; what is wrong or odd about them goes into `faults`. Those of any size are brought into ZTF's frame.
 fn sound_stamps(
-    cutouts: impl Iterator<Item = Result<Stamp, Fault>>,
+    cutouts: impl Iterator<Item = Result<Judged, Fault>>,
     told: &Told,
     policies: &Policies,
     faults: &mut Vec<Fault>,
@@ -236,15 +292,15 @@ fn sound_stamps(
     for (cutout, kind) in cutouts.zip(CUTOUTS) {
         let named = |fault: Fault| Fault { detail: format!("{kind}: {}", fault.detail), ..fault };
         match cutout {
-            Ok(stamp) if told.any_size && stamp.rows.max(stamp.columns) != SIDE => {
+            Ok(Judged { stamp, oddities, shape: (rows, columns) }) if told.any_size && rows.max(columns) != SIDE => {
                 let shape = |fault: &Fault| matches!(fault.reason, Reason::NotSquare | Reason::Oversized);
-                faults.extend(cutout::oddities(&stamp).into_iter().filter(|fault| !shape(fault)).map(named));
-                faults.push(named(Fault::new(Reason::Resized, format!("{} x {} pixels", stamp.rows, stamp.columns))));
+                faults.extend(oddities.into_iter().filter(|fault| !shape(fault)).map(named));
+                faults.push(named(Fault::new(Reason::Resized, format!("{rows} x {columns} pixels"))));
                 stamps.push(cutout::centred(&stamp));
             }
-            Ok(stamp) => {
-                shapes.push((stamp.rows, stamp.columns));
-                let (stamp, found) = repair::stamp(stamp, &told.values, policies);
+            Ok(Judged { stamp, oddities, shape }) => {
+                shapes.push(shape);
+                let (stamp, found) = repair::stamp(stamp, oddities, &told.values, policies);
                 faults.extend(found.into_iter().map(named));
                 stamps.push(stamp);
             }
@@ -268,7 +324,7 @@ fn with_losses(fault: Fault, lost: u64) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::ztf::writer::{PacketWriter, tests::alert};
 
@@ -320,5 +376,60 @@ mod tests {
         };
         assert!(reasons([stamp(2), stamp(3), stamp(2)]).contains(&Reason::ShapesDiffer));
         assert!(reasons([stamp(64), stamp(64), stamp(64)]).contains(&Reason::Oversized));
+    }
+
+    /// A container with a block of so many records, each one boolean.
+    pub(in crate::ztf) fn booleans(records: u16) -> Vec<u8> {
+        let schema = r#"{"type":"record","name":"a","fields":[{"name":"b","type":"boolean"}]}"#;
+        let count = [records << 1 & 0x7f | 0x80, records >> 6 & 0x7f | 0x80, records >> 13].map(|part| part as u8);
+        let head = [&b"Obj\x01\x02\x16avro.schema"[..], &[2 * schema.len() as u8, 1], schema.as_bytes(), &[0; 17]];
+        [&head.concat()[..], &count, &count, &vec![1; records as usize], &[0; 16]].concat()
+    }
+
+    fn decode_block(records: u64, bytes: usize, room: usize) -> Vec<Reading> {
+        let header = Container::open(Cursor::new(booleans(0))).unwrap().header().as_ref().clone();
+        let block = Block { offset: 0, first: 5, records, data: vec![1; bytes], fault: None };
+        Decoder::new(Arc::default(), Arc::default()).block_within(&"b".into(), &header, &block, room)
+    }
+
+    #[test]
+    fn records_of_one_byte_do_not_fill_memory() {
+        let readings = decode_block(1 << 60, 100_000, 1 << 20);
+        let (last, rest) = readings.split_last().unwrap();
+        assert!(rest.iter().map(Reading::held).sum::<usize>() < 2 << 20, "{} readings", readings.len());
+        assert_eq!(last.occurrences[0].reason, Reason::TooLarge);
+        let lost = (1_u64 << 60) - rest.len() as u64 - 1;
+        assert!(last.occurrences[0].detail.ends_with(&format!("{lost} more records of the block are lost")));
+    }
+
+    #[test]
+    fn records_keep_their_numbers_when_they_are_more_than_are_read_together() {
+        let numbers = |readings: &[Reading]| readings.iter().map(|r| r.place.record.unwrap()).collect::<Vec<_>>();
+        let whole = decode_block(150, 150, HELD);
+        assert_eq!(numbers(&whole), (5..155).collect::<Vec<_>>());
+        assert!(whole.iter().all(|reading| reading.occurrences[0].reason == Reason::MissingCandid));
+        let short = decode_block(150, 130, HELD);
+        assert_eq!(numbers(&short), (5..136).collect::<Vec<_>>());
+        let last = &short[130].occurrences[0];
+        assert!(last.reason == Reason::BadRecord && last.detail.contains("19 more records"), "{}", last.detail);
+    }
+
+    #[test]
+    fn a_container_without_room_says_where_it_stops() {
+        let mut decoder = Decoder::new(Arc::default(), Arc::default());
+        let bytes = [booleans(0), [&[2, 2, 1][..], &[0; 16]].concat().repeat(4)].concat();
+        assert_eq!(decoder.container(&"c".into(), &bytes).len(), 4);
+        let readings = decoder.container_within(&"c".into(), &bytes, 1);
+        assert_eq!(readings.len(), 2);
+        assert!(readings[1].occurrences[0].detail.contains("what follows byte"));
+    }
+
+    #[test]
+    fn a_name_as_long_as_its_block_is_cut() {
+        let name = "Z".repeat(10_000);
+        let readings = decode(&PacketWriter::default().packet(&Alert { object_id: name, ..alert(7) }));
+        let cut = readings[0].occurrences.first().and_then(|found| found.object_id.as_ref());
+        assert!(cut.is_none_or(|name| name.len() == LONGEST_NAME));
+        assert!(readings[0].alert.is_some());
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Most pieces that are ahead, for each thread.
 const PIECES_PER_THREAD: u64 = 32;
-/// Packed bytes ahead after which no more pieces are taken.
+/// Bytes ahead, packed or, once decoded, of what came of them, after which no more pieces are taken.
 const BYTES_AHEAD: usize = 8 << 20;
 
 /// What came of a piece: its readings, or the panic of the thread that decoded it.
@@ -33,7 +33,7 @@ struct Progress {
     wanted: u64,
     /// Number of the piece that is taken next.
     taken: u64,
-    /// Packed size of what is taken and not handed out.
+    /// Size of what is taken and not handed out: packed, and from when it is decoded what its readings take if that is more.
     sizes: BTreeMap<u64, usize>,
     helpers: usize,
     /// No piece is left to take, or nobody wants one.
@@ -95,7 +95,13 @@ impl Shared {
         let decoded = catch_unwind(AssertUnwindSafe(|| decoder.pieces(taken.pieces)));
         let mut progress = lock(&self.progress);
         match decoded {
-            Ok(readings) => progress.decoded.extend(numbers.zip(readings.into_iter().map(Ok))),
+            Ok(readings) => {
+                for (number, readings) in numbers.zip(readings) {
+                    let held: usize = readings.iter().map(Reading::held).sum();
+                    progress.sizes.entry(number).and_modify(|size| *size = held.max(*size));
+                    progress.decoded.insert(number, Ok(readings));
+                }
+            }
             Err(panic) => {
                 progress.decoded.extend(numbers.clone().map(|number| (number, Ok(Vec::new()))));
                 progress.decoded.insert(numbers.start, Err(panic));
@@ -197,5 +203,30 @@ impl Iterator for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         lock(&self.shared.progress).closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ztf::decode::tests::booleans;
+    use crate::ztf::feed::Source;
+
+    /// Files of 3 kB of which 4 MB come each.
+    #[test]
+    fn what_grows_in_memory_is_not_decoded_far_ahead() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = |i: usize| Source { label: i.to_string(), path: folder.path().join(i.to_string()) };
+        let sources: Vec<Source> = (0..4 * LANES).map(source).collect();
+        for source in &sources {
+            std::fs::write(&source.path, booleans(3000)).unwrap();
+        }
+        let line = Line::new(Feed::new(sources), Policies::default());
+        lock(&line.shared.progress).helpers = 1;
+        line.shared.help();
+        let progress = lock(&line.shared.progress);
+        assert_eq!(progress.taken, LANES as u64, "{} bytes ahead", progress.sizes.values().sum::<usize>());
+        drop(progress);
+        assert_eq!(line.map(|readings| readings.len()).sum::<usize>(), 4 * LANES * 3000);
     }
 }

@@ -11,6 +11,8 @@ pub mod decode;
 pub mod described;
 pub mod feed;
 pub mod fits;
+#[doc(hidden)]
+pub mod fuzzing;
 mod images;
 pub mod inflate;
 pub mod inspect;
@@ -28,6 +30,7 @@ mod record;
 mod repair;
 mod route;
 mod rubin;
+mod schema_limits;
 pub mod schemas;
 pub mod simulator;
 pub mod sky;

@@ -63,7 +63,7 @@ impl<'a> Packet<'a> {
     }
 
     /// As [`Packet::decode`], by the general decoder, whatever the record holds.
-    fn decode_any(&mut self, schema: &Schema, bytes: &'a [u8]) -> Result<usize, Fault> {
+    pub(super) fn decode_any(&mut self, schema: &Schema, bytes: &'a [u8]) -> Result<usize, Fault> {
         let fault = |detail: String| Fault::new(Reason::BadRecord, detail);
         let mut config = DeserializerConfig::new(schema);
         config.max_seq_size = LONGEST_ARRAY;

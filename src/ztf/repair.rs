@@ -44,9 +44,14 @@ pub(super) fn date(candid: i64) -> Option<f64> {
     (units >= UNITS_A_DAY).then(|| FIRST_DAY + units / UNITS_A_DAY)
 }
 
-/// The stamp, mended where that is wanted, and what was odd about it.
-pub(super) fn stamp(mut stamp: Stamp, values: &[f64], policies: &Policies) -> (Stamp, Vec<Fault>) {
-    let (mut found, mut cut) = (oddities(&stamp), None);
+/// The stamp, mended where that is wanted, and what is odd about it; `found` before.
+pub(super) fn stamp(
+    mut stamp: Stamp,
+    mut found: Vec<Fault>,
+    values: &[f64],
+    policies: &Policies,
+) -> (Stamp, Vec<Fault>) {
+    let mut cut = None;
     let wanted = |found: &[Fault], reason| {
         policies.repairs(reason).then(|| found.iter().position(|fault| fault.reason == reason)).flatten()
     };
@@ -127,6 +132,11 @@ mod tests {
     fn numbered(rows: usize, columns: usize) -> Stamp {
         let pixels = (0..rows * columns).map(|i| (i / columns * 100 + i % columns) as f32).collect();
         Stamp { rows, columns, pixels }
+    }
+
+    fn stamp(stamp: Stamp, values: &[f64], policies: &Policies) -> (Stamp, Vec<Fault>) {
+        let found = oddities(&stamp);
+        super::stamp(stamp, found, values, policies)
     }
 
     fn reasons(found: &[Fault]) -> Vec<(Reason, bool)> {

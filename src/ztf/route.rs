@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 /// Deepest nesting of types; a packet has five levels.
 const DEEPEST: usize = 12;
+/// Most steps; a packet has four hundred.
+const MOST_STEPS: usize = 10_000;
 /// Most elements of an array; `prv_candidates` has tens.
 const LONGEST_ARRAY: i64 = 10_000;
 
@@ -79,7 +81,8 @@ impl Route {
     /// The way through records of this schema; none when it has types that no packet has.
     pub(super) fn of(schema: &str) -> Option<Self> {
         let schema: SchemaMut = schema.parse().ok()?;
-        match step(&schema, SchemaKey::root(), Level::Top, 0)? {
+        let mut left = MOST_STEPS;
+        match step(&schema, SchemaKey::root(), Level::Top, 0, &mut left)? {
             Step::Record(fields) => Some(Self(fields)),
             _ => None,
         }
@@ -103,12 +106,13 @@ impl Route {
     }
 }
 
-fn step(schema: &SchemaMut, key: SchemaKey, level: Level, depth: usize) -> Option<Step> {
+fn step(schema: &SchemaMut, key: SchemaKey, level: Level, depth: usize, left: &mut usize) -> Option<Step> {
     let node = schema.get(key)?;
+    *left = left.checked_sub(1)?;
     if depth > DEEPEST || node.logical_type.is_some() {
         return None;
     }
-    let inner = |key, level| step(schema, key, level, depth + 1);
+    let mut inner = |key, level| step(schema, key, level, depth + 1, left);
     Some(match &node.type_ {
         RegularType::Null => Step::Null,
         RegularType::Boolean => Step::Boolean,

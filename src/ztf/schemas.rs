@@ -3,6 +3,7 @@
 
 use super::quality::{Fault, Reason};
 use super::route::Route;
+use super::schema_limits;
 use serde_avro_fast::Schema;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -44,6 +45,7 @@ impl Schemas {
 
 fn parse(text: &[u8]) -> Result<WriterSchema, String> {
     let text = std::str::from_utf8(text).map_err(|e| e.to_string())?;
+    schema_limits::check(text)?;
     let schema = text.parse::<Schema>().map_err(|e| e.to_string())?;
     Ok(WriterSchema { schema, route: Route::of(text) })
 }
@@ -66,7 +68,7 @@ mod tests {
     fn many_schemas_do_not_fill_memory() {
         let schemas = Schemas::default();
         for i in 0..3 * MOST {
-            schemas.get(format!(r#"{{"type":"fixed","name":"f{i}","size":{i}}}"#).as_bytes()).unwrap();
+            schemas.get(format!(r#"{{"type":"fixed","name":"f{i}","size":{}}}"#, i + 1).as_bytes()).unwrap();
         }
         assert!(schemas.0.read().unwrap().len() <= MOST);
     }

@@ -294,4 +294,26 @@ mod tests {
         assert_eq!(pax_path(b"12 mtime=1.5\n20 path=night/a.avro\n").as_deref(), Some("night/a.avro"));
         assert_eq!(pax_path(b"12 mtime=1.5\n"), None);
     }
+
+    /// Sizes as base-256 numbers, negative or beyond 64 bits, and as text that is none; kinds that are no files.
+    #[test]
+    fn odd_sizes_and_kinds_have_their_reason() {
+        let with = |kind: EntryType, size: [u8; 12]| {
+            let mut tar = header(0, kind);
+            tar.set_path("a.avro").unwrap();
+            tar.as_old_mut().size = size;
+            tar.set_cksum();
+            members(tar.as_bytes().to_vec()).pop().unwrap().1.unwrap_err()
+        };
+        let base_256 = |fill: u8| std::array::from_fn(|i| if i == 0 { 0x80 | fill } else { fill });
+        assert_eq!(with(EntryType::Regular, base_256(0xff)), Reason::TooLarge, "-1");
+        assert_eq!(with(EntryType::Regular, *b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"), Reason::TooLarge);
+        assert_eq!(with(EntryType::Regular, *b"77777777777\0"), Reason::TooLarge);
+        assert_eq!(with(EntryType::Regular, *b"-0000000001\0"), Reason::BadArchive);
+        assert_eq!(with(EntryType::GNULongName, base_256(0xff)), Reason::BadArchive);
+        assert_eq!(with(EntryType::XHeader, base_256(0x7f)), Reason::BadArchive);
+        for kind in [EntryType::Link, EntryType::Symlink, EntryType::Char, EntryType::Fifo, EntryType::GNUSparse] {
+            assert_eq!(with(kind, *b"00000000000\0"), Reason::Link, "{kind:?}");
+        }
+    }
 }

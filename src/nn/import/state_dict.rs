@@ -81,19 +81,25 @@ fn named(pickle: &Pickle) -> Result<Vec<(String, Rc<Tensor>)>, String> {
     if !own.is_empty() {
         return Ok(own);
     }
+    // looked at once each: many names may be those of one large dictionary
+    let holds: Vec<bool> = pickle.dictionaries.iter().map(|held| held.values().any(is_tensor)).collect();
     let inner = pickle.dictionaries[top].iter().filter_map(|(name, value)| match value {
-        Value::Dictionary(at) => Some((name, tensors(pickle, *at))).filter(|(_, tensors)| !tensors.is_empty()),
+        Value::Dictionary(at) if holds[*at] => Some((name, *at)),
         _ => None,
     });
-    let mut inner: Vec<_> = inner.collect();
-    match inner.len() {
-        0 => Err("it holds no tensors".into()),
-        1 => Ok(inner.remove(0).1),
+    let inner: Vec<_> = inner.collect();
+    match inner[..] {
+        [] => Err("it holds no tensors".into()),
+        [(_, at)] => Ok(tensors(pickle, at)),
         _ => {
             let names: Vec<String> = inner.iter().take(10).map(|(name, _)| format!("`{name}`")).collect();
             Err(format!("it holds several dictionaries of tensors, {}: save the one that is meant", names.join(", ")))
         }
     }
+}
+
+fn is_tensor(value: &Value) -> bool {
+    matches!(value, Value::Tensor(_))
 }
 
 fn tensors(pickle: &Pickle, at: usize) -> Vec<(String, Rc<Tensor>)> {

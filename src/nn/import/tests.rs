@@ -140,6 +140,35 @@ fn claims_beyond_the_file_are_named() {
     assert!(parse(b"").unwrap_err().contains("no whole safetensors"));
 }
 
+#[test]
+fn claims_of_safetensors_are_named() {
+    let file = |length: u64, header: &[u8]| [&length.to_le_bytes()[..], header].concat();
+    let nested = [b"{\"a\":".repeat(5000), b"1".to_vec(), b"}".repeat(5000)].concat();
+    let huge = br#"{"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,16]}}"#;
+    for (length, header) in [
+        (1 << 63, &b"{}"[..]),
+        (u64::MAX, b"{}"),
+        (1 << 40, b"{}"),
+        (nested.len() as u64, &nested),
+        (huge.len() as u64, huge),
+    ] {
+        assert!(parse(&file(length, header)).unwrap_err().contains("no whole safetensors"), "{length}");
+    }
+}
+
+/// Two hundred thousand names of one dictionary of as many tensors would be forty thousand million names.
+#[test]
+fn names_of_one_dictionary_are_not_counted_by_its_tensors() {
+    let name = |i: u32| [b"X\x04\0\0\0".to_vec(), format!("{i:04x}").into_bytes()].concat();
+    let one = tensor(b"K\0", b"K\x02\x85", b"K\x01\x85");
+    let one = &one[b"\x80\x02}X\x01\0\0\0w".len()..one.len() - 2];
+    let inner: Vec<u8> = (0..2000).flat_map(|i| [&name(i)[..], b"h\x01s"].concat()).collect();
+    let outer: Vec<u8> = (0..2000).flat_map(|i| [&name(i)[..], b"h\x02s"].concat()).collect();
+    let pickle = [one, b"q\x010}q\x02", &inner, b"0}", &outer, b"."].concat();
+    let message = refused(&pickle);
+    assert!(message.contains("several dictionaries of tensors, `0000`, `0001`"), "{message}");
+}
+
 /// Reads it or names what is wrong, and takes no more memory than the file allows.
 fn is_harmless(bytes: &[u8]) {
     if let Ok(all) = parse(bytes) {
