@@ -130,7 +130,7 @@ fn figure(plot: &Distributions, sources: &Sources) -> Option<Figure> {
     for (number, rect) in rects.into_iter().enumerate() {
         let y = if number % COLUMNS == 0 { "density" } else { "" };
         for (line, note) in notes[number].iter().enumerate() {
-            let at = (rect.right() - 6.0, rect.y + (line as f64 + 0.6) * LINE);
+            let at = (rect.right() - 6.0, rect.y + above - (notes[number].len() - line) as f64 * LINE + 0.6 * LINE);
             canvas.label(at, &shorten(note, rect.width - 6.0), Anchor::End);
         }
         let below = Rect { y: rect.y + above, height: rect.height - above, ..rect };

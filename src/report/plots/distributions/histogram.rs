@@ -50,7 +50,9 @@ impl Bins {
         let edge = |share: f64| if log { low * (high / low).powf(share) } else { low + (high - low) * share };
         let mut edges: Vec<f64> = (0..=count as usize).map(|i| edge(i as f64 / count)).collect();
         if whole {
-            edges.iter_mut().for_each(|edge| *edge = edge.floor() + 0.5);
+            for edge in &mut edges {
+                *edge = edge.floor() + 0.5;
+            }
             edges.dedup();
         }
         Self { edges, log }
