@@ -330,7 +330,9 @@ fn splits(rows: &Rows, keys: &PreprocessKeys, seed: u64) -> Result<BTreeMap<Stri
     let first = places::first_of_linked(objects.len(), &together);
     let mut units = places::units(&objects, &first);
     if keys.group_by.is_some() {
-        units.iter_mut().for_each(|unit| unit.class.clear());
+        for unit in &mut units {
+            unit.class.clear();
+        }
     }
     let of_units = keys.rule().assign(&units, seed)?;
     let of_object = |(number, object): (usize, &Object)| (object.id.clone(), of_units[&objects[first[number]].id]);

@@ -94,9 +94,9 @@ mod tests {
     #[test]
     fn cut_flat_and_empty_cutouts_have_no_peak() {
         assert!(Pixels::of(&cutouts(), false).peak.iter().all(|v| v.is_nan()));
-        let flat = Pixels::of(&[2.0; 3 * SIDE * SIDE], true);
+        let flat = Pixels::of(&vec![2.0; 3 * SIDE * SIDE], true);
         assert!(flat.sky == [2.0; 3] && flat.noise == [0.0; 3] && flat.peak.iter().all(|v| v.is_nan()));
-        let none = Pixels::of(&[f32::NAN; 3 * SIDE * SIDE], true);
+        let none = Pixels::of(&vec![f32::NAN; 3 * SIDE * SIDE], true);
         assert!(none.missing == 1.0 && none.noise.iter().chain(&none.sky).all(|v| v.is_nan()));
     }
 }
