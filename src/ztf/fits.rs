@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(reason(3, "NAXIS1  =                    0"), Reason::BadFits);
         assert_eq!(reason(3, "NAXIS1  =           2147483648"), Reason::BadFits);
         assert_eq!(reason(4, "NAXIS2  = -9223372036854775808"), Reason::BadFits);
-        assert_eq!(reason(1, "BITPIX  =                  -64"), Reason::BadFits);
+        assert_eq!(reason(1, "BITPIX  =                   64"), Reason::BadFits);
         assert_eq!(reason(1, "BITPIX  =           1073741824"), Reason::BadFits);
         assert_eq!(reason(1, "BITPIX  =                  NaN"), Reason::BadFits);
         assert_eq!(reason(2, "NAXIS   =  9999999999999999999"), Reason::BadFits);
