@@ -196,7 +196,7 @@ pub trait Pulse: Sync {
     fn cancelled(&self) -> bool;
 }
 
-/// Says nothing and never cancels: for tests.
+/// Says nothing, never cancels and keeps nothing: for tests.
 #[derive(Clone, Copy, Debug)]
 pub struct Silent;
 
@@ -205,6 +205,34 @@ impl Pulse for Silent {
     fn cancelled(&self) -> bool {
         false
     }
+}
+
+impl Shelf for Silent {
+    fn portion(&self, job: &Job, key: &str, file: &ExternalFile, make: Make) -> Result<PathBuf, StageError> {
+        let failed = |e: std::io::Error| StageError::failed(e.to_string());
+        let out = (0..).map(|n| job.checkpoint.join(format!("portion{n}"))).find(|path| !path.exists());
+        let out = out.unwrap_or_default();
+        std::fs::create_dir_all(&out).map_err(failed)?;
+        make(&job.of_file(key, file, &out, job.checkpoint))?;
+        Ok(out)
+    }
+    fn share(&self, job: &Job, portion: &Path, name: &str, name_here: &str) -> Result<(), StageError> {
+        let copied = std::fs::copy(portion.join(name), job.out.join(name_here));
+        copied.map(drop).map_err(|e| StageError::failed(e.to_string()))
+    }
+}
+
+/// What a stage makes of one of its files, for as long as the settings and that file are the same.
+pub type Make<'a> = &'a dyn Fn(&Job) -> Result<(), StageError>;
+
+/// Keeps what stages make of single files, so that one file more does not have all others read again.
+pub trait Shelf: Sync {
+    /// Folder of what `make` writes when its job has `file` as the only file of `key`: taken from the cache if it is there.
+    /// It is to depend on nothing else than such a job.
+    fn portion(&self, job: &Job, key: &str, file: &ExternalFile, make: Make) -> Result<PathBuf, StageError>;
+    /// Has the file `name` of a portion appear as `name_here` in the artifact, without a copy of its bytes. It can be read
+    /// there once the stage is done.
+    fn share(&self, job: &Job, portion: &Path, name: &str, name_here: &str) -> Result<(), StageError>;
 }
 
 /// Where tensors live.
@@ -242,6 +270,8 @@ pub struct Job<'a> {
     pub threads: usize,
     /// Progress and cancellation.
     pub pulse: &'a dyn Pulse,
+    /// What was made of single files.
+    pub shelf: &'a dyn Shelf,
 }
 
 impl Job<'_> {
@@ -266,6 +296,13 @@ impl Job<'_> {
     /// Folder of the input `name`, if it is connected.
     pub fn optional_input(&self, name: &str) -> Option<&Path> {
         self.inputs.get(name).map(PathBuf::as_path)
+    }
+
+    /// The same job with one file of `key` alone, and folders of its own.
+    pub fn of_file<'b>(&'b self, key: &str, file: &ExternalFile, out: &'b Path, checkpoint: &'b Path) -> Job<'b> {
+        let mut files = self.files.clone();
+        files.insert(key.to_owned(), vec![file.clone()]);
+        Job { inputs: self.inputs.clone(), files, out, checkpoint, ..*self }
     }
 
     /// Reports progress and stops here when the run is interrupted.

@@ -1,11 +1,11 @@
 //! Alerts as the survey sends them: `alerts.csv` (identity, label, split, every candidate field; where tables or rules give the
 //! label also its evidence), `stamps.npy`
-//! `[alert, cutout, y, x]` in DN, optionally `clean.npy` (the simulator's noise-free stamps), `quality.csv` (what was
+//! `[alert, cutout, y, x]` in DN (of several large files `stamps-000.npy` and so on, one after the other), optionally `clean.npy` (the simulator's noise-free stamps), `quality.csv` (what was
 //! skipped or odd). Truncated cutouts lie in the low corner, NaN elsewhere; their size is in `rows` and `columns`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::array::{Array, ArrayWriter};
+use super::array::{Array, ArrayWriter, Stack};
 use super::table::{RowWriter, Table, number};
 use super::{ArtifactError, Result};
 use crate::ztf::alert::{Alert, CUTOUTS, FIELDS, SIDE, Stamp};
@@ -13,6 +13,8 @@ use crate::ztf::labels::Label;
 
 /// Columns before those of the candidate fields.
 const IDENTITY: [&str; 6] = ["candid", "objectId", "label", "split", "rows", "columns"];
+/// What files of stamps are called.
+const STAMPS: &str = "stamps";
 /// Where a label comes from, such as `tns.csv:candid`; stands behind the label. Empty: unlabelled.
 const EVIDENCE: &str = "label_evidence";
 
@@ -22,7 +24,7 @@ pub struct Alerts {
     /// [`FIELDS`].
     pub table: Table,
     /// `[alert, 3, SIDE, SIDE]`, DN.
-    pub stamps: Array,
+    pub stamps: Stack,
     /// The same without noise, when they were simulated.
     pub clean: Option<Array>,
 }
@@ -36,7 +38,7 @@ impl Alerts {
     /// As [`Alerts::open`], with only the wanted columns in the table.
     pub fn open_columns(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let table = Table::read_columns(folder.join("alerts.csv"), wanted)?;
-        let stamps = Array::open(folder.join("stamps.npy"))?;
+        let stamps = Stack::open(folder, STAMPS)?;
         if stamps.rows() != table.rows() {
             let what = format!("{} rows of stamps for {} alerts", stamps.rows(), table.rows());
             return Err(ArtifactError::new(folder, what));
@@ -60,14 +62,21 @@ impl Alerts {
 /// Writes an alerts artifact, one alert at a time.
 pub struct AlertsWriter {
     table: RowWriter,
-    stamps: ArrayWriter,
+    /// The file of stamps that is being written.
+    stamps: Option<ArrayWriter>,
+    /// Files of stamps so far, with the artifact that has each, if it is another.
+    pieces: Vec<Option<PathBuf>>,
     clean: Option<ArrayWriter>,
     evidence: bool,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
+    rows: usize,
 }
 
+/// Alerts, cutouts, pixels.
+const SHAPE: [usize; 3] = [CUTOUTS.len(), SIDE, SIDE];
+
 impl AlertsWriter {
-    /// Starts the artifact in `folder`; `clean`: noise-free stamps come with every alert.
+    /// Starts an artifact in `folder`; `clean`: noise-free stamps come with every alert.
     pub fn create(folder: &Path, clean: bool) -> Result<Self> {
         Self::start(folder, clean, false)
     }
@@ -82,13 +91,14 @@ impl AlertsWriter {
         if evidence {
             header.insert(3, EVIDENCE);
         }
-        let shape = [CUTOUTS.len(), SIDE, SIDE];
         Ok(Self {
             table: RowWriter::create(folder.join("alerts.csv"), &header)?,
-            stamps: ArrayWriter::create(folder.join("stamps.npy"), &shape)?,
-            clean: if clean { Some(ArrayWriter::create(folder.join("clean.npy"), &shape)?) } else { None },
+            stamps: None,
+            pieces: Vec::new(),
+            clean: if clean { Some(ArrayWriter::create(folder.join("clean.npy"), &SHAPE)?) } else { None },
             evidence,
             folder: folder.to_path_buf(),
+            rows: 0,
         })
     }
 
@@ -114,24 +124,66 @@ impl AlertsWriter {
         let identity = [alert.candid.to_string(), alert.object_id.clone(), label.into()].into_iter().chain(evidence);
         let fields = alert.values.iter().map(|v| number(*v));
         self.table.push(identity.chain([split.into(), rows, columns]).chain(fields))?;
-        self.stamps.push(&self.pack(&alert.stamps)?)
+        let packed = self.pack(&alert.stamps)?;
+        self.rows += 1;
+        if self.stamps.is_none() {
+            let name = Stack::name(STAMPS, self.pieces.len(), 2);
+            self.stamps = Some(ArrayWriter::create(self.folder.join(name), &SHAPE)?);
+            self.pieces.push(None);
+        }
+        self.stamps.as_mut().map_or(Ok(()), |stamps| stamps.push(&packed))
+    }
+
+    /// Appends all alerts, so many, of another artifact of the same columns, whose stamps are in one file.
+    pub fn push_all(&mut self, folder: &Path, rows: usize) -> Result<()> {
+        self.stamps.take().map_or(Ok(()), ArrayWriter::finish)?;
+        self.table.push_all(&folder.join("alerts.csv"))?;
+        self.rows += rows;
+        self.pieces.push(Some(folder.to_path_buf()));
+        Ok(())
     }
 
     /// Number of alerts so far.
     pub fn len(&self) -> usize {
-        self.stamps.rows()
+        self.rows
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.rows == 0
     }
 
-    /// Completes the files.
+    /// Completes the files of an artifact of its own stamps.
     pub fn finish(self) -> Result<()> {
+        self.finish_with(|folder, _, _| Err(ArtifactError::new(folder, "nobody shares its stamps (a bug)")))
+    }
+
+    /// Completes the files; `share` has a file of another artifact's folder appear in this one under a name of its own.
+    pub fn finish_with<E: From<ArtifactError>>(
+        mut self,
+        share: impl Fn(&Path, &str, &str) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         self.table.finish()?;
-        self.stamps.finish()?;
-        self.clean.map_or(Ok(()), ArrayWriter::finish)
+        if self.pieces.is_empty() {
+            self.stamps = Some(ArrayWriter::create(self.folder.join(Stack::name(STAMPS, 0, 2)), &SHAPE)?);
+            self.pieces.push(None);
+        }
+        self.stamps.map_or(Ok(()), ArrayWriter::finish)?;
+        self.clean.map_or(Ok(()), ArrayWriter::finish)?;
+        let (alone, files) = (Stack::name(STAMPS, 0, 1), self.pieces.len());
+        for (i, piece) in self.pieces.iter().enumerate() {
+            let name = Stack::name(STAMPS, i, files);
+            match piece {
+                Some(folder) => share(folder, &alone, &name)?,
+                None if files > 1 => {}
+                None => {
+                    let path = self.folder.join(Stack::name(STAMPS, i, 2));
+                    let renamed = std::fs::rename(&path, self.folder.join(name));
+                    renamed.map_err(|e| ArtifactError::new(&path, e))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn pack(&self, stamps: &[Stamp; 3]) -> Result<Vec<f32>> {
@@ -199,6 +251,32 @@ mod tests {
             (vec!["train".into(), String::new()], Some(&[63, 63][..]))
         );
         assert_eq!(table.numbers("jd").unwrap()[1], 2_458_881.674_605_5);
+    }
+
+    #[test]
+    fn alerts_of_other_artifacts_come_between() {
+        let (night, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let numbered = |candid| Alert { candid, ..alert(63, 63) };
+        let mut writer = AlertsWriter::create(night.path(), false).unwrap();
+        [2, 3].iter().for_each(|candid| writer.push(&numbered(*candid), "SN", "", None).unwrap());
+        writer.finish().unwrap();
+        let mut writer = AlertsWriter::create(folder.path(), false).unwrap();
+        writer.push(&numbered(1), "", "", None).unwrap();
+        writer.push_all(night.path(), 2).unwrap();
+        writer.push(&Alert { candid: 4, ..alert(48, 63) }, "", "", None).unwrap();
+        assert_eq!(writer.len(), 4);
+        let copy = |from: &Path, name: &str, here: &str| {
+            let copied = std::fs::copy(from.join(name), folder.path().join(here));
+            copied.map(drop).map_err(|e| ArtifactError::new(from, e))
+        };
+        writer.finish_with(copy).unwrap();
+        let alerts = Alerts::open(folder.path()).unwrap();
+        assert_eq!(alerts.table.ints("candid"), Some(&[1, 2, 3, 4][..]));
+        assert!((0..3).all(|row| alerts.stamps.row(row)[48 * 63].is_finite()) && alerts.stamps.row(3)[48 * 63].is_nan());
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+        let mut files: Vec<String> = files.collect();
+        files.sort();
+        assert_eq!(files, ["alerts.csv", "stamps-000.npy", "stamps-001.npy", "stamps-002.npy"]);
     }
 
     #[test]

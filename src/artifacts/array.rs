@@ -130,6 +130,53 @@ impl Array {
     }
 }
 
+/// An array whose rows may be in several files, one after the other: `NAME.npy`, or `NAME-000.npy`, `NAME-001.npy` and so on.
+#[derive(Debug)]
+pub struct Stack {
+    arrays: Vec<Array>,
+    /// Rows before each of them.
+    starts: Vec<usize>,
+}
+
+impl Stack {
+    /// Name of the `i`-th of `files` files.
+    pub fn name(name: &str, i: usize, files: usize) -> String {
+        if files == 1 { format!("{name}.npy") } else { format!("{name}-{i:03}.npy") }
+    }
+
+    /// Maps the files called so in `folder`.
+    pub fn open(folder: &Path, name: &str) -> Result<Self> {
+        let part = |i: usize| folder.join(Self::name(name, i, 2));
+        let (one, parts) = (folder.join(Self::name(name, 0, 1)), (0..).map(part).take_while(|path| path.exists()));
+        let mut paths: Vec<PathBuf> = parts.collect();
+        if paths.is_empty() || one.exists() {
+            paths = vec![one];
+        }
+        let (mut arrays, mut starts, mut rows) = (Vec::<Array>::new(), Vec::new(), 0);
+        for path in &paths {
+            let array = Array::open(path)?;
+            if arrays.first().is_some_and(|first| first.shape()[1..] != array.shape()[1..]) {
+                return Err(ArtifactError::new(path, "its rows have another shape than those before"));
+            }
+            starts.push(rows);
+            rows += array.rows();
+            arrays.push(array);
+        }
+        Ok(Self { arrays, starts })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.arrays.iter().map(Array::rows).sum()
+    }
+
+    /// The values of one row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let at = self.starts.partition_point(|start| *start <= row) - 1;
+        self.arrays[at].row(row - self.starts[at])
+    }
+}
+
 /// Offset of the data and shape, from the header of an npy file (versions 1 to 3).
 fn header(bytes: &[u8]) -> Option<(usize, Vec<usize>)> {
     if bytes.get(..6)? != b"\x93NUMPY" {
@@ -166,6 +213,26 @@ mod tests {
         assert_eq!(array.shape(), [2, 2, 2]);
         assert_eq!(array.row(1), [5.0, 6.0, 7.0, 8.0]);
         assert!(array.row(0)[3].is_nan());
+    }
+
+    #[test]
+    fn rows_of_several_files_are_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: String, rows: &[f32], length: usize| {
+            let mut writer = ArrayWriter::create(folder.path().join(name), &[length]).unwrap();
+            rows.chunks(length).for_each(|row| writer.push(row).unwrap());
+            writer.finish().unwrap();
+        };
+        for (i, rows) in [&[1.0][..], &[], &[2.0, 3.0]].iter().enumerate() {
+            write(Stack::name("a", i, 3), rows, 1);
+        }
+        let stack = Stack::open(folder.path(), "a").unwrap();
+        assert_eq!((0..stack.rows()).map(|row| stack.row(row)[0]).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
+        write(Stack::name("a", 3, 4), &[4.0, 5.0], 2);
+        assert!(Stack::open(folder.path(), "a").unwrap_err().to_string().contains("another shape"));
+        write(Stack::name("a", 0, 1), &[7.0], 1);
+        assert_eq!(Stack::open(folder.path(), "a").unwrap().rows(), 1, "one file of that name is all");
+        assert!(Stack::open(folder.path(), "b").unwrap_err().to_string().contains("b.npy"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Knows nothing of what the columns mean.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufRead, BufReader, BufWriter};
 use std::path::Path;
 
 use super::{ArtifactError, Result};
@@ -207,6 +207,9 @@ impl Table {
 /// Writes a csv file row by row.
 pub struct RowWriter {
     path: std::path::PathBuf,
+    /// The header line.
+    header: String,
+    file: File,
     writer: csv::Writer<BufWriter<File>>,
 }
 
@@ -214,8 +217,11 @@ impl RowWriter {
     /// Starts the file with its header line.
     pub fn create<T: AsRef<str>>(path: impl AsRef<Path>, header: &[T]) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let file = File::create(&path).map_err(|e| ArtifactError::new(&path, e))?;
-        let mut writer = Self { writer: csv::Writer::from_writer(BufWriter::new(file)), path };
+        let failed = |e: std::io::Error| ArtifactError::new(&path, e);
+        let file = File::create(&path).map_err(failed)?;
+        let writer = csv::Writer::from_writer(BufWriter::new(file.try_clone().map_err(failed)?));
+        let line = header.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",");
+        let mut writer = Self { writer, file, header: line, path };
         writer.push(header.iter().map(|h| h.as_ref().to_string()))?;
         Ok(writer)
     }
@@ -223,6 +229,20 @@ impl RowWriter {
     /// Appends a row.
     pub fn push<T: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = T>) -> Result<()> {
         self.writer.write_record(cells).map_err(|e| ArtifactError::new(&self.path, e))
+    }
+
+    /// Appends all rows of a csv file with the same header line.
+    pub fn push_all(&mut self, path: &Path) -> Result<()> {
+        let failed = |e: std::io::Error| ArtifactError::new(path, e);
+        self.writer.flush().map_err(|e| ArtifactError::new(&self.path, e))?;
+        let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+        let mut header = String::new();
+        reader.read_line(&mut header).map_err(failed)?;
+        if header.trim_end() != self.header {
+            return Err(ArtifactError::new(path, format!("its columns are not those of {}", self.path.display())));
+        }
+        // Both handles write at the same place of the file.
+        std::io::copy(&mut reader, &mut self.file).map(drop).map_err(|e| ArtifactError::new(&self.path, e))
     }
 
     /// Makes sure that everything is written.
@@ -263,6 +283,21 @@ mod tests {
         assert_eq!(two.column("flux"), table.column("flux"));
         std::fs::write(&path, "a,b\n").unwrap();
         assert_eq!(Table::read(&path).unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn rows_of_other_files_follow_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two, other] = ["one.csv", "two.csv", "other.csv"].map(|name| folder.path().join(name));
+        std::fs::write(&one, "id,name\n2,\"two\nlines\"\n").unwrap();
+        std::fs::write(&other, "id,label\n9,x\n").unwrap();
+        let mut writer = RowWriter::create(&two, &["id", "name"]).unwrap();
+        writer.push(["1", "a"]).unwrap();
+        writer.push_all(&one).unwrap();
+        writer.push(["3", "c"]).unwrap();
+        assert!(writer.push_all(&other).unwrap_err().to_string().contains("its columns are not those of"));
+        writer.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&two).unwrap(), "id,name\n1,a\n2,\"two\nlines\"\n3,c\n");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod perform;
+mod portion;
 pub mod progress;
 pub mod schedule;
 

@@ -14,6 +14,7 @@ use crate::store::key::{Change, Digest, Parts};
 use crate::store::lock::Claim;
 use crate::store::{Found, StoreError};
 
+use super::portion::StepShelf;
 use super::{Outcome, Run};
 
 /// What came of a try at a step.
@@ -44,7 +45,7 @@ fn bug(kind: &str, panic: Box<dyn Any + Send>) -> (String, String) {
     (what, "this is a bug of estampa: please report it with the TOML file".into())
 }
 
-fn hint_for(kind: ErrorKind) -> Option<String> {
+pub(super) fn hint_for(kind: ErrorKind) -> Option<String> {
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Some("the disk is full: make room (`estampa cache gc`) and run again".into())
@@ -155,6 +156,7 @@ fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim) ->
     let step = run.request.graph.step(id);
     let (out, checkpoint) = (claim.out(), claim.checkpoint());
     let pulse = StepPulse { run, id };
+    let shelf = StepShelf { run, id };
     let job = Job {
         params: &step.stage.params,
         seed: step.seed.unwrap_or(0),
@@ -167,6 +169,7 @@ fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim) ->
         gpus,
         threads: run.request.options.threads,
         pulse: &pulse,
+        shelf: &shelf,
     };
     let result = catch_unwind(AssertUnwindSafe(|| step.kind().run(&job))).unwrap_or_else(|panic| {
         let (what, hint) = bug(step.kind().name(), panic);

@@ -54,8 +54,45 @@ pub fn of(step: &Step, digest: impl Fn(StepId) -> Option<Digest>, memory: &Memor
     Ok(parts)
 }
 
+/// The parts of what a step makes of one file of `key`: its settings, and of its files that one and those of other keys.
+pub fn of_portion(step: &Step, key: &str, file: &ExternalFile, memory: &Memory) -> Result<Parts, StoreError> {
+    let mut parts = Parts::default();
+    for (name, value) in [("format", FORMAT), ("kind", &kind_of_portion(step))] {
+        parts.add(name, value);
+    }
+    parts.add("code version", &step.kind().version().to_string());
+    settings(&step.stage, &mut |name, value| parts.add(name, value));
+    for (key, file) in files_of_portion(step, key, file) {
+        parts.add(&part_of(key, file), &memory.digest(&file.path)?.to_string());
+    }
+    Ok(parts)
+}
+
+fn files_of_portion<'a>(
+    step: &'a Step,
+    key: &'a str,
+    file: &'a ExternalFile,
+) -> impl Iterator<Item = (&'a str, &'a ExternalFile)> {
+    files(step).filter(move |(name, _)| *name != key).chain([(key, file)])
+}
+
+/// The first of the files of a portion that is no longer what its key says.
+pub fn changed_in_portion<'a>(
+    step: &'a Step,
+    key: &'a str,
+    file: &'a ExternalFile,
+    memory: &Memory,
+) -> Option<&'a Path> {
+    files_of_portion(step, key, file).map(|(_, file)| file.path.as_path()).find(|path| !memory.is_unchanged(path))
+}
+
+/// The kind under which portions of a step are kept.
+pub fn kind_of_portion(step: &Step) -> String {
+    format!("{}-portion", step.kind().name())
+}
+
 /// The user's files of a step with the keys that name them.
-fn files(step: &Step) -> impl Iterator<Item = (&'static str, &ExternalFile)> {
+fn files(step: &Step) -> impl Iterator<Item = (&str, &ExternalFile)> {
     step.stage.files.iter().flat_map(|(key, list)| list.iter().map(move |file| (*key, file)))
 }
 

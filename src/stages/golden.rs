@@ -276,6 +276,7 @@ impl Case {
             gpus: &[],
             threads: 1,
             pulse: &Silent,
+            shelf: &Silent,
         })
     }
 

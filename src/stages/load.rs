@@ -3,21 +3,23 @@
 
 mod labelling;
 mod loading;
+mod trace;
 
 use std::collections::BTreeMap;
 
 use crate::spec::keys::{FilePath, Key, KeyType, Keys, Shape};
 use crate::spec::one_or_more::{NamedFile, OneOrMore};
 use crate::spec::value::{Params, Value};
-use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
+use crate::stage::{ArtifactType, ExternalFile, Job, Port, StageError, StageKind};
 use crate::ztf::archive::Archive;
 use crate::ztf::described::TableOptions;
+use crate::ztf::feed::Source;
 use crate::ztf::labels::Identity;
 use crate::ztf::quality::{Policies, Policy, Reason};
 use loading::Loading;
 
-/// Alerts between two reports of progress.
-const REPORT_EVERY: u64 = 200;
+/// Files of so many bytes (of some 400 alerts) are read once, whatever is added beside them: what came of each is kept.
+const REMEMBERED: u64 = 16 << 20;
 
 crate::choice! {
     /// What becomes of alerts without a label.
@@ -109,7 +111,7 @@ impl StageKind for Load {
         "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         &[]
@@ -128,26 +130,35 @@ impl StageKind for Load {
         faults
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
-        let keys: LoadKeys = job.keys()?;
-        let policies = policies(&keys);
-        let mut loading = Loading::start(job, &keys, policies.clone())?;
-        let table = table(job, &keys);
-        let sources = loading.choose(job.files.get("path").map(Vec::as_slice).unwrap_or_default(), table.is_some())?;
-        let files = sources.len() as u64;
-        let mut archive = match &table {
-            None => Archive::open(sources, policies),
-            Some(table) => {
-                Archive::with_table(sources, table, policies).map_err(|e| StageError::failed(e.to_string()))?
-            }
-        };
-        while let Some(reading) = archive.next() {
-            loading.take(reading)?;
-            if loading.readings % REPORT_EVERY == 0 {
-                job.progress(archive.files(), files, &loading.summary())?;
-            }
-        }
-        loading.finish(files)
+        run(job, REMEMBERED)
     }
+}
+
+/// The stage; files of so many bytes are remembered one by one.
+fn run(job: &Job, remembered: u64) -> Result<(), StageError> {
+    let keys: LoadKeys = job.keys()?;
+    let mut loading = Loading::start(job, &keys)?;
+    let table = table(job, &keys);
+    let files = loading.choose(job.files.get("path").map(Vec::as_slice).unwrap_or_default(), table.is_some())?;
+    let count = files.len() as u64;
+    if let Some(table) = &table {
+        let archive = Archive::with_table(sources(&files), table, policies(&keys));
+        loading.read(job, archive.map_err(|e| StageError::failed(e.to_string()))?, count)?;
+        return loading.finish(job, count);
+    }
+    // What a file that is read again and again takes is worth its place on the disk; small ones go together.
+    let is_large = |file: &ExternalFile| std::fs::metadata(&file.path).is_ok_and(|meta| meta.len() >= remembered);
+    for group in files.chunk_by(|a, b| !is_large(a) && !is_large(b)) {
+        match group {
+            [file] if is_large(file) => loading.read_portion(job, &keys, file, count)?,
+            group => loading.read(job, Archive::open(sources(group), policies(&keys)), count)?,
+        }
+    }
+    loading.finish(job, count)
+}
+
+fn sources(files: &[ExternalFile]) -> Vec<Source> {
+    files.iter().map(|file| Source { label: file.label.clone(), path: file.path.clone() }).collect()
 }
 
 /// What describes arrays and FITS images. Its split counts where no label table has one.

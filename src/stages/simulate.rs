@@ -187,6 +187,7 @@ mod tests {
             gpus: &[],
             threads: 2,
             pulse,
+            shelf: &Silent,
         };
         Simulate.run(&job)
     }

@@ -85,6 +85,7 @@ impl Bench {
             gpus: &[],
             threads: 1,
             pulse: &Silent,
+            shelf: &Silent,
         })?;
         Ok(self)
     }

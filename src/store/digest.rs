@@ -20,6 +20,9 @@ pub struct FileRecord {
     pub size: u64,
     /// BLAKE3 of its contents.
     pub digest: Digest,
+    /// Entry that holds the bytes, `KIND/KEY`, when this is a link to a file of another entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
 }
 
 /// Smaller files are read at once; larger ones piece by piece, each hashed in parallel.
@@ -82,10 +85,26 @@ fn of_open_file(disk: &Disk, path: &Path, mut file: File, size: u64) -> Result<(
 /// The files of an artifact, and of each the time of its last change.
 pub(super) type Sealed = (Vec<FileRecord>, Vec<u64>);
 
-/// Every file below `folder`, ordered by name, hashed and made read-only; `durable`: all are on the disk then.
-pub(super) fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<Sealed> {
+/// Every file below `folder`, ordered by name, hashed and made read-only; `durable`: all are on the disk then. `linked`
+/// knows what a link means that leads to a file of another entry once the folder is in its place, and when that file changed
+/// last; those are not hashed again.
+pub(super) fn seal_folder(
+    disk: &Disk,
+    folder: &Path,
+    durable: bool,
+    linked: impl Fn(&Path) -> Option<(FileRecord, u64)>,
+) -> Result<Sealed> {
     let (mut records, mut times) = (Vec::new(), Vec::new());
-    for path in files_below(folder)? {
+    let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
+    for path in paths_below(folder)? {
+        if let Some((record, time)) = path.read_link().ok().and_then(|target| linked(&target)) {
+            records.push(FileRecord { name: name(&path), ..record });
+            times.push(time);
+            continue;
+        }
+        if !path.is_file() {
+            continue;
+        }
         let file = disk.open(&path)?;
         if durable {
             disk.sync(&path, &file)?;
@@ -97,8 +116,7 @@ pub(super) fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<S
         }
         let meta = at(&path, "cannot read", file.metadata())?;
         let (digest, size) = of_open_file(disk, &path, file, meta.len())?;
-        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        records.push(FileRecord { name, size, digest });
+        records.push(FileRecord { name: name(&path), size, digest, held_by: None });
         times.push(disk.changed(&meta));
     }
     if durable {
@@ -111,16 +129,21 @@ pub(super) fn seal_folder(disk: &Disk, folder: &Path, durable: bool) -> Result<S
     Ok((records, times))
 }
 
-/// Regular files below `folder`, ordered by name.
+/// Regular files below `folder` and links to some, ordered by name.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+    Ok(paths_below(folder)?.into_iter().filter(|path| path.is_file()).collect())
+}
+
+/// Regular files and links below `folder`, ordered by name.
+fn paths_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
         let entry = at(folder, "cannot list", entry.map_err(io::Error::from))?;
-        if entry.file_type().is_file() || (entry.file_type().is_symlink() && entry.path().is_file()) {
-            files.push(entry.into_path());
+        if entry.file_type().is_file() || entry.file_type().is_symlink() {
+            paths.push(entry.into_path());
         }
     }
-    Ok(files)
+    Ok(paths)
 }
 
 /// Digest of an artifact: names, sizes and contents of its files.

@@ -49,9 +49,16 @@ impl Meta {
         serde_json::from_slice(&disk.read(&folder.join(META)).ok()?).ok()
     }
 
-    /// With digests of the files in `out`, which are made read-only; and when each of them changed last.
-    pub(super) fn seal(mut self, disk: &Disk, out: &Path, durable: bool) -> Result<(Self, Vec<u64>)> {
-        let (files, times) = digest::seal_folder(disk, out, durable)?;
+    /// With digests of the files in `out`, which are made read-only; and when each of them changed last. `linked` is that of
+    /// [`digest::seal_folder`].
+    pub(super) fn seal(
+        mut self,
+        disk: &Disk,
+        out: &Path,
+        durable: bool,
+        linked: impl Fn(&Path) -> Option<(FileRecord, u64)>,
+    ) -> Result<(Self, Vec<u64>)> {
+        let (files, times) = digest::seal_folder(disk, out, durable, linked)?;
         self.files = files;
         self.digest = digest::of_records(&self.files);
         Ok((self, times))
@@ -67,6 +74,12 @@ impl Meta {
     /// Bytes of all files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|f| f.size).sum()
+    }
+
+    /// Keys of the entries that hold some of its files.
+    pub fn holders(&self) -> impl Iterator<Item = Key> + '_ {
+        let holders = self.files.iter().filter_map(|file| file.held_by.as_deref());
+        holders.filter_map(|holder| Key::parse(holder.rsplit('/').next()?))
     }
 
     /// Hashes every file in `folder` again; names the first that differs.

@@ -232,7 +232,7 @@ mod tests {
             version: String::new(),
             cause: Vec::new(),
         };
-        let (meta, times) = meta.seal(&Disk::default(), &folder.join(OUT), false).unwrap();
+        let (meta, times) = meta.seal(&Disk::default(), &folder.join(OUT), false, |_| None).unwrap();
         (meta, times, folder)
     }
 

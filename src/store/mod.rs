@@ -39,6 +39,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
+use digest::FileRecord;
 use disk::Disk;
 use entry::{Entry, Meta};
 use hold::Hold;
@@ -182,11 +183,11 @@ impl Store {
     /// are no files.
     pub fn commit(&self, claim: &Claim, draft: Meta) -> Result<Option<Entry>> {
         let durable = draft.seconds >= WORTH_A_SYNC;
-        let (meta, times) = draft.seal(&self.disk, &claim.out(), durable)?;
+        let place = self.place(&draft.kind, &draft.key);
+        let (meta, times) = draft.seal(&self.disk, &claim.out(), durable, |target| self.linked(target))?;
         if meta.files.is_empty() {
             return Ok(None);
         }
-        let place = self.place(&meta.kind, &meta.key);
         if let Some(same) = self.same(&place, &meta) {
             return Ok(Some(same));
         }
@@ -203,6 +204,24 @@ impl Store {
         }
         self.index.add(&self.disk, &meta, &times, durable);
         Ok(Some(Entry::of(&place, &meta)))
+    }
+
+    /// What a link in an entry's artifact says that leads to the file `name` of `entry`: relative, so that a cache can be moved.
+    pub fn link_to(&self, entry: &Entry, name: &str) -> PathBuf {
+        PathBuf::from(format!("../../../{}/{}/{}/{name}", entry.kind, entry.key, entry::OUT))
+    }
+
+    /// The file of an intact entry to which such a link leads, and when it changed last.
+    fn linked(&self, target: &Path) -> Option<(FileRecord, u64)> {
+        let rest = target.strip_prefix("../../..").ok()?.to_str()?;
+        let mut steps = rest.splitn(4, '/');
+        let (kind, key) = (steps.next()?, Key::parse(steps.next()?)?);
+        let name = steps.next().filter(|step| *step == entry::OUT).and(steps.next())?;
+        // First the time: a change after it is seen by it, a change before it by the look-up.
+        let file = self.place(kind, &key).join(entry::OUT).join(name);
+        let time = self.disk.changed(&self.disk.stat(&file).ok()?);
+        let record = self.lookup(kind, &key)?.meta()?.files.into_iter().find(|file| file.name == name)?;
+        Some((FileRecord { held_by: Some(format!("{kind}/{key}")), ..record }, time))
     }
 
     /// What is in its place already, if that holds the same: others may be reading it, so it stays there.

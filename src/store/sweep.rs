@@ -1,6 +1,7 @@
 //! What goes when a cache is pruned: one list, made from everything that is there, is both shown and carried out.
 //! Who needs an entry is told from outside; here only sizes, ages and the order count.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -59,14 +60,17 @@ impl Item {
         }
     }
 
-    /// Whether it may go at the time `now`.
-    fn is_free(&self, limits: &Limits, now: u64) -> bool {
-        let least = match self.what {
-            What::Damaged => return true,
-            What::Entry(_) => limits.older_than.unwrap_or(0),
-            What::Unfinished(_) => limits.older_than.unwrap_or(WEEK),
+}
+
+impl What {
+    /// Whether what was used last at the time `used` may go at the time `now`.
+    fn is_old(&self, used: u64, limits: &Limits, now: u64) -> bool {
+        let least = match self {
+            Self::Damaged => 0,
+            Self::Entry(_) => limits.older_than.unwrap_or(0),
+            Self::Unfinished(_) => limits.older_than.unwrap_or(WEEK),
         };
-        self.keepers.is_empty() && now.saturating_sub(self.used) >= least
+        now.saturating_sub(used) >= least
     }
 }
 
@@ -85,27 +89,43 @@ pub struct Sweep {
     pub young: u64,
 }
 
-/// Chooses what goes: damaged things, then what nobody needs, the longest unused first. `rest` are the bytes of the cache
-/// outside of `items`, which never go.
+/// Chooses what goes: damaged things, then what nobody needs, the longest unused first. An entry that holds files of others
+/// is needed and used as they are, and goes after them. `rest` are the bytes of the cache outside of `items`, which never go.
 pub fn choose(items: &[Item], rest: u64, limits: &Limits, now: u64) -> Sweep {
     let total = rest + items.iter().map(|item| item.size).sum::<u64>();
     let mut sweep = Sweep { left: total, ..Sweep::default() };
+    let users = users(items);
+    let used = |i: usize| users[i].iter().map(|user| items[*user].used).fold(items[i].used, u64::max);
+    let is_kept = |i: usize| std::iter::once(&i).chain(&users[i]).any(|item| !items[*item].keepers.is_empty());
     let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_key(|i| (items[*i].what != What::Damaged, items[*i].used, &items[*i].folder));
+    order.sort_by_key(|i| (items[*i].what != What::Damaged, used(*i), !users[*i].is_empty(), &items[*i].folder));
     for i in order {
         let item = &items[i];
         let wanted = item.what == What::Damaged || limits.max_size.is_none_or(|max| sweep.left > max);
-        if wanted && item.is_free(limits, now) {
+        let is_free = !is_kept(i) && item.what.is_old(used(i), limits, now);
+        if wanted && is_free {
             sweep.remove.push(i);
             sweep.freed += item.size;
             sweep.left -= item.size;
-        } else if !item.keepers.is_empty() {
+        } else if is_kept(i) {
             sweep.kept += item.size;
-        } else if !item.is_free(limits, now) {
+        } else if !is_free {
             sweep.young += item.size;
         }
     }
     sweep
+}
+
+/// Of each item the positions of those whose files it holds.
+pub fn users(items: &[Item]) -> Vec<Vec<usize>> {
+    let entry = |item: &Item| if let What::Entry(meta) = &item.what { Some(meta.key) } else { None };
+    let places: HashMap<Key, usize> = items.iter().enumerate().filter_map(|(i, item)| Some((entry(item)?, i))).collect();
+    let mut users = vec![Vec::new(); items.len()];
+    for (user, item) in items.iter().enumerate() {
+        let What::Entry(meta) = &item.what else { continue };
+        meta.holders().filter_map(|key| places.get(&key)).for_each(|holder| users[*holder].push(user));
+    }
+    users
 }
 
 impl Store {
@@ -238,6 +258,43 @@ mod tests {
         assert_eq!((sweep.remove, sweep.freed, sweep.left, sweep.kept), (vec![1, 3], 20, 23, 10));
         let sweep = choose(&items, 3, &Limits { max_size: Some(5), older_than: Some(0) }, 100);
         assert_eq!((sweep.left, sweep.kept, sweep.young), (13, 10, 0), "it says why it ends above the size");
+    }
+
+    /// An entry of which others have files: its own, and what it takes from them.
+    fn entry(number: u8, size: u64, used: u64, holders: &[u8]) -> Item {
+        let key = |number: u8| Key([number; 20]);
+        let file = |holder: &u8| digest::FileRecord {
+            name: format!("from{holder}"),
+            size: 1,
+            digest: super::super::key::Digest([0; 32]),
+            held_by: Some(format!("load-portion/{}", key(*holder))),
+        };
+        let meta = Meta {
+            key: key(number),
+            kind: "load".into(),
+            digest: super::super::key::Digest([0; 32]),
+            parts: super::super::key::Parts::default(),
+            files: holders.iter().map(file).collect(),
+            stage: "alerts".into(),
+            seconds: 1.0,
+            created: used,
+            version: String::new(),
+            cause: Vec::new(),
+        };
+        Item { what: What::Entry(Box::new(meta)), folder: number.to_string().into(), size, used, keepers: Vec::new() }
+    }
+
+    #[test]
+    fn what_holds_files_of_others_goes_after_them_and_stays_with_them() {
+        let items = [entry(1, 100, 10, &[]), entry(2, 1, 50, &[1]), entry(3, 1, 20, &[1]), entry(4, 5, 30, &[])];
+        assert_eq!(choose(&items, 0, &Limits::default(), 100).remove, [2, 3, 1, 0]);
+        let limits = |max_size, older_than| Limits { max_size, older_than };
+        assert_eq!(choose(&items, 0, &limits(Some(101), None), 100).remove, [2, 3], "a user alone frees little");
+        assert_eq!(choose(&items, 0, &limits(None, Some(60)), 100).remove, [2, 3], "used as late as its users");
+        let mut kept = items.clone();
+        kept[2].keepers.push("nights".into());
+        let sweep = choose(&kept, 0, &Limits::default(), 100);
+        assert_eq!((sweep.remove, sweep.kept), (vec![3, 1], 101));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Work {
             let digest = |work: &Work| {
                 let folder = trial_folder();
                 work.write(folder.path());
-                work.meta().seal(&Disk::default(), folder.path(), false).unwrap().0.digest
+                work.meta().seal(&Disk::default(), folder.path(), false, |_| None).unwrap().0.digest
             };
             WORKS.iter().map(digest).collect()
         });
@@ -279,6 +279,74 @@ fn an_entry_that_is_made_again_with_the_same_bytes_stays_in_its_place() {
     let before = inode();
     assert!(trial.run(&Arc::default(), BOOT));
     assert_eq!(inode(), before, "others may be reading it");
+}
+
+#[test]
+fn a_link_to_a_file_of_another_entry_is_that_file() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    trial.run(&fate, BOOT);
+    let store = trial.store(&fate, BOOT).unwrap();
+    let holder = store.lookup(KIND, &WORKS[0].key()).unwrap();
+    let parts = Parts(vec![("name".into(), "linked".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let claim = store.claim(&meta.key).unwrap().unwrap();
+    fs::write(claim.out().join("own.txt"), "mine").unwrap();
+    std::os::unix::fs::symlink(store.link_to(&holder, "a.txt"), claim.out().join("there.txt")).unwrap();
+    let entry = store.commit(&claim, meta.clone()).unwrap().unwrap();
+    claim.finish();
+    assert_eq!(fs::read_to_string(entry.out().join("there.txt")).unwrap(), "took long");
+    let sealed = entry.meta().unwrap();
+    let record = &sealed.files[1];
+    assert_eq!((record.name.as_str(), record.size), ("there.txt", 9));
+    assert_eq!(sealed.holders().collect::<Vec<_>>(), [holder.key]);
+    // The digest is that of an entry with the bytes themselves.
+    let plain = trial_folder();
+    fs::write(plain.path().join("own.txt"), "mine").unwrap();
+    fs::write(plain.path().join("there.txt"), "took long").unwrap();
+    assert_eq!(meta.clone().seal(&Disk::default(), plain.path(), false, |_| None).unwrap().0.digest, entry.digest);
+    let found = |root: &Path| Store::open_on(root, Disk::default(), BOOT).unwrap().find(KIND, &meta.key);
+    assert!(matches!(found(trial.root.path()), Found::Intact(_)));
+    // In another place, where no line of the index is believed.
+    let moved = trial_folder();
+    fs::rename(trial.root.path(), moved.path().join("cache")).unwrap();
+    fs::create_dir(trial.root.path()).unwrap();
+    let root = moved.path().join("cache");
+    fs::remove_file(root.join("index")).unwrap();
+    assert!(matches!(found(&root), Found::Intact(_)));
+    // Whatever becomes of the file becomes of the entry.
+    let file = root.join("entries").join(KIND).join(holder.key.to_string()).join("out/a.txt");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "took lonG").unwrap();
+    assert!(matches!(found(&root), Found::Damaged(what) if what.contains("there.txt")));
+    fs::remove_file(&file).unwrap();
+    assert!(matches!(found(&root), Found::Damaged(_)));
+}
+
+#[test]
+fn a_link_to_a_damaged_or_a_strange_file_is_no_file_of_the_artifact() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    trial.run(&fate, BOOT);
+    let store = trial.store(&fate, BOOT).unwrap();
+    let holder = store.lookup(KIND, &WORKS[0].key()).unwrap();
+    let file = holder.out().join("a.txt");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "took lonG").unwrap();
+    let parts = Parts(vec![("name".into(), "linked".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let claim = store.claim(&meta.key).unwrap().unwrap();
+    fs::write(claim.out().join("own.txt"), "mine").unwrap();
+    for (name, target) in [
+        ("damaged", store.link_to(&holder, "a.txt")),
+        ("absent", store.link_to(&holder, "z.txt")),
+        ("meta", format!("../../../{KIND}/{}/meta.json", holder.key).into()),
+        ("index", "../../../../index".into()),
+    ] {
+        std::os::unix::fs::symlink(target, claim.out().join(name)).unwrap();
+    }
+    let entry = store.commit(&claim, meta).unwrap().unwrap();
+    let names: Vec<String> = entry.meta().unwrap().files.into_iter().map(|file| file.name).collect();
+    assert_eq!(names, ["own.txt"]);
+    assert!(store.lookup(KIND, &entry.key).is_some());
 }
 
 #[test]

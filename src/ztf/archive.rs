@@ -33,6 +33,18 @@ impl Archive {
         Ok(Self { line: Line::new(feed, policies), ready: <_>::default(), seen: <_>::default() })
     }
 
+    /// The same after others: alerts with these `candid` came before.
+    #[must_use]
+    pub fn after(self, seen: HashSet<i64>) -> Self {
+        Self { seen, ..self }
+    }
+
+    /// The `candid` of all alerts so far, and of those before.
+    #[must_use]
+    pub fn into_seen(self) -> HashSet<i64> {
+        self.seen
+    }
+
     /// Files that were opened so far.
     #[must_use]
     pub fn files(&self) -> u64 {

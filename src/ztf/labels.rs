@@ -5,7 +5,7 @@ mod columns;
 mod notation;
 mod table;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use thiserror::Error;
@@ -68,6 +68,15 @@ pub struct Label {
     pub split: String,
     /// Where the class comes from, such as `tns.csv:candid`; empty: unlabelled.
     pub evidence: String,
+}
+
+/// What alerts have left in [`Labels`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelTrace {
+    /// Table and row of what was found, both by position.
+    pub rows: Vec<(usize, usize)>,
+    /// The first label of each object that has one.
+    pub objects: BTreeMap<String, String>,
 }
 
 /// All that labels alerts, asked alert by alert.
@@ -168,6 +177,30 @@ impl Labels {
         let first = self.object_labels.entry(alert.object_id.clone()).or_insert_with(|| label.to_owned());
         let detail = || format!("`{label}`, another alert of the object `{first}`");
         (*first != label).then(|| Fault::new(Reason::LabelConflict, detail()))
+    }
+
+    /// What was asked and found so far.
+    pub fn trace(&self) -> LabelTrace {
+        let rows = |(table, found): (usize, &Table)| found.used().map(|row| (table, row)).collect::<Vec<_>>();
+        let objects = self.object_labels.iter().map(|(object, label)| (object.clone(), label.clone()));
+        LabelTrace { rows: self.tables.iter().enumerate().flat_map(rows).collect(), objects: objects.collect() }
+    }
+
+    /// Whether what is known of objects is the same with and without the alerts of `trace`.
+    pub fn agrees_with(&self, trace: &LabelTrace) -> bool {
+        trace.objects.iter().all(|(object, label)| self.object_labels.get(object).is_none_or(|known| known == label))
+    }
+
+    /// As if the alerts of `trace` had been asked for.
+    pub fn recall(&mut self, trace: LabelTrace) {
+        for (table, row) in trace.rows {
+            if let Some(table) = self.tables.get_mut(table) {
+                table.mark_used(row);
+            }
+        }
+        for (object, label) in trace.objects {
+            self.object_labels.entry(object).or_insert(label);
+        }
     }
 
     /// The tables that have rows which no alert asked for, and how many.

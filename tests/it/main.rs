@@ -39,6 +39,7 @@ mod keys;
 mod kills;
 /// Broken files, one fault each.
 mod malformed;
+mod nights;
 /// What `cache gc` removes and what it keeps.
 mod prune;
 /// `plan` and `explain` against what really runs.

@@ -9,7 +9,7 @@ use crate::plan::reach::Catalogue;
 use crate::store::Store;
 use crate::store::key::Key;
 use crate::store::runs::{Recorded, RunStep};
-use crate::store::sweep::{Item, What};
+use crate::store::sweep::{Item, What, users as users_of_files};
 
 use super::Keep;
 
@@ -70,7 +70,17 @@ impl Holdings {
                 item.keepers.push("perhaps a target with faults".into());
             }
         }
-        let labels = labels(&runs);
+        let mut labels = labels(&runs);
+        for (holder, users) in users_of_files(&items).into_iter().enumerate() {
+            for user in users {
+                let (keepers, label) = (items[user].keepers.clone(), items[user].key().and_then(|key| labels.get(&key)));
+                if let (Some(key), Some(label)) = (items[holder].key(), label.cloned()) {
+                    labels.entry(key).or_insert(label);
+                }
+                let held = &mut items[holder].keepers;
+                keepers.into_iter().for_each(|keeper| if !held.contains(&keeper) { held.push(keeper) });
+            }
+        }
         let old = runs.into_iter().flat_map(|(name, list)| {
             let title = move |(i, run)| (format!("{name}@{}", i + 1), run);
             list.into_iter().enumerate().skip(keep.keep_last).map(title)

@@ -55,6 +55,7 @@ fn run_with(
         gpus: &[],
         threads: 1,
         pulse: &Silent,
+        shelf: &Silent,
     };
     Classify.run(&job)?;
     Ok((Predictions::open(out.path())?, scores::read_metrics(out.path())?))

@@ -58,6 +58,7 @@ fn run(inputs: &[(&str, Predictions)], changes: &[(&'static str, Value)]) -> Res
         gpus: &[],
         threads: 1,
         pulse: &Silent,
+        shelf: &Silent,
     };
     Compare.run(&job)?;
     let files = [scores::METRICS, scores::CONFUSION, scores::DIFFERENCES];

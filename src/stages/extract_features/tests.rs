@@ -99,6 +99,7 @@ fn run(inputs: &[(&str, &Path)], changes: &[(&'static str, Value)]) -> Result<Fe
         gpus: &[],
         threads: 1,
         pulse: &Silent,
+        shelf: &Silent,
     };
     ExtractFeatures.run(&job)?;
     Ok(Features::open(out.path())?)

@@ -1,16 +1,27 @@
-//! The alerts artifact of `load` while it grows, and the tables of what was found.
+//! The alerts artifact of `load` while it grows, and the tables of what was found. Large files come as portions: an artifact of
+//! the same kind of each, which is added here as it is if no alert outside of it changes what is in it.
 //! Knows no key but what is done with unlabelled alerts.
 
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::{LoadKeys, Unlabelled, labelling};
+use super::trace::Trace;
+use super::{LoadKeys, Unlabelled, labelling, policies, sources};
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::table::RowWriter;
 use crate::stage::{ExternalFile, Job, StageError};
+use crate::ztf::archive::Archive;
 use crate::ztf::decode::Reading;
 use crate::ztf::feed::Source;
 use crate::ztf::labels::{Label, Labels};
 use crate::ztf::quality::{Fault, Occurrence, Place, Policies, Policy, Reason, Totals};
+
+/// Alerts between two reports of progress.
+const REPORT_EVERY: u64 = 200;
+/// Names of the tables.
+const QUALITY: &str = "quality.csv";
+const TOTALS: &str = "quality_totals.csv";
 
 /// The artifact while it grows.
 pub(super) struct Loading {
@@ -21,15 +32,19 @@ pub(super) struct Loading {
     quality: RowWriter,
     totals_path: PathBuf,
     totals: Totals,
-    pub(super) readings: u64,
+    seen: HashSet<i64>,
+    readings: u64,
+    /// Files that were read, and those among them that had been before.
+    files: u64,
+    known: u64,
 }
 
 impl Loading {
-    pub(super) fn start(job: &Job, keys: &LoadKeys, policies: Policies) -> Result<Self, StageError> {
+    pub(super) fn start(job: &Job, keys: &LoadKeys) -> Result<Self, StageError> {
         let header = ["reason", "policy", "file", "record", "offset", "candid", "objectId", "detail"];
         let labels = labelling::labels(job, keys)?;
         Ok(Self {
-            policies,
+            policies: policies(keys),
             drop_unlabelled: keys.unlabelled == Unlabelled::Drop,
             alerts: if labels.is_some() {
                 AlertsWriter::labelled(job.out)?
@@ -37,15 +52,18 @@ impl Loading {
                 AlertsWriter::create(job.out, false)?
             },
             labels,
-            quality: RowWriter::create(job.out.join("quality.csv"), &header)?,
-            totals_path: job.out.join("quality_totals.csv"),
+            quality: RowWriter::create(job.out.join(QUALITY), &header)?,
+            totals_path: job.out.join(TOTALS),
             totals: Totals::default(),
+            seen: HashSet::new(),
             readings: 0,
+            files: 0,
+            known: 0,
         })
     }
 
     /// The files that are alerts: named directly, or called so in a folder. The others are noted.
-    pub(super) fn choose(&mut self, files: &[ExternalFile], described: bool) -> Result<Vec<Source>, StageError> {
+    pub(super) fn choose(&mut self, files: &[ExternalFile], described: bool) -> Result<Vec<ExternalFile>, StageError> {
         let named = |file: &ExternalFile| Source::is_named_like_alerts(&file.path, described);
         let wanted = |file: &&ExternalFile| file.label.is_empty() || named(file);
         let (wanted, others): (Vec<_>, Vec<_>) = files.iter().partition(wanted);
@@ -63,11 +81,77 @@ impl Loading {
                 "name the file itself if it holds alerts under another name; arrays and FITS images need `table`";
             return Err(StageError::with_hint(what, hint));
         }
-        Ok(wanted.iter().map(|file| Source { label: file.label.clone(), path: file.path.clone() }).collect())
+        Ok(wanted.into_iter().cloned().collect())
+    }
+
+    /// All alerts of an archive of some of the `files`.
+    pub(super) fn read(&mut self, job: &Job, archive: Archive, files: u64) -> Result<(), StageError> {
+        let mut archive = archive.after(std::mem::take(&mut self.seen));
+        while let Some(reading) = archive.next() {
+            self.take(reading)?;
+            if self.readings % REPORT_EVERY == 0 {
+                job.progress(self.files + archive.files(), files, &self.summary())?;
+            }
+        }
+        self.files += archive.files();
+        self.seen = archive.into_seen();
+        Ok(())
+    }
+
+    /// All alerts of one large file among `files`: from its portion, or again from the file if alerts before it have
+    /// something to do with its own.
+    pub(super) fn read_portion(
+        &mut self,
+        job: &Job,
+        keys: &LoadKeys,
+        file: &ExternalFile,
+        files: u64,
+    ) -> Result<(), StageError> {
+        let is_new = Cell::new(false);
+        let make = |portion: &Job| {
+            is_new.set(true);
+            let mut loading = Self::start(portion, keys)?;
+            loading.files = self.files;
+            loading.read(portion, Archive::open(sources(&[file.clone()]), policies(keys)), files)?;
+            loading.finish_portion(portion)
+        };
+        let folder = job.shelf.portion(job, "path", file, &make)?;
+        let trace = Trace::read(&folder)?;
+        let is_known = trace.seen.iter().any(|candid| self.seen.contains(candid));
+        if is_known || self.labels.as_ref().is_some_and(|labels| !labels.agrees_with(&trace.labels)) {
+            return self.read(job, Archive::open(sources(&[file.clone()]), policies(keys)), files);
+        }
+        if trace.alerts > 0 {
+            self.alerts.push_all(&folder, trace.alerts)?;
+        }
+        self.quality.push_all(&folder.join(QUALITY))?;
+        trace.totals.iter().for_each(|(reason, count)| self.totals.add(*reason, *count));
+        self.seen.extend(trace.seen);
+        self.readings += trace.readings;
+        self.files += 1;
+        self.known += u64::from(!is_new.get());
+        if let Some(labels) = &mut self.labels {
+            labels.recall(trace.labels);
+        }
+        job.progress(self.files, files, &self.summary())
+    }
+
+    /// Completes a portion: what the whole needs to know of it, beside its alerts.
+    fn finish_portion(self, job: &Job) -> Result<(), StageError> {
+        let trace = Trace {
+            alerts: self.alerts.len(),
+            readings: self.readings,
+            totals: self.totals.iter().collect(),
+            seen: self.seen,
+            labels: self.labels.as_ref().map(Labels::trace).unwrap_or_default(),
+        };
+        trace.write(job.out)?;
+        self.quality.finish()?;
+        Ok(self.alerts.finish()?)
     }
 
     /// Labels and writes one alert, and notes what was found.
-    pub(super) fn take(&mut self, mut reading: Reading) -> Result<(), StageError> {
+    fn take(&mut self, mut reading: Reading) -> Result<(), StageError> {
         self.readings += 1;
         let label = self.label(&mut reading);
         self.note(&reading.occurrences)?;
@@ -105,11 +189,12 @@ impl Loading {
         Ok(())
     }
 
-    pub(super) fn summary(&self) -> String {
-        format!("{} alerts of {} records", self.alerts.len(), self.readings)
+    fn summary(&self) -> String {
+        let known = if self.known > 0 { format!(", {} files as before", self.known) } else { String::new() };
+        format!("{} alerts of {} records{known}", self.alerts.len(), self.readings)
     }
 
-    pub(super) fn finish(mut self, files: u64) -> Result<(), StageError> {
+    pub(super) fn finish(mut self, job: &Job, files: u64) -> Result<(), StageError> {
         self.note_unmatched()?;
         let found: Vec<String> = self.totals.iter().map(|(reason, n)| format!("{n} {}", reason.name())).collect();
         if self.alerts.is_empty() {
@@ -126,7 +211,7 @@ impl Loading {
         }
         totals.finish()?;
         self.quality.finish()?;
-        Ok(self.alerts.finish()?)
+        self.alerts.finish_with(|folder, name, here| job.shelf.share(job, folder, name, here))
     }
 
     /// One row for all rows of a label table of which no alert was read.

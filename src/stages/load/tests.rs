@@ -6,12 +6,23 @@ use crate::artifacts::table::Table;
 use crate::stage::{Device, ExternalFile, Silent};
 use crate::stages::testing::list;
 use crate::ztf::alert::{Alert, Stamp, field};
+use crate::ztf::labels::LabelTrace;
 use crate::ztf::writer::PacketSink;
 use crate::ztf::writer::tests::alert;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)]) -> Result<PathBuf, StageError> {
+    load_remembering(REMEMBERED, folder, files, set)
+}
+
+/// With files of so many bytes read as portions.
+fn load_remembering(
+    bytes: u64,
+    folder: &Path,
+    files: &[&str],
+    set: &[(&'static str, Value)],
+) -> Result<PathBuf, StageError> {
     let mut params: Params =
         LoadKeys::keys().into_iter().map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into())))).collect();
     params.extend(set.iter().map(|(key, value)| (*key, value.clone())));
@@ -39,8 +50,9 @@ pub(super) fn load(folder: &Path, files: &[&str], set: &[(&'static str, Value)])
         gpus: &[],
         threads: 2,
         pulse: &Silent,
+        shelf: &Silent,
     };
-    Load.run(&job).map(|()| out.clone())
+    super::run(&job, bytes).map(|()| out.clone())
 }
 
 /// An alert at right ascension 359.9999, declination 2 degrees.
@@ -81,6 +93,80 @@ fn alerts_labels_and_reasons_are_written() {
     assert_eq!(quality.texts("file"), ["readme.txt", "a.tar.gz:2.avro", "b.avro", ""]);
     let totals = Table::read(out.join("quality_totals.csv")).unwrap();
     assert_eq!(totals.ints("count"), Some(&[1, 1, 1, 1][..]));
+}
+
+/// Two nights and a small file between them: no alert of one is in another.
+fn nights() -> tempfile::TempDir {
+    let folder = data();
+    for (name, candids) in [("c.tar.gz", &[11, 12][..]), ("d.avro", &[21]), ("e.tar.gz", &[31, 32, 31])] {
+        let mut sink = PacketSink::create(&folder.path().join(name)).unwrap();
+        candids.iter().for_each(|candid| sink.push(&placed(*candid)).unwrap());
+        sink.finish().unwrap();
+    }
+    folder
+}
+
+#[test]
+fn portions_make_what_reading_all_files_makes() {
+    let folder = nights();
+    let files = ["a.tar.gz", "b.avro", "c.tar.gz", "d.avro", "e.tar.gz", "readme.txt"];
+    let object = alert(1).object_id;
+    for (name, table) in [
+        ("by_candid.csv", "candid,label\n1,SN\n12,SN\n31,SN\n77,VS\n".to_owned()),
+        ("disagree.csv", "candid,label\n1,SN\n12,AGN\n31,SN\n".to_owned()),
+        ("by_object.csv", format!("objectId,label\n{object},SN\nZTF99x,SN\n")),
+    ] {
+        std::fs::write(folder.path().join(name), table).unwrap();
+    }
+    let labels = |table: &str| ("labels", Value::Text(table.into()));
+    let drop = ("unlabelled", Value::Text("drop".into()));
+    let again = ["a.tar.gz", "c.tar.gz", "b.avro", "a.tar.gz"];
+    // What is read again because of the files before it: a night that comes twice, one whose labels disagree.
+    for (files, set, again) in [
+        (&files[..], vec![], 0),
+        (&files, vec![labels("by_candid.csv")], 0),
+        (&files, vec![labels("by_candid.csv"), drop.clone()], 0),
+        (&files, vec![labels("by_object.csv")], 0),
+        (&files, vec![labels("disagree.csv")], 1),
+        (&again, vec![labels("by_candid.csv")], 1),
+    ] {
+        let read = |out: &Path| {
+            let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+            let alerts = Alerts::open(out).unwrap();
+            let stamps: Vec<Vec<f32>> = (0..alerts.len()).map(|row| alerts.stamps.row(row).to_vec()).collect();
+            (["alerts.csv", "quality.csv", "quality_totals.csv"].map(text), stamps)
+        };
+        let large = 1 + std::fs::metadata(folder.path().join("d.avro")).unwrap().len();
+        let whole = read(&load_remembering(u64::MAX, folder.path(), files, &set).unwrap());
+        for bytes in [0, large] {
+            std::fs::remove_dir_all(folder.path().join("out")).unwrap();
+            let out = load_remembering(bytes, folder.path(), files, &set).unwrap();
+            let found = read(&out);
+            assert_eq!(found.0, whole.0, "{files:?} {set:?} {bytes}");
+            assert_eq!(found.1, whole.1, "{files:?} {set:?} {bytes}");
+            let own = |entry: std::io::Result<std::fs::DirEntry>| {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                name.starts_with("stamps").then_some(name)
+            };
+            let stamps = std::fs::read_dir(&out).unwrap().filter_map(own).count();
+            assert!(stamps > again, "{stamps} files of stamps");
+        }
+        std::fs::remove_dir_all(folder.path().join("out")).unwrap();
+    }
+}
+
+#[test]
+fn a_trace_comes_back_and_an_odd_one_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = BTreeMap::from([("ZTF1, \"a\"".to_owned(), "SN\nIa".to_owned())]);
+    let labels = LabelTrace { rows: vec![(0, 7), (1, 2)], objects };
+    let seen = std::collections::HashSet::from([i64::MIN, 3]);
+    let totals = vec![(Reason::Duplicate, 3)];
+    let trace = trace::Trace { alerts: 2, readings: 5, totals, seen, labels };
+    trace.write(folder.path()).unwrap();
+    assert_eq!(trace::Trace::read(folder.path()).unwrap(), trace);
+    std::fs::write(folder.path().join("trace.csv"), "what,value,more\ncandid,x,\n").unwrap();
+    assert!(trace::Trace::read(folder.path()).unwrap_err().to_string().contains("odd row"));
 }
 
 #[test]

@@ -185,6 +185,18 @@ impl Table {
         Some(Answer { label, split: self.words.word(found.split).to_owned(), evidence, ambiguous })
     }
 
+    /// Rows that alerts asked for.
+    pub(super) fn used(&self) -> impl Iterator<Item = usize> + '_ {
+        self.rows.iter().enumerate().filter(|(_, row)| row.used).map(|(number, _)| number)
+    }
+
+    /// As if an alert had asked for the row.
+    pub(super) fn mark_used(&mut self, row: usize) {
+        if let Some(row) = self.rows.get_mut(row) {
+            row.used = true;
+        }
+    }
+
     /// How many rows no alert asked for.
     pub(super) fn unmatched(&self) -> u64 {
         self.rows.iter().filter(|row| !row.used).count() as u64

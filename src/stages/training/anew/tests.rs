@@ -243,6 +243,7 @@ fn what_cannot_work_is_refused() {
             gpus: &[],
             threads: 1,
             pulse: &crate::stage::Silent,
+            shelf: &crate::stage::Silent,
         };
         let facts = facts(SIDES.0);
         let shown = Shown { rows: Box::new(Objects { count: 2, side: SIDES.0 }), facts: &facts };

@@ -44,6 +44,7 @@ fn prepared(
         gpus: &[],
         threads: 1,
         pulse: &Silent,
+        shelf: &Silent,
     };
     prepare(&job, &job.keys()?, model)
 }

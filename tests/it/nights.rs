@@ -1,0 +1,145 @@
+//! Nights that are loaded together: one more is the only one that is read, and nothing else tells that the others were not.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use estampa::ztf::alert::{Alert, FIELDS, SIDE, Stamp};
+use estampa::ztf::writer::PacketSink;
+
+use crate::world::{Said, World};
+
+/// Alerts of a night that is large enough to be remembered: their pixels do not compress.
+const ALERTS: i64 = 450;
+
+/// Writes `nights/NAME`, whose alerts are numbered from `first`.
+fn night(world: &World, name: &str, first: i64) {
+    let mut state = first as u64;
+    let mut pixel = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f32::from_bits(0x3f80_0000 | (state >> 41) as u32)
+    };
+    let path = world.path("nights").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut sink = PacketSink::create(&path).unwrap();
+    for candid in first..first + ALERTS {
+        let stamp = Stamp { rows: SIDE, columns: SIDE, pixels: (0..SIDE * SIDE).map(|_| pixel()).collect() };
+        let values = vec![2_460_000.5; FIELDS.len()];
+        let object_id = format!("ZTF{}", candid % 7);
+        sink.push(&Alert { candid, object_id, values, stamps: [stamp.clone(), stamp.clone(), stamp] }).unwrap();
+    }
+    sink.finish().unwrap();
+    assert!(path.metadata().unwrap().len() > 16 << 20);
+}
+
+const LOAD: &str = "[stages.alerts]\nkind = \"load\"\npath = \"../nights\"\n";
+
+/// Runs the pipeline; the last note of the stage.
+fn run(world: &World) -> String {
+    let said = world.say(&["run", "pipelines/p.toml", "--format", "json"]);
+    said.expect(0, "\"failed\":0");
+    note(&said)
+}
+
+fn note(said: &Said) -> String {
+    let notes = said.out.lines().filter(|line| line.contains("\"progress\""));
+    notes.last().and_then(|line| Some(line.split_once("\"note\":\"")?.1.split('"').next()?.into())).unwrap_or_default()
+}
+
+fn portions(world: &World) -> Vec<PathBuf> {
+    world.artifacts("trace.csv")
+}
+
+/// Digest of what the newest `load` holds.
+fn digest(world: &World) -> String {
+    let pattern = world.path("cache/entries/load/*/meta.json");
+    let metas = glob::glob(&pattern.to_string_lossy()).unwrap().flatten();
+    let newest = metas.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).unwrap();
+    let text = std::fs::read_to_string(newest).unwrap();
+    text.split("\"digest\": \"").nth(1).unwrap()[..64].into()
+}
+
+#[test]
+fn one_night_more_is_the_only_one_that_is_read() {
+    let world = World::new();
+    night(&world, "1.tar.gz", 1000);
+    night(&world, "2.tar.gz", 2000);
+    world.write("pipelines/p.toml", LOAD);
+    assert_eq!(run(&world), "900 alerts of 900 records");
+    assert_eq!(portions(&world).len(), 2);
+    world.run("pipelines/p.toml", 0, 1);
+    night(&world, "3.tar.gz", 3000);
+    assert_eq!(run(&world), "1350 alerts of 1350 records, 2 files as before");
+    assert_eq!(portions(&world).len(), 3);
+    // A night that is not as it was, and one whose alerts came before under another name.
+    night(&world, "2.tar.gz", 4000);
+    assert_eq!(run(&world), "1350 alerts of 1350 records, 2 files as before");
+    std::fs::copy(world.path("nights/1.tar.gz"), world.path("nights/4.tar.gz")).unwrap();
+    assert_eq!(run(&world), "1350 alerts of 1800 records, 3 files as before");
+    // All at once, in a cache of its own, gives the same.
+    let calm = World::new();
+    std::fs::rename(world.path("nights"), calm.path("nights")).unwrap();
+    calm.write("pipelines/p.toml", LOAD);
+    assert_eq!(run(&calm), "1350 alerts of 1800 records");
+    assert_eq!(digest(&world), digest(&calm));
+    // What is used stays and is listed with its user; the rest goes.
+    std::fs::rename(calm.path("nights"), world.path("nights")).unwrap();
+    world.say(&["cache", "gc", "--keep-last", "0"]).expect(0, "removed");
+    assert_eq!(portions(&world).len(), 4);
+    world.say(&["cache", "verify"]).expect(0, "5 entries, 0 damaged");
+    world.run("pipelines/p.toml", 0, 1);
+    let list = world.say(&["cache", "ls"]);
+    let held: Vec<&str> = list.out.lines().filter(|line| line.contains("load-portion")).collect();
+    assert!(held.len() == 4 && held.iter().all(|line| line.trim_end().ends_with(" p")), "{}", list.out);
+    std::fs::remove_file(world.path("pipelines/p.toml")).unwrap();
+    world.say(&["cache", "gc", "--keep-last", "0"]).expect(0, "removed");
+    assert_eq!(portions(&world).len(), 0);
+}
+
+#[test]
+fn labels_and_settings_count_and_a_lost_portion_is_made_again() {
+    let world = World::new();
+    night(&world, "1.tar.gz", 1000);
+    world.write("labels.csv", "candid,label\n1001,SN\n5,VS\n");
+    let labels = "labels = \"../labels.csv\"\nunlabelled = \"drop\"\n";
+    world.write("pipelines/p.toml", &format!("{LOAD}{labels}"));
+    assert_eq!(run(&world), "1 alerts of 450 records");
+    world.write("labels.csv", "candid,label\n1001,SN\n1002,VS\n");
+    assert_eq!(run(&world), "2 alerts of 450 records");
+    world.write("pipelines/p.toml", &format!("{LOAD}{labels}refuse = [\"unlabelled\"]\n"));
+    world.say(&["run", "pipelines/p.toml"]).expect(1, "refused: 1.tar.gz");
+    world.write("pipelines/p.toml", &format!("{LOAD}{labels}"));
+    world.run("pipelines/p.toml", 0, 1);
+    for portion in portions(&world) {
+        std::fs::remove_dir_all(portion.parent().unwrap().parent().unwrap()).unwrap();
+    }
+    world.say(&["cache", "verify"]).expect(1, "damaged");
+    assert_eq!(run(&world), "2 alerts of 450 records");
+    world.run("pipelines/p.toml", 0, 1);
+}
+
+#[test]
+fn a_killed_run_keeps_its_nights_and_two_at_once_share_them() {
+    let world = World::new();
+    for i in 1..4 {
+        night(&world, &format!("{i}.tar.gz"), 1000 * i);
+    }
+    world.write("pipelines/p.toml", LOAD);
+    let mut child = world.spawn(&["run", "pipelines/p.toml"]);
+    while portions(&world).is_empty() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = portions(&world).len();
+    assert!(kept > 0);
+    let list = "[\"../nights/2.tar.gz\", \"../nights/3.tar.gz\"]";
+    world.write("pipelines/q.toml", &LOAD.replace("\"../nights\"", list));
+    let children = ["p", "q"].map(|name| world.spawn(&["run", &format!("pipelines/{name}.toml"), "--format", "json"]));
+    for child in children {
+        Said::of(child.wait_with_output().unwrap()).expect(0, "\"failed\":0");
+    }
+    for name in ["p", "q"] {
+        world.run(&format!("pipelines/{name}.toml"), 0, 1);
+    }
+    world.say(&["cache", "verify"]).expect(0, ", 0 damaged");
+}
