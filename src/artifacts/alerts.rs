@@ -272,7 +272,9 @@ mod tests {
         writer.finish_with(copy).unwrap();
         let alerts = Alerts::open(folder.path()).unwrap();
         assert_eq!(alerts.table.ints("candid"), Some(&[1, 2, 3, 4][..]));
-        assert!((0..3).all(|row| alerts.stamps.row(row)[48 * 63].is_finite()) && alerts.stamps.row(3)[48 * 63].is_nan());
+        assert!(
+            (0..3).all(|row| alerts.stamps.row(row)[48 * 63].is_finite()) && alerts.stamps.row(3)[48 * 63].is_nan()
+        );
         let files = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
         let mut files: Vec<String> = files.collect();
         files.sort();

@@ -92,12 +92,13 @@ pub(super) fn seal_folder(
     disk: &Disk,
     folder: &Path,
     durable: bool,
-    linked: impl Fn(&Path) -> Option<(FileRecord, u64)>,
+    linked: impl Fn(&Path) -> io::Result<Option<(FileRecord, u64)>>,
 ) -> Result<Sealed> {
     let (mut records, mut times) = (Vec::new(), Vec::new());
     let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
     for path in paths_below(folder)? {
-        if let Some((record, time)) = path.read_link().ok().and_then(|target| linked(&target)) {
+        let other = path.read_link().map_or(Ok(None), |target| linked(&target));
+        if let Some((record, time)) = at(&path, "cannot be kept", other)? {
             records.push(FileRecord { name: name(&path), ..record });
             times.push(time);
             continue;

@@ -56,7 +56,7 @@ impl Meta {
         disk: &Disk,
         out: &Path,
         durable: bool,
-        linked: impl Fn(&Path) -> Option<(FileRecord, u64)>,
+        linked: impl Fn(&Path) -> std::io::Result<Option<(FileRecord, u64)>>,
     ) -> Result<(Self, Vec<u64>)> {
         let (files, times) = digest::seal_folder(disk, out, durable, linked)?;
         self.files = files;

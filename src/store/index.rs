@@ -232,7 +232,7 @@ mod tests {
             version: String::new(),
             cause: Vec::new(),
         };
-        let (meta, times) = meta.seal(&Disk::default(), &folder.join(OUT), false, |_| None).unwrap();
+        let (meta, times) = meta.seal(&Disk::default(), &folder.join(OUT), false, |_| Ok(None)).unwrap();
         (meta, times, folder)
     }
 

@@ -211,17 +211,22 @@ impl Store {
         PathBuf::from(format!("../../../{}/{}/{}/{name}", entry.kind, entry.key, entry::OUT))
     }
 
-    /// The file of an intact entry to which such a link leads, and when it changed last.
-    fn linked(&self, target: &Path) -> Option<(FileRecord, u64)> {
-        let rest = target.strip_prefix("../../..").ok()?.to_str()?;
-        let mut steps = rest.splitn(4, '/');
-        let (kind, key) = (steps.next()?, Key::parse(steps.next()?)?);
-        let name = steps.next().filter(|step| *step == entry::OUT).and(steps.next())?;
-        // First the time: a change after it is seen by it, a change before it by the look-up.
-        let file = self.place(kind, &key).join(entry::OUT).join(name);
-        let time = self.disk.changed(&self.disk.stat(&file).ok()?);
-        let record = self.lookup(kind, &key)?.meta()?.files.into_iter().find(|file| file.name == name)?;
-        Some((FileRecord { held_by: Some(format!("{kind}/{key}")), ..record }, time))
+    /// The file of an intact entry to which such a link leads, and when it changed last; `None` for a link of another form.
+    fn linked(&self, target: &Path) -> io::Result<Option<(FileRecord, u64)>> {
+        let Ok(rest) = target.strip_prefix("../../..") else { return Ok(None) };
+        let found = || {
+            let mut steps = rest.to_str()?.splitn(4, '/');
+            let (kind, key) = (steps.next()?, Key::parse(steps.next()?)?);
+            let name = steps.next().filter(|step| *step == entry::OUT).and(steps.next())?;
+            // First the time: a change after it is seen by it, a change before it by the look-up.
+            let file = self.place(kind, &key).join(entry::OUT).join(name);
+            let time = self.disk.changed(&self.disk.stat(&file).ok()?);
+            let record = self.lookup(kind, &key)?.meta()?.files.into_iter().find(|file| file.name == name)?;
+            Some((FileRecord { held_by: Some(format!("{kind}/{key}")), ..record }, time))
+        };
+        let absent =
+            || io::Error::other(format!("it links to {}, which is no intact file of an entry", target.display()));
+        found().map(Some).ok_or_else(absent)
     }
 
     /// What is in its place already, if that holds the same: others may be reading it, so it stays there.

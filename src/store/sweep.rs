@@ -59,7 +59,6 @@ impl Item {
             What::Damaged => None,
         }
     }
-
 }
 
 impl What {
@@ -119,7 +118,8 @@ pub fn choose(items: &[Item], rest: u64, limits: &Limits, now: u64) -> Sweep {
 /// Of each item the positions of those whose files it holds.
 pub fn users(items: &[Item]) -> Vec<Vec<usize>> {
     let entry = |item: &Item| if let What::Entry(meta) = &item.what { Some(meta.key) } else { None };
-    let places: HashMap<Key, usize> = items.iter().enumerate().filter_map(|(i, item)| Some((entry(item)?, i))).collect();
+    let places: HashMap<Key, usize> =
+        items.iter().enumerate().filter_map(|(i, item)| Some((entry(item)?, i))).collect();
     let mut users = vec![Vec::new(); items.len()];
     for (user, item) in items.iter().enumerate() {
         let What::Entry(meta) = &item.what else { continue };

@@ -73,12 +73,17 @@ impl Holdings {
         let mut labels = labels(&runs);
         for (holder, users) in users_of_files(&items).into_iter().enumerate() {
             for user in users {
-                let (keepers, label) = (items[user].keepers.clone(), items[user].key().and_then(|key| labels.get(&key)));
+                let (keepers, label) =
+                    (items[user].keepers.clone(), items[user].key().and_then(|key| labels.get(&key)));
                 if let (Some(key), Some(label)) = (items[holder].key(), label.cloned()) {
                     labels.entry(key).or_insert(label);
                 }
                 let held = &mut items[holder].keepers;
-                keepers.into_iter().for_each(|keeper| if !held.contains(&keeper) { held.push(keeper) });
+                keepers.into_iter().for_each(|keeper| {
+                    if !held.contains(&keeper) {
+                        held.push(keeper)
+                    }
+                });
             }
         }
         let old = runs.into_iter().flat_map(|(name, list)| {
