@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::*;
+use crate::models;
+use crate::nn::Kernels;
 use crate::artifacts::array::Array;
 use crate::artifacts::features::Features;
 use crate::artifacts::scores::{Metric, read_metrics};

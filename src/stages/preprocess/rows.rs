@@ -2,6 +2,7 @@
 //! Knows no pixels and no split.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::artifacts::ArtifactError;
 use crate::artifacts::alerts::Alerts;
@@ -84,6 +85,8 @@ pub mod reason {
 pub struct Source {
     /// Its name.
     pub name: String,
+    /// Its artifact.
+    pub folder: PathBuf,
     /// Its alerts.
     pub alerts: Alerts,
 }
@@ -149,10 +152,16 @@ impl Rows {
     }
 }
 
-/// Opens all inputs, in order of their names.
-pub fn open_sources(job: &Job) -> Result<Vec<Source>, StageError> {
-    let open = |(name, folder): (&String, &std::path::PathBuf)| {
-        Ok(Source { name: name.clone(), alerts: Alerts::open(folder)? })
+/// Columns of alerts that rows are made of.
+const COLUMNS: [&str; 13] =
+    ["candid", "objectId", "label", "split", "rows", "columns", "jd", "fid", "ra", "dec", "xpos", "ypos", "isdiffpos"];
+
+/// Opens all inputs, in order of their names, with the columns that rows are made of and `others`.
+pub fn open_sources(job: &Job, others: &[&str]) -> Result<Vec<Source>, StageError> {
+    let wanted = |name: &str| COLUMNS.contains(&name) || others.contains(&name);
+    let open = |(name, folder): (&String, &PathBuf)| {
+        let alerts = Alerts::open_columns(folder, wanted)?;
+        Ok(Source { name: name.clone(), folder: folder.clone(), alerts })
     };
     job.inputs.iter().map(open).collect()
 }
@@ -224,7 +233,8 @@ impl Reading<'_> {
             Some(column) if table.column(column).is_some() => Ok(table.texts(column)),
             Some(column) => {
                 let what = format!("group_by: the alerts of input `{}` have no column `{column}`", source.name);
-                let hint = format!("they have {}", table.names().join(", "));
+                let names = Table::names_in(source.folder.join("alerts.csv"))?;
+                let hint = format!("they have {}", names.join(", "));
                 Err(StageError::with_hint(what, hint))
             }
         }
