@@ -133,13 +133,18 @@ impl Array {
 
     /// The values of one row.
     pub fn row(&self, row: usize) -> &[f32] {
+        self.span(row, 1)
+    }
+
+    /// The values of so many rows from `first` on.
+    pub fn span(&self, first: usize, rows: usize) -> &[f32] {
         let n = self.row_len();
-        let more = 4 * n + AROUND;
+        let more = 4 * n * rows + AROUND;
         if self.held.fetch_add(more, Ordering::Relaxed) + more >= HELD {
             self.held.store(0, Ordering::Relaxed);
             self.let_go();
         }
-        &self.values()[row * n..(row + 1) * n]
+        &self.values()[first * n..(first + rows) * n]
     }
 
     /// Has the system take away the pages of this map; who reads one again gets it from the file.

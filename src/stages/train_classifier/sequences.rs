@@ -131,9 +131,8 @@ impl Rows for SequenceRows<'_> {
         };
         match column {
             0 => {
-                let (images, width) = (sequences.images.values(), sequences.images.row_len());
-                let images = &images[first * width..(first + length) * width];
-                self.view.copy(images, sequences.facts.stamps.side, &mut into[..length * width]);
+                let images = sequences.images.span(first, length);
+                self.view.copy(images, sequences.facts.stamps.side, &mut into[..images.len()]);
             }
             1 => fill(sequences.dynamic.values(), sequences.dynamic.row_len()),
             2 => fill(&self.data.times, 1),

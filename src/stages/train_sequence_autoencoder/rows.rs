@@ -140,13 +140,21 @@ impl<'a> SequenceRows<'a> {
         self.sequences.facts.longest
     }
 
-    /// Name of a column, its values of all detections, and how many each has.
-    fn column(&self, part: Part<'a>) -> (&'static str, &'a [f32], usize) {
-        let Sequences { images, dynamic, .. } = self.sequences;
+    /// Name of a column, and how many values each detection has.
+    fn column(&self, part: Part) -> (&'static str, usize) {
         match part {
-            Part::Stamps => ("stamps", images.values(), images.row_len()),
-            Part::Codes(codes) => ("codes", &codes.values, codes.width()),
-            Part::Dynamic => ("dynamic", dynamic.values(), dynamic.row_len()),
+            Part::Stamps => ("stamps", self.sequences.images.row_len()),
+            Part::Codes(codes) => ("codes", codes.width()),
+            Part::Dynamic => ("dynamic", self.sequences.dynamic.row_len()),
+        }
+    }
+
+    /// The values of so many detections from `first` on.
+    fn values(&self, part: Part<'a>, first: usize, length: usize) -> &'a [f32] {
+        match part {
+            Part::Stamps => self.sequences.images.span(first, length),
+            Part::Codes(codes) => &codes.values[first * codes.width()..(first + length) * codes.width()],
+            Part::Dynamic => self.sequences.dynamic.span(first, length),
         }
     }
 }
@@ -158,7 +166,7 @@ impl Rows for SequenceRows<'_> {
 
     fn columns(&self) -> Vec<Column> {
         let column = |part: &Part| {
-            let (name, _, width) = self.column(*part);
+            let (name, width) = self.column(*part);
             Column { name, width: self.steps() * width }
         };
         self.parts.iter().map(column).chain([Column { name: "length", width: 1 }]).collect()
@@ -167,8 +175,8 @@ impl Rows for SequenceRows<'_> {
     fn copy_row(&self, row: usize, column: usize, into: &mut [f32]) {
         let (first, length) = self.spans[self.objects[row]];
         let Some(part) = self.parts.get(column) else { return into.fill(length as f32) };
-        let (_, values, width) = self.column(*part);
-        let (values, into) = (&values[first * width..(first + length) * width], &mut into[..length * width]);
+        let values = self.values(*part, first, length);
+        let into = &mut into[..values.len()];
         match part {
             Part::Stamps => self.view.copy(values, self.sequences.facts.stamps.side, into),
             _ => into.copy_from_slice(values), // codes are those of the view already
