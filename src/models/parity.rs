@@ -100,6 +100,7 @@ fn first_pass<B: Backend>(model: &Model<B>, batch: &Batch) -> (f64, Vec<(String,
 }
 
 /// That the network equals PyTorch's, and its paths each other.
+#[cfg_attr(feature = "cuda", expect(clippy::print_stderr, reason = "says when nothing was tested"))]
 fn check(expected: &Expected, settings: &Value, batch: &Batch) {
     check_numbers(expected, settings, batch);
     check_paths::<Composed<Cpu>>(expected, settings, batch);

@@ -2,6 +2,7 @@
 //! examples: what it says, its loss, gradients, running statistics and three steps. Compiled with the feature `cuda` alone.
 //! Kinks and batch norms let rounding grow here, by a hundredth in `rcnn`: how much, the same operations on the processor
 //! tell. The strict comparison is that of the small networks in `parity.rs`, which runs on a device too.
+#![expect(clippy::print_stderr, reason = "says what was found, and when nothing was tested")]
 
 use std::time::Instant;
 
