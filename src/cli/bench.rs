@@ -4,9 +4,9 @@
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::models;
-use crate::nn::bench::bench;
+use crate::nn::bench::{Timing, bench};
 use crate::nn::profile::{Line, Profile, Spent, Watched, profile};
-use crate::nn::{Kernels, ModelCard};
+use crate::nn::{Batch, Kernels, ModelCard, NnError};
 use crate::spec::faults::suggest;
 use crate::stage::Device;
 
@@ -44,8 +44,8 @@ struct Arguments {
 
 fn run(matches: &ArgMatches) -> Outcome {
     let arguments = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
-    if arguments.device != Device::Cpu {
-        return Err(Ending::input("error: bench runs on the CPU so far"));
+    if arguments.profile && arguments.device != Device::Cpu {
+        return Err(Ending::input("error: --profile times the loops of the processor; leave --device out"));
     }
     let names: Vec<&str> = models::entries::<Kernels>().iter().map(|e| e.name).collect();
     if !names.contains(&arguments.model.as_str()) {
@@ -65,8 +65,7 @@ fn run(matches: &ArgMatches) -> Outcome {
         }
         return Ok(Exit::Done);
     }
-    let mut model = models::build::<Kernels>(card, 1).map_err(Ending::failed)?;
-    let timing = bench(&mut model, &batch, arguments.steps).map_err(Ending::failed)?;
+    let timing = timing(arguments.device, card, &batch, arguments.steps).map_err(Ending::failed)?;
     match arguments.format {
         Format::Json => say(serde_json::json!(timing)),
         Format::Text => say(format!(
@@ -83,6 +82,19 @@ fn run(matches: &ArgMatches) -> Outcome {
         )),
     }
     Ok(Exit::Done)
+}
+
+/// Times the network where it is to be.
+fn timing(device: Device, card: ModelCard, batch: &Batch, steps: usize) -> Result<Timing, NnError> {
+    match device {
+        Device::Cpu => bench(&mut models::build::<Kernels>(card, 1)?, batch, steps),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(0) => {
+            crate::nn::check_cuda()?;
+            bench(&mut models::build::<crate::nn::Cuda>(card, 1)?, batch, steps)
+        }
+        Device::Cuda(number) => Err(NnError::Device(format!("device cuda:{number} is not available"))),
+    }
 }
 
 /// A profile for people.

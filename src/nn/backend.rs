@@ -14,8 +14,16 @@ use super::ops::{batch_norm, conv2d, flatten, gru, linear, loss, lstm, max_pool,
 use super::track::{self, Track};
 
 /// Everything that dfdx can do on a device, for f32.
-pub trait Device: dfdx::tensor_ops::Device<f32> {}
-impl<D: dfdx::tensor_ops::Device<f32>> Device for D {}
+pub trait Device: dfdx::tensor_ops::Device<f32> {
+    /// The device, for this thread.
+    fn here() -> Self;
+}
+
+impl Device for Cpu {
+    fn here() -> Self {
+        Self::default()
+    }
+}
 
 /// Fault of a device, such as being out of memory.
 pub type Fault<B> = <<B as Backend>::Device as HasErr>::Err;
@@ -30,6 +38,11 @@ pub type Matrix<B> = Tensor<(usize, usize), f32, <B as Backend>::Device, Track<<
 pub trait Backend: 'static + Clone + Debug + Default {
     /// Where tensors live.
     type Device: Device;
+
+    /// The device, for this thread.
+    fn device() -> Self::Device {
+        Self::Device::here()
+    }
 
     /// Which loops compute, in words: where these differ, so may the last bits of a result.
     fn arithmetic() -> String {
@@ -126,7 +139,7 @@ pub trait Backend: 'static + Clone + Debug + Default {
     /// The rows of `x` at `index`, in that order.
     fn rows(x: Matrix<Self>, index: Vec<usize>) -> Made<Matrix<Self>, Self> {
         let length = index.len();
-        x.try_gather(Self::Device::default().try_tensor_from_vec(index, (length,))?)
+        x.try_gather(Self::device().try_tensor_from_vec(index, (length,))?)
     }
 
     /// Columns of `left`, then those of `right`.

@@ -85,6 +85,14 @@ impl Batch {
         Self { rows, columns: columns.into() }
     }
 
+    /// With every value that is no whole number (a class, a length, a mask) changed.
+    #[cfg(all(test, feature = "cuda"))]
+    pub(crate) fn changed(mut self, mut change: impl FnMut(f32) -> f32) -> Self {
+        let values = self.columns.values_mut().flatten().filter(|value| value.fract() != 0.0);
+        values.for_each(|value| *value = change(*value));
+        self
+    }
+
     /// The values of a column `[row, width]`; empty if the data have none of that name.
     pub fn column(&self, name: &str) -> &[f32] {
         self.columns.get(name).map_or(&[], Vec::as_slice)

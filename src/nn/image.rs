@@ -52,7 +52,6 @@ pub(crate) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32>
 
 /// A matrix `[rows, columns]` on the backend's device, not recorded.
 pub fn matrix<B: Backend>(values: Vec<f32>, rows: usize, columns: usize) -> Made<Matrix<B>, B> {
-    let plain: Tensor<(usize, usize), f32, B::Device> =
-        B::Device::default().try_tensor_from_vec(values, (rows, columns))?;
+    let plain: Tensor<(usize, usize), f32, B::Device> = B::device().try_tensor_from_vec(values, (rows, columns))?;
     Ok(plain.put_tape(Track::default()))
 }

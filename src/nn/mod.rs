@@ -5,6 +5,8 @@ pub mod backend;
 mod batch;
 pub mod bench;
 mod checkpoint;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod error;
 mod image;
 pub mod import;
@@ -21,11 +23,11 @@ pub mod train;
 mod weights;
 
 pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vector};
-/// dfdx's operations on a CUDA device.
-#[cfg(feature = "cuda")]
-pub type Cuda = Composed<dfdx::tensor::Cuda>;
-
 pub use batch::{Batch, Column, Rows, Visit};
+#[cfg(all(test, feature = "cuda"))]
+pub(crate) use cuda::keep as keep_cuda;
+#[cfg(feature = "cuda")]
+pub use cuda::{Cuda, check as check_cuda};
 #[cfg(test)]
 pub(crate) use dfdx::tensor::Cpu;
 pub use error::{ArrayFault, NnError};

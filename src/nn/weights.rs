@@ -38,7 +38,7 @@ impl<B: Backend> Entry<B> {
     /// Replaces the values.
     pub(crate) fn set(&mut self, values: Vec<f32>) -> Made<(), B> {
         let length = values.len();
-        self.value = B::Device::default().try_tensor_from_vec(values, (length,))?;
+        self.value = B::device().try_tensor_from_vec(values, (length,))?;
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl<B: Backend> Builder<B> {
     }
 
     fn add(&mut self, name: String, shape: &[usize], trained: bool, values: Vec<f32>) -> Made<Slot, B> {
-        let value = B::Device::default().try_tensor_from_vec(values, (shape.iter().product(),))?;
+        let value = B::device().try_tensor_from_vec(values, (shape.iter().product(),))?;
         self.weights.entries.push(Entry { name, shape: shape.to_vec(), trained, frozen: false, value });
         Ok(Slot(self.weights.entries.len() - 1))
     }

@@ -191,7 +191,10 @@ pub(super) fn on_device(job: &Job, work: &impl Work) -> Result<(), StageError> {
     match job.device {
         Device::Cpu => work.run::<Kernels>(),
         #[cfg(feature = "cuda")]
-        Device::Cuda(0) => work.run::<crate::nn::Cuda>(),
+        Device::Cuda(0) => {
+            crate::nn::check_cuda().map_err(|fault| StageError::with_hint(fault.to_string(), "use --device cpu"))?;
+            work.run::<crate::nn::Cuda>()
+        }
         Device::Cuda(number) => Err(StageError::with_hint(
             format!("device cuda:{number} is not available"),
             "use --device cpu; cuda:0 needs a build with `--features cuda`",

@@ -217,7 +217,7 @@ fn add_input_gradient(
 pub(crate) fn composed<B: Backend>(x: Matrix<B>, scale: Vector<B>, shift: Vector<B>, mode: Mode) -> Made<Output<B>, B> {
     let shape = *x.shape();
     let columns = |v: Vec<f32>| -> Made<Vector<B>, B> {
-        let plain: Tensor<(usize,), f32, B::Device> = B::Device::default().try_tensor_from_vec(v, (shape.1,))?;
+        let plain: Tensor<(usize,), f32, B::Device> = B::device().try_tensor_from_vec(v, (shape.1,))?;
         Ok(plain.put_tape(Track::default()))
     };
     let (x, copy) = fork(x);

@@ -48,7 +48,7 @@ pub fn batch_renorm<B: Backend>(
     corrections: Corrections,
 ) -> Made<Output<B>, B> {
     let columns = corrections.r.len();
-    let constant = |values| B::Device::default().try_tensor_from_vec(values, (columns,));
+    let constant = |values| B::device().try_tensor_from_vec(values, (columns,));
     let (scale, copy) = fork(scale);
     let shift = shift.try_add(copy.try_mul(constant(corrections.d)?)?)?;
     B::batch_norm(x, scale.try_mul(constant(corrections.r)?)?, shift, Mode { running: None, relu: false })

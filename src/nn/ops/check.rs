@@ -29,7 +29,7 @@ impl Case {
                 _ => *v,
             };
             let values: Vec<f32> = values.iter().enumerate().map(shift).collect();
-            let plain: Tensor<_, f32, B::Device> = B::Device::default().tensor_from_vec(values, (*rows, *columns));
+            let plain: Tensor<_, f32, B::Device> = B::device().tensor_from_vec(values, (*rows, *columns));
             plain.put_tape(Track::on())
         })
     }
@@ -41,8 +41,7 @@ impl Case {
         let output = f(inputs);
         let mut results = vec![output.as_vec()];
         let shape = *output.shape();
-        let weights: Tensor<_, f32, B::Device> =
-            B::Device::default().tensor_from_vec(sequence(shape.0 * shape.1, 77), shape);
+        let weights: Tensor<_, f32, B::Device> = B::device().tensor_from_vec(sequence(shape.0 * shape.1, 77), shape);
         let grads = backward(output.try_mul(weights).unwrap().sum::<(), _>()).unwrap();
         for x in &plain {
             results.push(grads.get(x).as_vec());
@@ -85,7 +84,8 @@ pub(super) fn assert_close(left: &[Vec<f32>], right: &[Vec<f32>]) {
     }
 }
 
-/// Runs the body with both backends under the name `$B`: finite differences for each, and equal results.
+/// Runs the body with both backends under the name `$B`: finite differences for each, and equal results; with the feature
+/// `cuda` and a device also there.
 macro_rules! check_both {
     ($case:expr, |$B:ident, $x:ident| $body:expr) => {{
         let case = $case;
@@ -98,6 +98,13 @@ macro_rules! check_both {
             case.run::<$B, _>(|$x| $body)
         };
         crate::nn::ops::check::assert_close(&kernels, &composed);
+        #[cfg(feature = "cuda")]
+        if crate::nn::check_cuda().is_ok() {
+            type $B = crate::nn::Cuda;
+            crate::nn::ops::check::assert_close(&kernels, &case.results::<$B, _>(|$x| $body));
+        } else {
+            eprintln!("SKIPPED on a CUDA device: there is none");
+        }
     }};
 }
 pub(super) use check_both;

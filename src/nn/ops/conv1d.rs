@@ -28,7 +28,7 @@ pub fn conv1d<B: Backend>(
 ) -> Made<Matrix<B>, B> {
     let (&(rows, inputs), Shape { outputs, kernel, .. }) = (x.shape(), shape);
     let (index, inside) = taps(shape, alive);
-    let inside = B::Device::default().try_tensor_from_vec(inside, (rows * kernel,))?;
+    let inside = B::device().try_tensor_from_vec(inside, (rows * kernel,))?;
     let inside = inside.try_broadcast_like::<_, Axis<1>>(&(rows * kernel, inputs))?;
     let unfolded = B::rows(x, index)?.try_mul(inside)?; // [row · tap, input]
     let unfolded = unfolded.try_reshape_like(&(rows, kernel * inputs))?;
@@ -57,7 +57,7 @@ pub fn mean_over_time<B: Backend>(x: Matrix<B>, alive: &Alive) -> Made<Matrix<B>
     let shape = *x.shape();
     let lengths = alive.lengths.iter().cycle();
     let weights = alive.mask().iter().zip(lengths).map(|(alive, length)| alive / *length as f32).collect();
-    let weights = B::Device::default().try_tensor_from_vec(weights, (shape.0,))?;
+    let weights = B::device().try_tensor_from_vec(weights, (shape.0,))?;
     let weighted = x.try_mul(weights.try_broadcast_like::<_, Axis<1>>(&shape)?)?;
     weighted.try_reshape_like(&(alive.steps, alive.batch(), shape.1))?.try_sum::<_, Axis<0>>()
 }

@@ -111,7 +111,7 @@ pub(crate) fn composed<B: Backend>(
     let (batch, inputs, taps, side) = (x.batch, x.channels(), shape.kernel * shape.kernel, geometry.output().0);
     let rows = batch * side * side;
     let (index, inside) = unfolding(&geometry, batch);
-    let device = B::Device::default();
+    let device = B::device();
     let index = device.try_tensor_from_vec(index, (rows * taps,))?;
     let inside = device.try_tensor_from_vec(inside, (rows * taps,))?;
     let inside = inside.try_broadcast_like::<_, Axis<1>>(&(rows * taps, inputs))?;

@@ -16,7 +16,7 @@ pub fn cross_entropy<B: Backend>(
     bonus: f32,
 ) -> Made<Scalar<B>, B> {
     let shape = *scores.shape();
-    let device = B::Device::default();
+    let device = B::device();
     let is_class = |row: usize| move |class: usize| f32::from(u8::from(classes[row] == class));
     let truth = (0..shape.0).flat_map(|row| (0..shape.1).map(is_class(row))).collect();
     let truth = device.try_tensor_from_vec(truth, shape)?;

@@ -11,7 +11,7 @@ pub fn dropout<B: Backend>(x: Matrix<B>, rate: f32, rng: &mut ChaCha8Rng) -> Mad
     let shape = *x.shape();
     let draw = |_| if rng.random::<f32>() < rate { 0.0 } else { 1.0 / (1.0 - rate) };
     let mask = (0..shape.0 * shape.1).map(draw).collect();
-    x.try_mul(B::Device::default().try_tensor_from_vec(mask, shape)?)
+    x.try_mul(B::device().try_tensor_from_vec(mask, shape)?)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const RANGE: f32 = 5.0;
 
 /// `μ + σ ε`, `[row, unit]`: a draw of each code that gradients pass (Kingma and Welling 2014, section 2.4).
 pub fn draw<B: Backend>(mean: Matrix<B>, log_variance: Matrix<B>, noise: Vec<f32>) -> Made<Matrix<B>, B> {
-    let noise = B::Device::default().try_tensor_from_vec(noise, *mean.shape())?;
+    let noise = B::device().try_tensor_from_vec(noise, *mean.shape())?;
     mean.try_add(log_variance.try_mul(0.5)?.try_exp()?.try_mul(noise)?)
 }
 

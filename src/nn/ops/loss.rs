@@ -43,7 +43,7 @@ pub(crate) fn composed<B: Backend>(x: Matrix<B>, target: Matrix<B>, weights: Row
     let shape = *x.shape();
     // a tensor of its own: without a tape dfdx still adds to the gradient of the tensor that was split off
     let target = target.split_tape().0.try_mul(1.0)?;
-    let weights = B::Device::default().try_tensor_from_vec(weights, (shape.0,))?;
+    let weights = B::device().try_tensor_from_vec(weights, (shape.0,))?;
     let weights = weights.try_broadcast_like::<_, Axis<1>>(&shape)?;
     x.try_sub(target)?.try_square()?.try_mul(weights)?.try_sum()
 }

@@ -80,7 +80,7 @@ pub(crate) fn composed<B: Backend>(x: Image<B>, window: usize) -> Made<Image<B>,
         }
     }
     let count = winners.len();
-    let index = B::Device::default().try_tensor_from_vec(winners, (count,))?;
+    let index = B::device().try_tensor_from_vec(winners, (count,))?;
     let flat = x.pixels.try_reshape_like(&(batch * area * channels,))?;
     let pixels = flat.try_gather(index)?.try_reshape_like(&(batch * side * side, channels))?;
     Ok(Image { pixels, batch, side })
@@ -104,7 +104,7 @@ pub fn even<B: Backend>(x: Image<B>) -> Made<Image<B>, B> {
         }
     }
     let rows = index.len();
-    let offsets = B::Device::default().try_tensor_from_vec(offsets, (rows,))?;
+    let offsets = B::device().try_tensor_from_vec(offsets, (rows,))?;
     let offsets = offsets.try_broadcast_like::<_, Axis<1>>(&(rows, channels))?;
     Ok(Image { pixels: B::rows(pixels, index)?.try_add(offsets)?, batch, side: side + 1 })
 }

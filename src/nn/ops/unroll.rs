@@ -60,7 +60,7 @@ pub(super) fn part<B: Backend>(x: Matrix<B>, number: usize, width: usize) -> Mad
 /// `after` where `mask [sequence]` is 1, `before` where it is 0.
 fn mixed<B: Backend>(after: Matrix<B>, before: Matrix<B>, mask: &[f32]) -> Made<Matrix<B>, B> {
     let shape = *after.shape();
-    let device = B::Device::default();
+    let device = B::device();
     let rows = |values: Vec<f32>| device.try_tensor_from_vec(values, (shape.0,));
     let alive = rows(mask.to_vec())?.try_broadcast_like::<_, Axis<1>>(&shape)?;
     let over = rows(mask.iter().map(|alive| 1.0 - alive).collect())?.try_broadcast_like::<_, Axis<1>>(&shape)?;

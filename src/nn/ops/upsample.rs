@@ -47,7 +47,7 @@ pub(crate) fn kernel(x: Image<Kernels>, side: usize) -> Made<Image<Kernels>, Ker
 pub(crate) fn composed<B: Backend>(x: Image<B>, side: usize) -> Made<Image<B>, B> {
     let (batch, area, from) = (x.batch, x.side * x.side, sources(x.side, side));
     let index: Vec<usize> = (0..batch).flat_map(|image| from.iter().map(move |at| image * area + at)).collect();
-    let index = B::Device::default().try_tensor_from_vec(index, (batch * from.len(),))?;
+    let index = B::device().try_tensor_from_vec(index, (batch * from.len(),))?;
     Ok(Image { pixels: x.pixels.try_gather(index)?, batch, side })
 }
 
