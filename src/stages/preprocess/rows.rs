@@ -10,6 +10,7 @@ use crate::choice;
 use crate::stage::{Job, StageError};
 use crate::ztf::alert::missing_before;
 
+use super::light_curves;
 use super::pixels::Pose;
 
 choice! {
@@ -149,10 +150,12 @@ impl Rows {
     }
 }
 
-/// Opens all inputs, in order of their names.
-pub fn open_sources(job: &Job) -> Result<Vec<Source>, StageError> {
+/// Opens all inputs, in order of their names; columns of light curves among the `wanted` ones come into their tables.
+pub fn open_sources(job: &Job, wanted: &[String]) -> Result<Vec<Source>, StageError> {
     let open = |(name, folder): (&String, &std::path::PathBuf)| {
-        Ok(Source { name: name.clone(), alerts: Alerts::open(folder)? })
+        let Alerts { table, stamps, clean } = Alerts::open(folder)?;
+        let table = light_curves::with_columns(table, folder, name, wanted)?;
+        Ok(Source { name: name.clone(), alerts: Alerts { table, stamps, clean } })
     };
     job.inputs.iter().map(open).collect()
 }
