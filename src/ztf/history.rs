@@ -103,7 +103,9 @@ impl Point {
         let mut point = Self::new(PointKind::Detection);
         for name in ["jd", "fid", "isdiffpos"].iter().chain(&VALUES) {
             let value = Scalar::Float(alert.value(name));
-            PointColumn::of(name).into_iter().for_each(|column| point.set(column, &value));
+            if let Some(column) = PointColumn::of(name) {
+                point.set(column, &value);
+            }
         }
         point.candid = Some(alert.candid);
         point.complete()

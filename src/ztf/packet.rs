@@ -252,14 +252,6 @@ impl<'de> Candidate<'_, 'de> {
     }
 }
 
-impl History<'_> {
-    /// A map is no array; it holds no point.
-    fn fill<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-}
-
 impl Element<'_> {
     fn fill<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(column) = map.next_key_seed(Key(PointColumn::of))? {
@@ -317,7 +309,28 @@ macro_rules! nullable_record {
 nullable_record!(Record<'_, 'de>, "an alert record", {});
 nullable_record!(Candidate<'_, 'de>, "a candidate record", {});
 nullable_record!(Element<'_>, "a record of one measurement", {});
-nullable_record!(History<'_>, "an array of measurements", {
+nullable_record!(Cutout<'_, 'de>, "a cutout record, or bytes", {
+    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<(), E> {
+        *self.0 = Some(bytes);
+        Ok(())
+    }
+});
+
+impl<'de> DeserializeSeed<'de> for History<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for History<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+        f.write_str("an array of measurements")
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         loop {
             let mut point = Point::of(self.1);
@@ -327,13 +340,11 @@ nullable_record!(History<'_>, "an array of measurements", {
             self.0.extend(point.complete());
         }
     }
-});
-nullable_record!(Cutout<'_, 'de>, "a cutout record, or bytes", {
-    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<(), E> {
-        *self.0 = Some(bytes);
+
+    fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
-});
+}
 
 /// A field's name, turned into what `F` makes of it.
 struct Key<F>(F);

@@ -68,7 +68,9 @@ pub fn with_columns(alerts: Table, folder: &Path, input: &str, wanted: &[String]
     while let Some(points) = light_curves.object()? {
         fill(&rows_of.remove(&*points[0].object_id).unwrap_or_default(), &points);
     }
-    rows_of.values().for_each(|rows| fill(rows, &[]));
+    for rows in rows_of.values() {
+        fill(rows, &[]);
+    }
     let columns = wanted.iter().map(|column| COLUMNS[*column]).zip(columns);
     Ok(columns.fold(alerts, |table, (name, values)| table.with(name, Column::Number(values))))
 }
