@@ -4,8 +4,9 @@
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use super::{ArtifactError, Result};
 
@@ -69,12 +70,19 @@ impl ArrayWriter {
     }
 }
 
-/// An array `[rows, ..row_shape]` of f32, mapped from its file.
+/// What rows of a mapped file may keep in memory, bytes, and what the system maps around each that it reads.
+const HELD: usize = 64 << 20;
+const AROUND: usize = 64 << 10;
+
+/// An array `[rows, ..row_shape]` of f32, mapped from its file. What was read of it goes out of this process again, row by row
+/// as it is asked for: pages that stay mapped count as its memory, and an array may be larger than the machine.
 #[derive(Debug)]
 pub struct Array {
     map: Mmap,
     offset: usize,
     shape: Vec<usize>,
+    /// Bytes that rows have mapped since all were let go.
+    held: AtomicUsize,
 }
 
 impl Array {
@@ -92,7 +100,7 @@ impl Array {
         if expected != Some(map.len()) {
             return Err(ArtifactError::new(path, format!("{} bytes do not hold an array of {shape:?}", map.len())));
         }
-        Ok(Self { map, offset, shape })
+        Ok(Self { map, offset, shape, held: AtomicUsize::new(0) })
     }
 
     /// The whole shape, rows first.
@@ -126,7 +134,22 @@ impl Array {
     /// The values of one row.
     pub fn row(&self, row: usize) -> &[f32] {
         let n = self.row_len();
+        let more = 4 * n + AROUND;
+        if self.held.fetch_add(more, Ordering::Relaxed) + more >= HELD {
+            self.held.store(0, Ordering::Relaxed);
+            self.let_go();
+        }
         &self.values()[row * n..(row + 1) * n]
+    }
+
+    /// Has the system take away the pages of this map; who reads one again gets it from the file.
+    fn let_go(&self) {
+        #[expect(
+            unsafe_code,
+            reason = "the map is of a file and read-only, so each page that is taken away comes back with the same bytes"
+        )]
+        // That it is refused costs memory, nothing else.
+        let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 }
 
@@ -244,6 +267,36 @@ mod tests {
         writer.finish().unwrap();
         let read: ndarray::Array2<f32> = ndarray_npy::read_npy(&path).unwrap();
         assert_eq!(read, ndarray::arr2(&[[1.0, 2.0, 3.0]]));
+    }
+
+    /// Bytes of files that are mapped into this process and in memory.
+    #[cfg(target_os = "linux")]
+    fn mapped(path: &Path) -> usize {
+        let text = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut lines = text.lines().skip_while(|line| !line.ends_with(&*path.to_string_lossy()));
+        let resident = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        resident.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn rows_that_were_read_leave_memory_and_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let (rows, length) = (3000, 1 << 14);
+        let mut writer = ArrayWriter::create(&path, &[length]).unwrap();
+        (0..rows).for_each(|row| writer.push(&vec![row as f32; length]).unwrap());
+        writer.finish().unwrap();
+        let array = Array::open(&path).unwrap();
+        let first = array.row(0);
+        for row in 0..rows {
+            assert!(array.row(row).iter().all(|value| *value == row as f32));
+            if row % 100 == 0 {
+                let held = mapped(&path);
+                assert!(held <= HELD + (2 << 20), "{held} bytes after row {row}");
+            }
+        }
+        assert!(first.iter().all(|value| *value == 0.0), "what somebody holds is read again");
     }
 
     #[test]

@@ -188,6 +188,13 @@ impl Table {
         if same { Ok(Self { names, columns }) } else { Err(ArtifactError::new(path, "changed while it was read")) }
     }
 
+    /// Names of the columns of a csv file.
+    pub fn names_in(path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let failed = |e: csv::Error| ArtifactError::new(path.as_ref(), e);
+        let mut reader = csv::Reader::from_path(path.as_ref()).map_err(failed)?;
+        Ok(reader.headers().map_err(failed)?.iter().map(|name| name.trim().to_owned()).collect())
+    }
+
     /// Shows the wanted cells of every row of a csv file, each with the number of its column among them; gives the names of
     /// these columns.
     fn visit(path: &Path, wanted: impl Fn(&str) -> bool, mut show: impl FnMut(usize, &str)) -> Result<Vec<String>> {

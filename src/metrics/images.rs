@@ -3,6 +3,11 @@
 /// Side of the windows of [`ssim`], pixels.
 const WINDOW: usize = 7;
 
+/// `Σ (a − b)²`.
+pub fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+}
+
 /// Largest less smallest value; `None` for a flat image or one with values that are no numbers.
 fn range(image: &[f32]) -> Option<f64> {
     let (low, high) = image.iter().fold((f64::MAX, f64::MIN), |(low, high), v| {

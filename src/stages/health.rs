@@ -9,8 +9,6 @@ use crate::artifacts::scores::{write_confusion, write_differences, write_metrics
 use crate::artifacts::split;
 use crate::artifacts::stamps::Stamps;
 use crate::keys;
-use crate::models::{self, Task};
-use crate::nn::{Kernels, Model};
 use crate::spec::keys::{Key, Keys};
 use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
 
@@ -65,13 +63,7 @@ impl StageKind for Health {
         let keys: HealthKeys = job.keys()?;
         let stamps = Stamps::open(job.input("stamps")?)?;
         let folder = job.input("model")?;
-        let card = Model::<Kernels>::card(folder)?;
-        let entry = models::entry::<Kernels>(&card.model)?;
-        if entry.task != Task::Reconstruct || entry.sequential {
-            let what = format!("`{}` does not reconstruct single stamps", card.model);
-            return Err(StageError::with_hint(what, "connect a model of `train_autoencoder`"));
-        }
-        let model = models::load::<Kernels>(folder)?;
+        let model = super::train_autoencoder::reconstructing(folder)?;
         let mut metrics = images::measure(job, &model, &stamps, keys.aperture)?;
         let codes = codes::Codes::of(job, folder, &stamps)?;
         metrics.extend(codes.measure(job, folder)?);

@@ -219,7 +219,9 @@ impl StageKind for Preprocess {
 
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: PreprocessKeys = job.keys()?;
-        let sources = rows::open_sources(job, &keys.metadata)?;
+        let fields = keys.metadata.iter().flat_map(|name| metadata::fields_of(name));
+        let others: Vec<&str> = fields.chain(keys.group_by.as_deref()).collect();
+        let sources = rows::open_sources(job, &others, &keys.metadata)?;
         let rows = select(&sources, &keys)?;
         let classes = classes(&rows, &keys)?;
         let splits = splits(&rows, &keys, job.seed)?;

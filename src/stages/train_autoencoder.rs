@@ -14,9 +14,9 @@ use crate::artifacts::array::{Array, ArrayWriter};
 use crate::artifacts::scores::write_metrics;
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::artifacts::stamps::Stamps;
-use crate::models;
+use crate::models::{self, Task};
 use crate::nn::train::{Checkpoints, Progress, Schedule, Trained, Watch, train};
-use crate::nn::{Backend, Column, Model, ModelCard, Rows};
+use crate::nn::{Backend, Column, Kernels, Model, ModelCard, Rows};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
@@ -232,11 +232,22 @@ pub(super) fn encode(
     view: View,
     mut take: impl FnMut(&[f32], usize) -> Result<(), StageError>,
 ) -> Result<(), StageError> {
-    let model = models::load::<crate::nn::Kernels>(folder)?;
+    let model = models::load::<Kernels>(folder)?;
     for rows in rows.chunks(INFERENCE_BATCH) {
         take(&model.encode(&ImageRows { images, rows, view }, INFERENCE_BATCH)?, rows.len())?;
     }
     Ok(())
+}
+
+/// The network in `folder`, which must reconstruct single stamps.
+pub(super) fn reconstructing(folder: &Path) -> Result<Model<Kernels>, StageError> {
+    let card = Model::<Kernels>::card(folder)?;
+    let entry = models::entry::<Kernels>(&card.model)?;
+    if entry.task != Task::Reconstruct || entry.sequential {
+        let what = format!("`{}` does not reconstruct single stamps", card.model);
+        return Err(StageError::with_hint(what, "connect a model of `train_autoencoder`"));
+    }
+    Ok(models::load::<Kernels>(folder)?)
 }
 
 #[cfg(test)]

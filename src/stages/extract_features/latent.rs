@@ -8,7 +8,8 @@ use super::super::views::{View, Views};
 use super::likeness::{self, cosine};
 use super::source::Source;
 use crate::artifacts::scores::Metric;
-use crate::models::{self, Task};
+use crate::metrics::images::squared_distance;
+use crate::models;
 use crate::nn::{Kernels, Model};
 use crate::stage::{Job, StageError};
 
@@ -47,13 +48,7 @@ pub(super) fn latent_codes(
 
 /// `Σ (x − x̂)²` of each channel of each row, `[row, channel]`, `x̂` what the model in `folder` makes of the stamp `x`.
 pub(super) fn reconstruction_errors(folder: &Path, source: &Source, job: &Job) -> Result<Vec<f32>, StageError> {
-    let card = Model::<Kernels>::card(folder)?;
-    let entry = models::entry::<Kernels>(&card.model)?;
-    if entry.task != Task::Reconstruct || entry.sequential {
-        let what = format!("`{}` does not reconstruct single stamps", card.model);
-        return Err(StageError::with_hint(what, "connect a model of `train_autoencoder`"));
-    }
-    let model = models::load::<Kernels>(folder)?;
+    let model = train_autoencoder::reconstructing(folder)?;
     let (images, rows) = source.image_rows();
     let plane = images.row_len() / source.channels().len();
     let mut errors = Vec::with_capacity(rows.len() * source.channels().len());
@@ -61,17 +56,13 @@ pub(super) fn reconstruction_errors(folder: &Path, source: &Source, job: &Job) -
         model.outputs(&ImageRows::new(images, rows), INFERENCE_BATCH, |_, made| {
             for (made, row) in made.chunks_exact(images.row_len()).zip(rows) {
                 let planes = made.chunks_exact(plane).zip(images.row(*row).chunks_exact(plane));
-                errors.extend(planes.map(|(made, image)| squares(made, image) as f32));
+                errors.extend(planes.map(|(made, image)| squared_distance(made, image) as f32));
             }
             Ok(())
         })?;
         job.progress(errors.len() as u64, 0, "reconstructions")?;
     }
     Ok(errors)
-}
-
-fn squares(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
 /// Codes of all rows in one view, which is so many of all: a network of sequences makes one code of an object's detections, a

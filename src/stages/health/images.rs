@@ -5,7 +5,7 @@
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split;
 use crate::artifacts::stamps::Stamps;
-use crate::metrics::images::{aperture_flux, median, psnr, ssim};
+use crate::metrics::images::{aperture_flux, median, psnr, squared_distance, ssim};
 use crate::nn::{Batch, Kernels, Model};
 use crate::stage::{Job, StageError};
 use crate::stages::train_autoencoder::{INFERENCE_BATCH, ImageRows};
@@ -25,15 +25,11 @@ impl Channel {
     fn add(&mut self, image: &[f32], made: &[f32], side: usize, radius: f64) {
         let flux = |image| aperture_flux(image, side, radius);
         let residual = flux(image).zip(flux(made)).filter(|(f, _)| *f != 0.0).map(|(f, made)| ((made - f) / f).abs());
-        self.squares.push(squares(image, made));
+        self.squares.push(squared_distance(image, made));
         self.psnr.push(psnr(image, made).unwrap_or(f64::NAN));
         self.ssim.push(ssim(image, made, side).unwrap_or(f64::NAN));
         self.flux.extend(residual);
     }
-}
-
-fn squares(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
 /// All of it, for each split.
@@ -52,8 +48,8 @@ pub(super) fn measure(
         model.outputs(&ImageRows::new(&stamps.images, &rows), INFERENCE_BATCH, |batch: &Batch, made| {
             for (made, row) in made.chunks_exact(stamps.images.row_len()).zip(&rows[next..]) {
                 let image = stamps.images.row(*row);
-                left += squares(image, made);
-                all += squares(image, &centre);
+                left += squared_distance(image, made);
+                all += squared_distance(image, &centre);
                 let planes = image.chunks_exact(side * side).zip(made.chunks_exact(side * side));
                 channels
                     .iter_mut()

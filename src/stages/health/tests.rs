@@ -8,6 +8,8 @@ use crate::artifacts::features::Features;
 use crate::artifacts::scores::{Metric, read_metrics};
 use crate::artifacts::stamps::{StampRow, StampsFacts, StampsWriter};
 use crate::artifacts::table::Table;
+use crate::models;
+use crate::nn::Kernels;
 use crate::nn::ModelCard;
 use crate::stages::extract_features::ExtractFeatures;
 use crate::stages::testing::{Bench, list};

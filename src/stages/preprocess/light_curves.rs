@@ -23,6 +23,9 @@ pub const COLUMNS: [&str; 10] = [
     "lc_forced_snr",
 ];
 
+/// What they need of an alert, beside its object.
+pub const FIELDS: [&str; 4] = ["jd", "fid", "magpsf", "isdiffpos"];
+
 /// Dates nearer than this are one, days.
 const SAME_DATE: f64 = 1e-5;
 /// A slope is over so many days at least.
@@ -53,7 +56,7 @@ pub fn with_columns(alerts: Table, folder: &Path, input: &str, wanted: &[String]
         return Err(StageError::with_hint(what, "set `light_curves = true` in the stage of kind `load`"));
     };
     let values = |name: &str| alerts.numbers(name).unwrap_or_else(|| vec![f64::NAN; alerts.rows()]);
-    let [jd, fid, magpsf, isdiffpos] = ["jd", "fid", "magpsf", "isdiffpos"].map(values);
+    let [jd, fid, magpsf, isdiffpos] = FIELDS.map(values);
     let now = |row: usize| Now { jd: jd[row], fid: fid[row] as i64, magpsf: magpsf[row], isdiffpos: isdiffpos[row] };
     let mut columns: Vec<Vec<f64>> = vec![vec![f64::NAN; alerts.rows()]; wanted.len()];
     let mut fill = |rows: &[usize], points: &[LightCurveRow]| {

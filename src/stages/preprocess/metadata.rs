@@ -98,6 +98,16 @@ pub fn columns(names: &[String], low: &BTreeMap<String, f64>, high: &BTreeMap<St
     names.iter().map(column).collect()
 }
 
+/// The fields of an alert that a column comes from.
+pub fn fields_of(name: &str) -> Vec<&str> {
+    match name {
+        "ecl_lat" | "ecl_long" | "gal_lat" | "gal_long" => vec!["ra", "dec"],
+        "non_detections" => vec!["ncovhist", "ndethist"],
+        _ if light_curves::COLUMNS.contains(&name) => light_curves::FIELDS.into(),
+        _ => vec![name],
+    }
+}
+
 /// The column's values in the rows of `alerts`, clipped; NaN where missing.
 pub fn values(alerts: &Table, column: &MetadataColumn, sentinel: Sentinel) -> Vec<f64> {
     let low = column.low.unwrap_or(f64::NEG_INFINITY);
@@ -176,6 +186,22 @@ mod tests {
         assert_eq!(values(&alerts(), &column("non_detections"), Sentinel::Clip), [2000.0, 20.0, 9.0, 0.0]);
         assert!((values(&alerts(), &column("gal_lat"), Sentinel::Clip)[0] + 60.188_551_731).abs() < 1e-6);
         assert!(values(&alerts(), &column("drb"), Sentinel::Clip).iter().all(|x| x.is_nan()));
+    }
+
+    #[test]
+    fn every_column_needs_no_other_fields_than_it_says() {
+        for name in DERIVED.iter().chain(FIELDS) {
+            let fields = fields_of(name);
+            assert!(fields.iter().all(|field| FIELDS.contains(field)), "{name}");
+            let number = |i: usize| Column::Number(vec![1.5 + i as f64]);
+            let table = |wanted: &dyn Fn(&str) -> bool| {
+                let there = FIELDS.iter().enumerate().filter(|(_, field)| wanted(field));
+                there.fold(Table::new(), |table, (i, field)| table.with(field, number(i)))
+            };
+            let all = raw(&table(&|_| true), name);
+            assert!(all[0].is_finite(), "{name}");
+            assert_eq!(raw(&table(&|field| fields.contains(&field)), name), all, "{name}");
+        }
     }
 
     #[test]

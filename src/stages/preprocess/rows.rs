@@ -2,6 +2,7 @@
 //! Knows no pixels and no split.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::artifacts::ArtifactError;
 use crate::artifacts::alerts::Alerts;
@@ -85,6 +86,8 @@ pub mod reason {
 pub struct Source {
     /// Its name.
     pub name: String,
+    /// Its artifact.
+    pub folder: PathBuf,
     /// Its alerts.
     pub alerts: Alerts,
 }
@@ -150,12 +153,19 @@ impl Rows {
     }
 }
 
-/// Opens all inputs, in order of their names; columns of light curves among the `wanted` ones come into their tables.
-pub fn open_sources(job: &Job, wanted: &[String]) -> Result<Vec<Source>, StageError> {
-    let open = |(name, folder): (&String, &std::path::PathBuf)| {
-        let Alerts { table, stamps, clean } = Alerts::open(folder)?;
-        let table = light_curves::with_columns(table, folder, name, wanted)?;
-        Ok(Source { name: name.clone(), alerts: Alerts { table, stamps, clean } })
+/// Columns of alerts that rows are made of.
+const COLUMNS: [&str; 13] =
+    ["candid", "objectId", "label", "split", "rows", "columns", "jd", "fid", "ra", "dec", "xpos", "ypos", "isdiffpos"];
+
+/// Opens all inputs, in order of their names, with the columns that rows are made of, `others`, and of `metadata` those that come
+/// from light curves.
+pub fn open_sources(job: &Job, others: &[&str], metadata: &[String]) -> Result<Vec<Source>, StageError> {
+    let wanted = |name: &str| COLUMNS.contains(&name) || others.contains(&name);
+    let open = |(name, folder): (&String, &PathBuf)| {
+        let Alerts { table, stamps, clean } = Alerts::open_columns(folder, wanted)?;
+        let table = light_curves::with_columns(table, folder, name, metadata)?;
+        let alerts = Alerts { table, stamps, clean };
+        Ok(Source { name: name.clone(), folder: folder.clone(), alerts })
     };
     job.inputs.iter().map(open).collect()
 }
@@ -227,7 +237,8 @@ impl Reading<'_> {
             Some(column) if table.column(column).is_some() => Ok(table.texts(column)),
             Some(column) => {
                 let what = format!("group_by: the alerts of input `{}` have no column `{column}`", source.name);
-                let hint = format!("they have {}", table.names().join(", "));
+                let names = Table::names_in(source.folder.join("alerts.csv"))?;
+                let hint = format!("they have {}", names.join(", "));
                 Err(StageError::with_hint(what, hint))
             }
         }

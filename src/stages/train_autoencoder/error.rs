@@ -5,6 +5,7 @@ use crate::artifacts::array::Array;
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split;
 use crate::artifacts::stamps::Stamps;
+use crate::metrics::images::squared_distance;
 use crate::nn::{Backend, Batch, Model};
 use crate::projections::pca::Pca;
 use crate::stage::StageError;
@@ -20,13 +21,9 @@ struct Errors {
 
 impl Errors {
     fn add(&mut self, made: &[f32], noisy: &[f32], clean: Option<&[f32]>) {
-        self.noisy.push(squared(made, noisy));
-        self.clean.extend(clean.map(|clean| squared(made, clean)));
+        self.noisy.push(squared_distance(made, noisy));
+        self.clean.extend(clean.map(|clean| squared_distance(made, clean)));
     }
-}
-
-fn squared(left: &[f32], right: &[f32]) -> f64 {
-    left.iter().zip(right).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
 /// All metrics of the stage.
