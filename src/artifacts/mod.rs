@@ -7,6 +7,7 @@ pub mod assignments;
 pub mod contrast;
 pub mod facts;
 pub mod features;
+pub mod light_curves;
 pub mod map;
 pub mod predictions;
 pub mod scores;

@@ -98,6 +98,8 @@ fn others() -> Vec<Case> {
     let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
     let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
     let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
+    let curves = list(&["lc_detections", "lc_days", "lc_peak", "lc_slope", "lc_colour"]);
+    let curves = [("detections", text("all")), ("metadata", curves), ("crop", int(9))];
     let exact = [("crop", int(5)), ("shift", int(1)), ("flux", float(0.25))];
     let blurred = [("rotation", float(20.0)), ("noise", float(0.5)), ("colour", float(0.1))];
     let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
@@ -132,6 +134,13 @@ fn others() -> Vec<Case> {
             3,
             &[(EVERYWHERE, "dd0064017ad5c13b")],
         ),
+        case(
+            "load",
+            &[],
+            &[("path", text("night.tar.gz")), ("light_curves", Value::Bool(true))],
+            3,
+            &[(EVERYWHERE, "8904a2c649597561")],
+        ),
         case("load", &[], &tables, 3, &[(LIBRARY, "70f0a68bee9b8af9")]),
         case(
             "load",
@@ -142,6 +151,7 @@ fn others() -> Vec<Case> {
         ),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 2, &[(AVX2, "5348ee9941037c13")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 2, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
+        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 2, &[(EVERYWHERE, "0ce43e253e2d4e5f")]),
         case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 2, &[(LIBRARY, "05083bdf35fe31b2")]),
         case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
         case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),

@@ -82,6 +82,8 @@ crate::keys! {
         pattern: String = "{candid}_{cutout}.fits".into(), added_later();
         /// Words for science, template and difference in `pattern`.
         cutouts: Vec<String> = ["science", "template", "difference"].map(String::from).into(), added_later();
+        /// Whether `light_curves.csv` is written: each measurement of the objects of alerts that are kept, from `prv_candidates` (earlier detections and upper limits) and `fp_hists` (forced photometry) of ZTF's packets and from the alerts themselves, each point once, over all files. Of Rubin's packets, parquet, arrays and images it has the alerts' own detections only.
+        light_curves: bool = false, added_later();
     }
 }
 
@@ -151,10 +153,15 @@ fn run(job: &Job, remembered: u64) -> Result<(), StageError> {
     for group in files.chunk_by(|a, b| !is_large(a) && !is_large(b)) {
         match group {
             [file] if is_large(file) => loading.read_portion(job, &keys, file, count)?,
-            group => loading.read(job, Archive::open(sources(group), policies(&keys)), count)?,
+            group => loading.read(job, archive(group, &keys), count)?,
         }
     }
     loading.finish(job, count)
+}
+
+fn archive(files: &[ExternalFile], keys: &LoadKeys) -> Archive {
+    let archive = Archive::open(sources(files), policies(keys));
+    if keys.light_curves { archive.with_history() } else { archive }
 }
 
 fn sources(files: &[ExternalFile]) -> Vec<Source> {
@@ -214,5 +221,7 @@ fn policies(keys: &LoadKeys) -> Policies {
 
 #[cfg(test)]
 mod described;
+#[cfg(test)]
+mod light_curves;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,12 @@ impl Archive {
         Ok(Self { line: Line::new(feed, policies), ready: <_>::default(), seen: <_>::default() })
     }
 
+    /// The same with what packets tell of their objects at other times; to be asked before the first reading.
+    #[must_use]
+    pub fn with_history(self) -> Self {
+        Self { line: self.line.with_history(), ..self }
+    }
+
     /// The same after others: alerts with these `candid` came before.
     #[must_use]
     pub fn after(self, seen: HashSet<i64>) -> Self {

@@ -5,6 +5,7 @@ use super::alert::{Alert, CUTOUTS, SIDE, Stamp};
 use super::container::{BLOCK_LIMIT, Block, Container, Header, Unpacker};
 use super::cutout::{self, CutoutReader, Judged};
 use super::feed::Piece;
+use super::history::Point;
 use super::labels::Label;
 use super::lanes::Inflaters;
 use super::packet::Packet;
@@ -36,13 +37,15 @@ pub struct Reading {
     pub occurrences: Vec<Occurrence>,
     /// The label that the source itself gives, when a table describes it.
     pub label: Option<Label>,
+    /// The object at other times, where that was asked for and the source tells it.
+    pub history: Vec<Point>,
 }
 
 impl Reading {
     /// A reading without alert.
     fn failed(place: Place, told: Option<&Told>, fault: Fault, policies: &Policies) -> Self {
         let occurrences = vec![occurrence(fault, &place, told, policies)];
-        Self { place, alert: None, occurrences, label: None }
+        Self { place, alert: None, occurrences, label: None, history: Vec::new() }
     }
 
     /// About how many bytes it takes.
@@ -52,7 +55,10 @@ impl Reading {
                 + 8 * alert.values.len()
                 + 4 * alert.stamps.iter().map(|stamp| stamp.pixels.len()).sum::<usize>()
         });
-        size_of::<Self>() + self.occurrences.len() * (size_of::<Occurrence>() + 64) + alert
+        size_of::<Self>()
+            + self.occurrences.len() * (size_of::<Occurrence>() + 64)
+            + size_of_val(&self.history[..])
+            + alert
     }
 
     /// The strictest policy among what was found.
@@ -84,14 +90,23 @@ struct RecordDecoder {
     schemas: Arc<Schemas>,
     policies: Arc<Policies>,
     cutouts: CutoutReader,
+    /// Whether histories are wanted.
+    history: bool,
 }
 
 impl Decoder {
     /// A decoder with empty buffers.
     #[must_use]
     pub fn new(schemas: Arc<Schemas>, policies: Arc<Policies>) -> Self {
-        let records = RecordDecoder { schemas, policies, cutouts: CutoutReader::default() };
+        let records = RecordDecoder { schemas, policies, cutouts: CutoutReader::default(), history: false };
         Self { unpacker: Unpacker::default(), inflaters: Inflaters::default(), records, spent: Vec::new() }
+    }
+
+    /// The same, which reads histories if they are wanted.
+    #[must_use]
+    pub fn with_history(mut self, wanted: bool) -> Self {
+        self.records.history = wanted;
+        self
     }
 
     /// Every record of each piece, with the same results as [`Decoder::piece`] of each; deflated blocks side by side.
@@ -193,12 +208,13 @@ impl RecordDecoder {
         let mut readings = Vec::new();
         while (readings.len() as u64) < block.records {
             let wanted = (block.records - readings.len() as u64).min(TOGETHER as u64);
-            let (mut packets, mut failed) = (Vec::new(), None);
-            while (packets.len() as u64) < wanted && failed.is_none() {
-                let mut packet = Packet::default();
+            let (mut packets, mut failed, mut points) = (Vec::new(), None, 0);
+            while (packets.len() as u64) < wanted && failed.is_none() && points <= room {
+                let mut packet = Packet::new(self.history);
                 match packet.decode(&schema, plain) {
                     Ok(taken) => {
                         plain = &plain[taken..];
+                        points += packet.history.as_deref().map_or(0, size_of_val);
                         packets.push(packet);
                     }
                     Err(fault) => failed = Some((packet, block.fault.clone().unwrap_or(fault))),
@@ -271,7 +287,7 @@ fn reading(
     repair::values(&mut told, &mut faults, policies);
     let stamps = sound_stamps(stamps, &told, policies, &mut faults);
     let found = faults.into_iter().map(|fault| occurrence(fault, &place, Some(&told), policies)).collect();
-    let mut reading = Reading { place, alert: None, occurrences: found, label: told.label };
+    let mut reading = Reading { place, alert: None, occurrences: found, label: told.label, history: told.history };
     if let (Some(candid), Some(object_id), Some(stamps)) = (told.candid, told.object_id, stamps)
         && reading.verdict().uses()
     {

@@ -30,7 +30,7 @@ pub fn inflate_alone(stream: &[u8], limit: usize) -> Result<Vec<u8>, String> {
 pub fn compare_ways(schema: &[u8], bytes: &[u8]) {
     static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::default);
     let Ok(schema) = SCHEMAS.get(schema) else { return };
-    let (mut plain, mut general) = (Packet::default(), Packet::default());
+    let (mut plain, mut general) = (Packet::new(true), Packet::new(true));
     let taken = schema.route.as_ref().and_then(|route| route.follow(&mut plain, bytes));
     let judged = general.decode_any(&schema.schema, bytes);
     if let Some(taken) = taken {

@@ -58,6 +58,8 @@ struct Shared {
     idle: Mutex<Vec<Decoder>>,
     schemas: Arc<Schemas>,
     policies: Arc<Policies>,
+    /// Whether histories are wanted.
+    history: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -87,7 +89,9 @@ impl Shared {
     }
 
     fn decoder(&self) -> Decoder {
-        lock(&self.idle).pop().unwrap_or_else(|| Decoder::new(Arc::clone(&self.schemas), Arc::clone(&self.policies)))
+        lock(&self.idle).pop().unwrap_or_else(|| {
+            Decoder::new(Arc::clone(&self.schemas), Arc::clone(&self.policies)).with_history(self.history)
+        })
     }
 
     fn decode(&self, decoder: &mut Decoder, taken: Taken) {
@@ -133,8 +137,18 @@ impl Line {
         let (schemas, policies) = (Arc::default(), Arc::new(policies));
         let decoder = Decoder::new(Arc::clone(&schemas), Arc::clone(&policies));
         let (progress, news, idle) = <_>::default();
-        let shared = Shared { feed: Mutex::new(feed), progress, news, idle, schemas, policies };
+        let shared = Shared { feed: Mutex::new(feed), progress, news, idle, schemas, policies, history: false };
         Self { shared: Arc::new(shared), decoder }
+    }
+
+    /// The same with histories; to be asked before the first reading.
+    pub(super) fn with_history(mut self) -> Self {
+        // nobody helps before the first reading
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.history = true;
+        }
+        self.decoder = self.shared.decoder();
+        self
     }
 
     /// What is done about each reason.

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod fits;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod history;
 mod images;
 pub mod inflate;
 pub mod inspect;
@@ -25,7 +26,7 @@ pub mod packet_schema;
 mod parquet;
 pub mod quality;
 #[cfg(test)]
-mod real_alerts;
+pub(crate) mod real_alerts;
 mod record;
 mod repair;
 mod route;

@@ -2,6 +2,7 @@
 //! Any field order, union order and schema version: fields are found by name, what is unknown is passed over. Knows no files.
 
 use super::alert::{CUTOUTS, FIELDS, field};
+use super::history::{Point, PointColumn, Series};
 use super::quality::{Fault, Reason};
 use super::record::Told;
 use super::rubin::{DiaColumn, Flux};
@@ -17,7 +18,7 @@ use std::io::BufRead;
 use std::sync::LazyLock;
 
 /// Longest array that is believed, elements; `prv_candidates` has tens.
-const LONGEST_ARRAY: usize = 100_000;
+pub(super) const LONGEST_ARRAY: usize = 100_000;
 /// Deepest nesting that is followed; a packet has four levels.
 const DEEPEST: usize = 32;
 
@@ -38,6 +39,8 @@ pub struct Packet<'a> {
     pub cutouts: [Option<&'a [u8]>; 3],
     /// Whether it is Rubin's, whose cutouts have any size.
     pub rubin: bool,
+    /// What it tells of its object at other times; only where there is a list is it filled.
+    pub history: Option<Vec<Point>>,
     pub(super) flux: Flux,
 }
 
@@ -45,11 +48,27 @@ impl Default for Packet<'_> {
     fn default() -> Self {
         let values = vec![f64::NAN; FIELDS.len()];
         let (cutouts, flux) = ([None; 3], Flux::default());
-        Self { version: None, candid: None, object_id: None, values, odd_isdiffpos: None, cutouts, rubin: false, flux }
+        Self {
+            version: None,
+            candid: None,
+            object_id: None,
+            values,
+            odd_isdiffpos: None,
+            cutouts,
+            rubin: false,
+            history: None,
+            flux,
+        }
     }
 }
 
 impl<'a> Packet<'a> {
+    /// Before it is filled; with its history or without.
+    #[must_use]
+    pub fn new(history: bool) -> Self {
+        Self { history: history.then(Vec::new), ..Self::default() }
+    }
+
     /// Fills `self` from the record at the start of `bytes`; returns how many bytes it took.
     ///
     /// # Errors
@@ -58,7 +77,7 @@ impl<'a> Packet<'a> {
         if let Some(taken) = schema.route.as_ref().and_then(|route| route.follow(self, bytes)) {
             return Ok(taken);
         }
-        *self = Self::default();
+        *self = Self::new(self.history.is_some());
         self.decode_any(&schema.schema, bytes)
     }
 
@@ -97,8 +116,9 @@ impl<'a> Packet<'a> {
     /// What it says of its alert, the cutouts aside.
     pub(super) fn told(self) -> Told {
         let (faults, object_id) = (self.faults(), self.object_id.map(Cow::into_owned));
-        let Self { candid, values, odd_isdiffpos, .. } = self;
-        Told { candid, object_id, values, faults, odd_isdiffpos, any_size: self.rubin, label: None }
+        let Self { candid, values, odd_isdiffpos, rubin: any_size, history, .. } = self;
+        let history = history.unwrap_or_default();
+        Told { candid, object_id, values, faults, odd_isdiffpos, any_size, label: None, history }
     }
 
     pub(super) fn set_column(&mut self, column: Column, scalar: &Scalar) {
@@ -115,16 +135,24 @@ impl<'a> Packet<'a> {
     pub(super) fn set_value(&mut self, index: usize, scalar: &Scalar) {
         static ISDIFFPOS: LazyLock<Option<usize>> = LazyLock::new(|| field("isdiffpos"));
         self.values[index] = match scalar {
-            Scalar::Text(text) if Some(index) == *ISDIFFPOS => match *text {
-                "t" | "T" | "1" | "true" | "True" => 1.0,
-                "f" | "F" | "0" | "false" | "False" => 0.0,
-                odd => {
-                    self.odd_isdiffpos = Some(odd.chars().take(20).collect());
+            Scalar::Text(text) if Some(index) == *ISDIFFPOS => sign(text).map_or_else(
+                || {
+                    self.odd_isdiffpos = Some(text.chars().take(20).collect());
                     f64::NAN
-                }
-            },
+                },
+                |positive| f64::from(u8::from(positive)),
+            ),
             other => other.number(),
         };
+    }
+}
+
+/// What a word of `isdiffpos` says.
+pub(super) fn sign(word: &str) -> Option<bool> {
+    match word {
+        "t" | "T" | "1" | "true" | "True" => Some(true),
+        "f" | "F" | "0" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 
@@ -137,6 +165,7 @@ pub(super) enum Part {
     Candidate,
     /// Rubin's candidate.
     DiaSource,
+    History(Series),
     Cutout(usize),
     Other,
 }
@@ -150,6 +179,8 @@ impl Part {
             "objectId" => Self::Object,
             "candidate" => Self::Candidate,
             "diaSource" => Self::DiaSource,
+            "prv_candidates" => Self::History(Series::Previous),
+            "fp_hists" => Self::History(Series::Forced),
             _ => name.strip_prefix("cutout").and_then(cutout).map_or(Self::Other, Self::Cutout),
         }
     }
@@ -181,6 +212,10 @@ impl Column {
 struct Record<'p, 'a>(&'p mut Packet<'a>);
 /// Its `candidate` or `diaSource`, and which fields of it are wanted.
 struct Candidate<'p, 'a>(&'p mut Packet<'a>, fn(&str) -> Option<Column>);
+/// One of its arrays of points.
+struct History<'p>(&'p mut Vec<Point>, Series);
+/// One element of it.
+struct Element<'p>(&'p mut Point);
 /// The bytes of one of its cutouts.
 struct Cutout<'p, 'a>(&'p mut Option<&'a [u8]>);
 
@@ -193,6 +228,10 @@ impl<'de> Record<'_, 'de> {
                 Part::Candid => self.0.candid = map.next_value::<Scalar>()?.integer(),
                 Part::Candidate => map.next_value_seed(Candidate(self.0, Column::of))?,
                 Part::DiaSource => map.next_value_seed(Candidate(self.0, Column::of_dia))?,
+                Part::History(series) => match &mut self.0.history {
+                    Some(points) => map.next_value_seed(History(points, series))?,
+                    None => drop(map.next_value::<IgnoredAny>()?),
+                },
                 Part::Cutout(index) => map.next_value_seed(Cutout(&mut self.0.cutouts[index]))?,
                 Part::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -206,6 +245,18 @@ impl<'de> Candidate<'_, 'de> {
         while let Some(column) = map.next_key_seed(Key(self.1))? {
             match column {
                 Some(column) => self.0.set_column(column, &map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Element<'_> {
+    fn fill<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(column) = map.next_key_seed(Key(PointColumn::of))? {
+            match column {
+                Some(column) => self.0.set(column, &map.next_value()?),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -227,8 +278,8 @@ impl<'de> Cutout<'_, 'de> {
 }
 
 macro_rules! nullable_record {
-    ($type:ident, $name:literal, { $($other:tt)* }) => {
-        impl<'de> DeserializeSeed<'de> for $type<'_, 'de> {
+    ($type:ty, $name:literal, { $($other:tt)* }) => {
+        impl<'de> DeserializeSeed<'de> for $type {
             type Value = ();
 
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -236,7 +287,7 @@ macro_rules! nullable_record {
             }
         }
 
-        impl<'de> Visitor<'de> for $type<'_, 'de> {
+        impl<'de> Visitor<'de> for $type {
             type Value = ();
 
             fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
@@ -255,14 +306,45 @@ macro_rules! nullable_record {
     };
 }
 
-nullable_record!(Record, "an alert record", {});
-nullable_record!(Candidate, "a candidate record", {});
-nullable_record!(Cutout, "a cutout record, or bytes", {
+nullable_record!(Record<'_, 'de>, "an alert record", {});
+nullable_record!(Candidate<'_, 'de>, "a candidate record", {});
+nullable_record!(Element<'_>, "a record of one measurement", {});
+nullable_record!(Cutout<'_, 'de>, "a cutout record, or bytes", {
     fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<(), E> {
         *self.0 = Some(bytes);
         Ok(())
     }
 });
+
+impl<'de> DeserializeSeed<'de> for History<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for History<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+        f.write_str("an array of measurements")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        loop {
+            let mut point = Point::of(self.1);
+            if elements.next_element_seed(Element(&mut point))?.is_none() {
+                return Ok(());
+            }
+            self.0.extend(point.complete());
+        }
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
 
 /// A field's name, turned into what `F` makes of it.
 struct Key<F>(F);
@@ -383,34 +465,39 @@ mod tests {
     use super::*;
     use crate::ztf::alert::{Alert, Stamp};
     use crate::ztf::container::Container;
+    use crate::ztf::history::tests::history;
     use crate::ztf::schemas::Schemas;
     use crate::ztf::writer::{PacketWriter, tests::alert};
     use proptest::prelude::*;
 
-    /// Whether the plain way was taken; what it gives must be what the general decoder gives.
-    fn agree(schema: &WriterSchema, bytes: &[u8]) -> bool {
-        let (mut plain, mut general) = (Packet::default(), Packet::default());
-        let Some(taken) = schema.route.as_ref().unwrap().follow(&mut plain, bytes) else { return false };
-        assert_eq!(general.decode_any(&schema.schema, bytes).unwrap(), taken);
-        assert_eq!(format!("{plain:?}"), format!("{general:?}"));
-        true
+    /// Whether the plain way was taken without and with histories; what it gives must be what the general decoder gives.
+    fn agree(schema: &WriterSchema, bytes: &[u8]) -> [bool; 2] {
+        [false, true].map(|history| {
+            let (mut plain, mut general) = (Packet::new(history), Packet::new(history));
+            let Some(taken) = schema.route.as_ref().unwrap().follow(&mut plain, bytes) else { return false };
+            assert_eq!(general.decode_any(&schema.schema, bytes).unwrap(), taken);
+            assert_eq!(format!("{plain:?}"), format!("{general:?}"));
+            assert_eq!(plain.history.is_some(), history);
+            true
+        })
     }
 
     #[test]
     fn both_ways_agree_on_packets_with_damage() {
         let stamp = || Stamp { rows: 1, columns: 1, pixels: vec![1.0] };
-        let packet = PacketWriter::default().packet(&Alert { stamps: [stamp(), stamp(), stamp()], ..alert(7) });
+        let alert = Alert { stamps: [stamp(), stamp(), stamp()], ..alert(7) };
+        let packet = PacketWriter::default().packet_with(&alert, &history());
         let mut container = Container::open(std::io::Cursor::new(&packet)).unwrap();
         let schema = Schemas::default().get(&container.header().schema).unwrap();
         let mut record = container.next().unwrap().data;
-        assert!(agree(&schema, &record));
+        assert_eq!(agree(&schema, &record), [true; 2]);
         for at in 0..record.len() {
             for flip in [0x01, 0x80, 0xff] {
                 record[at] ^= flip;
                 agree(&schema, &record);
                 record[at] ^= flip;
             }
-            assert!(!agree(&schema, &record[..at]), "cut at {at}");
+            assert_eq!(agree(&schema, &record[..at]), [false; 2], "cut at {at}");
         }
     }
 
@@ -419,8 +506,8 @@ mod tests {
         fn both_ways_agree_on_arrays_and_unions(bytes in prop::collection::vec(prop::sample::select(vec![0_u8, 0, 0, 1, 2, 2, 2, 4, 6, 0x81]), 4..60)) {
             let fields = [
                 r#"{"name":"candid","type":["null","long"]},{"name":"objectId","type":["null","string"]},"#,
-                r#"{"name":"prv","type":["null",{"type":"array","items":{"type":"record","name":"p","fields":["#,
-                r#"{"name":"x","type":["null","float"]},{"name":"t","type":["string","null"]},{"name":"n","type":"int"},"#,
+                r#"{"name":"prv_candidates","type":["null",{"type":"array","items":{"type":"record","name":"p","fields":["#,
+                r#"{"name":"jd","type":["null","float"]},{"name":"t","type":["string","null"]},{"name":"fid","type":"int"},"#,
                 r#"{"name":"b","type":"boolean"}]}}]},{"name":"candidate","type":["null",{"type":"record","name":"c","fields":["#,
                 r#"{"name":"jd","type":["null","double"]},{"name":"candid","type":"long"},{"name":"fid","type":["int","null"]}]}]}"#,
             ];

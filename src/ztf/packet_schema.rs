@@ -19,7 +19,7 @@ pub const CANDIDATE: &str = "\
     maggaiabright:float? exptime:float? drb:float? drbversion:string";
 
 /// Fields of one element of `prv_candidates`.
-const PREVIOUS: &str = "\
+pub const PREVIOUS: &str = "\
     jd:double fid:int pid:long diffmaglim:float? pdiffimfilename:string? programpi:string? programid:int candid:long? \
     isdiffpos:string? tblid:long? nid:int? rcid:int? field:int? xpos:float? ypos:float? ra:double? dec:double? \
     magpsf:float? sigmapsf:float? chipsf:float? magap:float? sigmagap:float? distnr:float? magnr:float? sigmagnr:float? \
@@ -30,7 +30,7 @@ const PREVIOUS: &str = "\
     clrcoeff:float? clrcounc:float? rbversion:string";
 
 /// Fields of one element of `fp_hists`, forced photometry.
-const FORCED: &str = "\
+pub const FORCED: &str = "\
     field:int? rcid:int? fid:int pid:long rfid:long sciinpseeing:float? scibckgnd:float? scisigpix:float? \
     magzpsci:float? magzpsciunc:float? magzpscirms:float? clrcoeff:float? clrcounc:float? exptime:float? \
     adpctdif1:float? adpctdif2:float? diffmaglim:float? programid:int jd:double forcediffimflux:float? \

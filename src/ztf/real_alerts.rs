@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The folder of real packets, unless this machine has none.
-fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/ztf-alerts").into();
     let path = std::env::var_os("ESTAMPA_ZTF_ALERTS").map_or_else(beside, PathBuf::from).join(name);
     if !path.exists() {

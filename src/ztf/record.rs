@@ -1,6 +1,7 @@
 //! One alert as a source tells it before its images are decoded. Knows no file format.
 
 use super::alert::Stamp;
+use super::history::Point;
 use super::labels::Label;
 use super::quality::Fault;
 
@@ -19,6 +20,8 @@ pub(super) struct Told {
     pub(super) any_size: bool,
     /// Its label, where the source gives one.
     pub(super) label: Option<Label>,
+    /// Its object at other times, where that was asked for.
+    pub(super) history: Vec<Point>,
 }
 
 /// The images of an alert: science, template, difference.

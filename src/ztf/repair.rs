@@ -192,7 +192,8 @@ mod tests {
             let odd = Some(word.to_owned());
             let (candid, values) = (Some(candid), fields(&[]));
             let (object_id, faults, any_size, label) = <_>::default();
-            let mut told = Told { candid, object_id, values, faults, odd_isdiffpos: odd, any_size, label };
+            let mut told =
+                Told { candid, object_id, values, faults, odd_isdiffpos: odd, any_size, label, history: Vec::new() };
             let mut faults = vec![Fault::new(Reason::OddIsdiffpos, word), Fault::new(Reason::MissingJd, "")];
             super::values(&mut told, &mut faults, &wanted);
             let value = |name| told.values[field(name).unwrap()];

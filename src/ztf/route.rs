@@ -1,7 +1,8 @@
 //! A writer schema turned once into the way through its records, for packets are read by the thousand with the same schema.
 //! Takes the plain way only: whatever is rare or wrong ends it, and `packet` judges the record by its general decoder.
 
-use super::packet::{Column, Packet, Part, Scalar};
+use super::history::{Point, PointColumn, Series};
+use super::packet::{self, Column, Packet, Part, Scalar};
 use serde_avro_fast::schema::{RegularType, SchemaKey, SchemaMut};
 use std::borrow::Cow;
 
@@ -35,6 +36,7 @@ enum Step {
 enum Wanted {
     Part(Part),
     Column(Column),
+    Point(PointColumn),
     StampData,
     Nothing,
 }
@@ -45,6 +47,7 @@ enum Level {
     Top,
     Candidate,
     DiaSource,
+    Point,
     Cutout,
     Other,
 }
@@ -55,6 +58,7 @@ impl Level {
             Self::Top => Wanted::Part(Part::of(name)),
             Self::Candidate => Column::of(name).map_or(Wanted::Nothing, Wanted::Column),
             Self::DiaSource => Column::of_dia(name).map_or(Wanted::Nothing, Wanted::Column),
+            Self::Point => PointColumn::of(name).map_or(Wanted::Nothing, Wanted::Point),
             Self::Cutout if name == "stampData" => Wanted::StampData,
             Self::Cutout | Self::Other => Wanted::Nothing,
         }
@@ -67,6 +71,7 @@ impl Wanted {
         match self {
             Self::Part(Part::Candidate) => Level::Candidate,
             Self::Part(Part::DiaSource) => Level::DiaSource,
+            Self::Part(Part::History(_)) => Level::Point,
             Self::Part(Part::Cutout(_)) => Level::Cutout,
             _ => Level::Other,
         }
@@ -95,6 +100,10 @@ impl Route {
         for (wanted, step) in &self.0 {
             match wanted {
                 Wanted::Part(Part::Candidate | Part::DiaSource) => walk.candidate(step, packet)?,
+                Wanted::Part(Part::History(series)) => match &mut packet.history {
+                    Some(points) => walk.history(step, *series, points)?,
+                    None => walk.skip(step)?,
+                },
                 Wanted::Part(Part::Cutout(index)) => walk.cutout(step, &mut packet.cutouts[*index])?,
                 Wanted::Part(Part::Version) => packet.version = walk.value(step)?.text(),
                 Wanted::Part(Part::Object) => packet.object_id = walk.value(step)?.text().map(Cow::Borrowed),
@@ -122,7 +131,7 @@ fn step(schema: &SchemaMut, key: SchemaKey, level: Level, depth: usize, left: &m
         RegularType::Double => Step::Double,
         RegularType::String => Step::Text,
         RegularType::Bytes => Step::Bytes,
-        RegularType::Array(array) => Step::Array(Box::new(inner(array.items, Level::Other)?)),
+        RegularType::Array(array) => Step::Array(Box::new(inner(array.items, level)?)),
         RegularType::Union(union) => {
             union_step(union.variants.iter().map(|key| inner(*key, level)).collect::<Option<_>>()?)
         }
@@ -254,6 +263,49 @@ impl<'a> Walk<'a> {
             Step::Union(variants) => {
                 let variant = self.variant(variants)?;
                 self.candidate(variant, packet)
+            }
+            Step::Null => Some(()),
+            _ => None,
+        }
+    }
+
+    /// The points of an array.
+    fn history(&mut self, step: &Step, series: Series, points: &mut Vec<Point>) -> Option<()> {
+        match step {
+            Step::Array(items) => loop {
+                match self.long()? {
+                    0 => return Some(()),
+                    count @ 1..=LONGEST_ARRAY if points.len() < packet::LONGEST_ARRAY => {
+                        for _ in 0..count {
+                            let mut point = Point::of(series);
+                            self.point(items, &mut point)?;
+                            points.extend(point.complete());
+                        }
+                    }
+                    _ => return None,
+                }
+            },
+            Step::Union(variants) => {
+                let variant = self.variant(variants)?;
+                self.history(variant, series, points)
+            }
+            Step::Null => Some(()),
+            _ => None,
+        }
+    }
+
+    fn point(&mut self, step: &Step, point: &mut Point) -> Option<()> {
+        match step {
+            Step::Record(fields) => fields.iter().try_for_each(|(wanted, step)| {
+                match wanted {
+                    Wanted::Point(column) => point.set(*column, &self.value(step)?),
+                    _ => self.skip(step)?,
+                }
+                Some(())
+            }),
+            Step::Union(variants) => {
+                let variant = self.variant(variants)?;
+                self.point(variant, point)
             }
             Step::Null => Some(()),
             _ => None,

@@ -1,10 +1,11 @@
 //! An alert as a real ZTF packet: Avro 4.02, codec null, three gzipped FITS cutouts; one file each, or a tarball of a night.
 //! The same alerts give the same bytes: no clock and no random marker.
 
-use super::alert::{Alert, CUTOUTS, Stamp, field};
+use super::alert::{Alert, CUTOUTS, Stamp};
 use super::container::MAGIC;
 use super::fits;
-use super::packet_schema::{self, CANDIDATE, Field};
+use super::history::{Point, PointKind};
+use super::packet_schema::{self, CANDIDATE, FORCED, Field, PREVIOUS};
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -49,7 +50,13 @@ impl PacketWriter {
     /// Values become `float` or `int` where the schema says so; NaN becomes null, or -999 where null is not allowed.
     #[must_use]
     pub fn packet(&self, alert: &Alert) -> Vec<u8> {
-        let record = self.record(alert);
+        self.packet_with(alert, &[])
+    }
+
+    /// The same with the object's history: forced photometry goes into `fp_hists`, the rest into `prv_candidates`.
+    #[must_use]
+    pub fn packet_with(&self, alert: &Alert, history: &[Point]) -> Vec<u8> {
+        let record = self.record(alert, history);
         let hash = blake3::hash(&record);
         let sync = &hash.as_bytes()[..16];
         let mut packet = Datum(MAGIC.to_vec());
@@ -66,18 +73,18 @@ impl PacketWriter {
         packet.0
     }
 
-    fn record(&self, alert: &Alert) -> Vec<u8> {
+    fn record(&self, alert: &Alert, history: &[Point]) -> Vec<u8> {
         let mut datum = Datum(Vec::with_capacity(48 << 10));
         for text in [packet_schema::VERSION, "estampa", &alert.object_id] {
             datum.bytes(text.as_bytes());
         }
         datum.long(alert.candid);
         for field in &self.fields {
-            datum.field(*field, alert);
+            datum.field(*field, alert.value(field.name), Some(alert.candid));
         }
-        for _prv_candidates_then_fp_hists in 0..2 {
-            datum.long(NULL);
-        }
+        let (forced, previous): (Vec<&Point>, _) = history.iter().partition(|point| point.kind == PointKind::Forced);
+        datum.history(PREVIOUS, &previous);
+        datum.history(FORCED, &forced);
         for (stamp, kind) in alert.stamps.iter().zip(CUTOUTS) {
             datum.long(PRESENT);
             datum.bytes(format!("candid{}_{kind}.fits.gz", alert.candid).as_bytes());
@@ -107,12 +114,25 @@ impl Datum {
         self.0.extend_from_slice(bytes);
     }
 
-    /// A field of `candidate`.
-    fn field(&mut self, of: Field, alert: &Alert) {
-        let known = field(of.name).map_or(f64::NAN, |index| alert.values[index]);
+    /// An array of points, each with these fields; null when there is none.
+    fn history(&mut self, fields: &'static str, points: &[&Point]) {
+        if points.is_empty() {
+            return self.long(NULL);
+        }
+        self.long(PRESENT);
+        self.long(points.len() as i64);
+        for point in points {
+            packet_schema::fields(fields).for_each(|field| self.field(field, known(point, field.name), point.candid));
+        }
+        self.long(0);
+    }
+
+    /// A field of `candidate`, or of a point.
+    fn field(&mut self, of: Field, known: f64, candid: Option<i64>) {
+        let is_missing = if of.name == "candid" { candid.is_none() } else { known.is_nan() };
         if of.nullable {
-            self.long(if known.is_nan() { NULL } else { PRESENT });
-            if known.is_nan() {
+            self.long(if is_missing { NULL } else { PRESENT });
+            if is_missing {
                 return;
             }
         }
@@ -122,10 +142,20 @@ impl Datum {
             ("float", _) => self.0.extend_from_slice(&(number as f32).to_le_bytes()),
             ("string", "isdiffpos") => self.bytes(isdiffpos(known).as_bytes()),
             ("string", _) => self.bytes(b""),
-            (_, "candid") => self.long(alert.candid),
+            (_, "candid") => self.long(candid.unwrap_or_default()),
             (_, "pid" | "rfid") => self.long(0),
             _ => self.long(number as i64),
         }
+    }
+}
+
+/// What a point has in the field `name`.
+fn known(point: &Point, name: &str) -> f64 {
+    match name {
+        "jd" => point.jd,
+        "fid" => point.fid as f64,
+        "isdiffpos" => point.isdiffpos.map_or(f64::NAN, |positive| f64::from(u8::from(positive))),
+        _ => point.value(name).into(),
     }
 }
 
@@ -181,7 +211,15 @@ impl PacketSink {
     /// # Errors
     /// [`WriteError::Io`].
     pub fn push(&mut self, alert: &Alert) -> Result<(), WriteError> {
-        let (name, bytes) = (format!("{}.avro", alert.candid), self.packets.packet(alert));
+        self.push_with(alert, &[])
+    }
+
+    /// Writes one alert with its object's history.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`].
+    pub fn push_with(&mut self, alert: &Alert, history: &[Point]) -> Result<(), WriteError> {
+        let (name, bytes) = (format!("{}.avro", alert.candid), self.packets.packet_with(alert, history));
         match &mut self.place {
             SinkPlace::Folder => {
                 let path = self.path.join(name);

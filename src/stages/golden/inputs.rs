@@ -6,12 +6,14 @@ use std::path::Path;
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
+use crate::artifacts::light_curves::LightCurvesWriter;
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
 use crate::artifacts::stamps::{MetadataColumn, StampRow, StampsFacts, StampsWriter};
 use crate::models;
 use crate::nn::{Kernels, Model, ModelCard};
 use crate::ztf::alert::{Alert, FIELDS, SIDE, Stamp};
+use crate::ztf::history::{Point, PointKind};
 use crate::ztf::writer::PacketSink;
 use crate::ztf::writer::tests::alert as packet;
 
@@ -27,7 +29,8 @@ fn noise(i: usize, j: usize) -> f32 {
 /// Writes the artifact called `name` into `folder`.
 pub(super) fn write(name: &str, folder: &Path) {
     match name {
-        "alerts" => alerts(folder),
+        "alerts" => drop(alerts(folder)),
+        "alerts with light curves" => light_curves(folder),
         "stamps" => stamps(folder),
         "sequences" => sequences(folder),
         "model" => model(folder),
@@ -60,8 +63,8 @@ pub(super) fn packets(folder: &Path) {
     std::fs::write(folder.join("rows.csv"), "candid,objectId,jd,label\n1,ZTFa,2459000.5,SN\n,ZTFb,,\n").unwrap();
 }
 
-fn alerts(folder: &Path) {
-    let mut writer = AlertsWriter::create(folder, false).unwrap();
+fn alerts(folder: &Path) -> Vec<Alert> {
+    let (mut writer, mut alerts) = (AlertsWriter::create(folder, false).unwrap(), Vec::new());
     for i in 0..40 {
         let pixels = |c: usize| (0..SIDE * SIDE).map(|p| ((p * 7919 + i * 104_729 + c * 31) % 1009) as f32).collect();
         let stamps = [0, 1, 2].map(|c| Stamp { rows: SIDE, columns: SIDE, pixels: pixels(c) });
@@ -70,6 +73,19 @@ fn alerts(folder: &Path) {
         values[1] = 1.0 + (i % 2) as f64;
         let alert = Alert { candid: i as i64, object_id: format!("ZTF{:03}", i / 2), values, stamps };
         writer.push(&alert, CLASSES[i / 2 % 3], "", None).unwrap();
+        alerts.push(alert);
+    }
+    writer.finish().unwrap();
+    alerts
+}
+
+fn light_curves(folder: &Path) {
+    let mut writer = LightCurvesWriter::create(folder);
+    for alert in alerts(folder) {
+        let (jd, point) = (alert.value("jd"), Point::of_alert(&alert).unwrap());
+        let points = [0.25, 0.75, 3.5].map(|days| Point { jd: jd - days, fid: 3 - point.fid, ..point.clone() });
+        let limit = Point { jd: jd - 7.0, ..Point::new(PointKind::Limit) };
+        writer.push(&alert.object_id, jd, points.into_iter().chain([point, limit])).unwrap();
     }
     writer.finish().unwrap();
 }

@@ -7,13 +7,15 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::trace::Trace;
-use super::{LoadKeys, Unlabelled, labelling, policies, sources};
+use super::{LoadKeys, Unlabelled, archive, labelling, policies};
 use crate::artifacts::alerts::AlertsWriter;
+use crate::artifacts::light_curves::LightCurvesWriter;
 use crate::artifacts::table::RowWriter;
 use crate::stage::{ExternalFile, Job, StageError};
 use crate::ztf::archive::Archive;
 use crate::ztf::decode::Reading;
 use crate::ztf::feed::Source;
+use crate::ztf::history::Point;
 use crate::ztf::labels::{Label, Labels};
 use crate::ztf::quality::{Fault, Occurrence, Place, Policies, Policy, Reason, Totals};
 
@@ -29,6 +31,7 @@ pub(super) struct Loading {
     labels: Option<Labels>,
     drop_unlabelled: bool,
     alerts: AlertsWriter,
+    light_curves: Option<LightCurvesWriter>,
     quality: RowWriter,
     totals_path: PathBuf,
     totals: Totals,
@@ -51,6 +54,7 @@ impl Loading {
             } else {
                 AlertsWriter::create(job.out, false)?
             },
+            light_curves: keys.light_curves.then(|| LightCurvesWriter::create(job.out)),
             labels,
             quality: RowWriter::create(job.out.join(QUALITY), &header)?,
             totals_path: job.out.join(TOTALS),
@@ -112,17 +116,18 @@ impl Loading {
             is_new.set(true);
             let mut loading = Self::start(portion, keys)?;
             loading.files = self.files;
-            loading.read(portion, Archive::open(sources(&[file.clone()]), policies(keys)), files)?;
+            loading.read(portion, archive(std::slice::from_ref(file), keys), files)?;
             loading.finish_portion(portion)
         };
         let folder = job.shelf.portion(job, "path", file, &make)?;
         let trace = Trace::read(&folder)?;
         let is_known = trace.seen.iter().any(|candid| self.seen.contains(candid));
         if is_known || self.labels.as_ref().is_some_and(|labels| !labels.agrees_with(&trace.labels)) {
-            return self.read(job, Archive::open(sources(&[file.clone()]), policies(keys)), files);
+            return self.read(job, archive(std::slice::from_ref(file), keys), files);
         }
         if trace.alerts > 0 {
             self.alerts.push_all(&folder, trace.alerts)?;
+            self.light_curves.as_mut().map_or(Ok(()), |light_curves| light_curves.push_all(&folder))?;
         }
         self.quality.push_all(&folder.join(QUALITY))?;
         trace.totals.iter().for_each(|(reason, count)| self.totals.add(*reason, *count));
@@ -147,6 +152,7 @@ impl Loading {
         };
         trace.write(job.out)?;
         self.quality.finish()?;
+        self.light_curves.map_or(Ok(()), LightCurvesWriter::finish)?;
         Ok(self.alerts.finish()?)
     }
 
@@ -156,7 +162,13 @@ impl Loading {
         let label = self.label(&mut reading);
         self.note(&reading.occurrences)?;
         match &reading.alert {
-            Some(alert) if reading.verdict().uses() => Ok(self.alerts.push_labelled(alert, &label)?),
+            Some(alert) if reading.verdict().uses() => {
+                if let Some(light_curves) = &mut self.light_curves {
+                    let points = Point::of_alert(alert).into_iter().chain(std::mem::take(&mut reading.history));
+                    light_curves.push(&alert.object_id, alert.value("jd"), points)?;
+                }
+                Ok(self.alerts.push_labelled(alert, &label)?)
+            }
             _ => Ok(()),
         }
     }
@@ -211,6 +223,7 @@ impl Loading {
         }
         totals.finish()?;
         self.quality.finish()?;
+        self.light_curves.map_or(Ok(()), LightCurvesWriter::finish)?;
         self.alerts.finish_with(|folder, name, here| job.shelf.share(job, folder, name, here))
     }
 

@@ -6,6 +6,7 @@ use crate::artifacts::table::Table;
 use crate::stage::{Device, ExternalFile, Silent};
 use crate::stages::testing::list;
 use crate::ztf::alert::{Alert, Stamp, field};
+use crate::ztf::history::{Point, tests::history};
 use crate::ztf::labels::LabelTrace;
 use crate::ztf::writer::PacketSink;
 use crate::ztf::writer::tests::alert;
@@ -100,7 +101,7 @@ fn nights() -> tempfile::TempDir {
     let folder = data();
     for (name, candids) in [("c.tar.gz", &[11, 12][..]), ("d.avro", &[21]), ("e.tar.gz", &[31, 32, 31])] {
         let mut sink = PacketSink::create(&folder.path().join(name)).unwrap();
-        candids.iter().for_each(|candid| sink.push(&placed(*candid)).unwrap());
+        candids.iter().for_each(|candid| sink.push_with(&placed(*candid), &history()).unwrap());
         sink.finish().unwrap();
     }
     folder
@@ -120,21 +121,24 @@ fn portions_make_what_reading_all_files_makes() {
     }
     let labels = |table: &str| ("labels", Value::Text(table.into()));
     let drop = ("unlabelled", Value::Text("drop".into()));
+    let curves = ("light_curves", Value::Bool(true));
     let again = ["a.tar.gz", "c.tar.gz", "b.avro", "a.tar.gz"];
     // What is read again because of the files before it: a night that comes twice, one whose labels disagree.
     for (files, set, again) in [
         (&files[..], vec![], 0),
         (&files, vec![labels("by_candid.csv")], 0),
         (&files, vec![labels("by_candid.csv"), drop.clone()], 0),
-        (&files, vec![labels("by_object.csv")], 0),
+        (&files, vec![labels("by_object.csv"), curves.clone()], 0),
         (&files, vec![labels("disagree.csv")], 1),
-        (&again, vec![labels("by_candid.csv")], 1),
+        (&again, vec![labels("by_candid.csv"), curves.clone()], 1),
     ] {
         let read = |out: &Path| {
             let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+            let curves = set.contains(&curves).then(|| text("light_curves.csv"));
+            assert_eq!(out.join("light_curves.csv").exists(), curves.is_some());
             let alerts = Alerts::open(out).unwrap();
             let stamps: Vec<Vec<f32>> = (0..alerts.len()).map(|row| alerts.stamps.row(row).to_vec()).collect();
-            (["alerts.csv", "quality.csv", "quality_totals.csv"].map(text), stamps)
+            ((["alerts.csv", "quality.csv", "quality_totals.csv"].map(text), curves), stamps)
         };
         let large = 1 + std::fs::metadata(folder.path().join("d.avro")).unwrap().len();
         let whole = read(&load_remembering(u64::MAX, folder.path(), files, &set).unwrap());
@@ -144,6 +148,10 @@ fn portions_make_what_reading_all_files_makes() {
             let found = read(&out);
             assert_eq!(found.0, whole.0, "{files:?} {set:?} {bytes}");
             assert_eq!(found.1, whole.1, "{files:?} {set:?} {bytes}");
+            let scratch = |entry: std::io::Result<std::fs::DirEntry>| {
+                entry.unwrap().file_name().to_string_lossy().starts_with("light_curves.csv.")
+            };
+            assert!(!std::fs::read_dir(&out).unwrap().any(scratch));
             let own = |entry: std::io::Result<std::fs::DirEntry>| {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 name.starts_with("stamps").then_some(name)
@@ -153,6 +161,41 @@ fn portions_make_what_reading_all_files_makes() {
         }
         std::fs::remove_dir_all(folder.path().join("out")).unwrap();
     }
+}
+
+/// Two alerts of one object in two files, and one that is skipped: what both tell is there once, as the first tells it.
+#[test]
+fn light_curves_are_joined_over_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |candid, jd, size| {
+        let mut alert = Alert { object_id: "ZTF1".into(), ..placed(candid) };
+        alert.values[field("jd").unwrap()] = jd;
+        let stamp = || Stamp { rows: size, columns: 63, pixels: vec![1.0; size * 63] };
+        Alert { stamps: [stamp(), stamp(), stamp()], ..alert }
+    };
+    let mut changed = history();
+    changed[1].values[0] = 17.0;
+    let night = |name: &str, alert: &Alert, history: &[Point]| {
+        let mut sink = PacketSink::create(&folder.path().join(name)).unwrap();
+        sink.push_with(alert, history).unwrap();
+        sink.finish().unwrap();
+    };
+    night(
+        "a.tar.gz",
+        &of(11, 2_458_890.5, 63),
+        &[&changed[..], &[Point::of_alert(&of(10, 2_458_882.0, 63)).unwrap()]].concat(),
+    );
+    night("b.tar.gz", &of(10, 2_458_882.0, 63), &history());
+    night("c.tar.gz", &of(12, 2_458_883.0, 70), &[Point { jd: 1.0, ..history()[0].clone() }]);
+    let set = [("light_curves", Value::Bool(true))];
+    let out = load(folder.path(), &["a.tar.gz", "b.tar.gz", "c.tar.gz"], &set).unwrap();
+    let table = Table::read(out.join("light_curves.csv")).unwrap();
+    assert_eq!(table.texts("objectId"), vec!["ZTF1"; 5]);
+    assert_eq!(table.texts("kind"), ["limit", "detection", "forced", "detection", "detection"]);
+    assert_eq!(table.texts("candid"), ["", "5", "", "10", "11"]);
+    assert_eq!(table.texts("magpsf")[1], "18.3");
+    let first = 2_458_882.0;
+    assert_eq!(table.numbers("told").unwrap(), [first, first, first, first, 2_458_890.5]);
 }
 
 #[test]

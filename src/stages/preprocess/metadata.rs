@@ -9,6 +9,8 @@ use crate::choice;
 use crate::ztf::alert::FIELDS;
 use crate::ztf::sky::{ecliptic, galactic};
 
+use super::light_curves;
+
 /// What survey catalogues say for "no counterpart".
 const SENTINEL: f64 = -999.0;
 
@@ -62,18 +64,20 @@ pub fn stamp_classifier() -> Vec<String> {
 
 /// Whether there is a column of this name.
 pub fn is_known(name: &str) -> bool {
-    FIELDS.contains(&name) || DERIVED.contains(&name)
+    FIELDS.contains(&name) || DERIVED.contains(&name) || light_curves::COLUMNS.contains(&name)
 }
 
 /// The fault "no such column", with the nearest name when one is near.
 pub fn unknown(name: &str) -> String {
     let distance = |known: &&&str| strsim::damerau_levenshtein(name, known);
-    match FIELDS.iter().chain(&DERIVED).min_by_key(distance) {
+    let computed = || DERIVED.iter().chain(&light_curves::COLUMNS);
+    match FIELDS.iter().chain(computed()).min_by_key(distance) {
         Some(near) if strsim::damerau_levenshtein(name, near) <= 1 + name.len() / 4 => {
             format!("no metadata column `{name}`; did you mean `{near}`?")
         }
         _ => {
-            format!("no metadata column `{name}`; known are the numeric fields of a packet and {}", DERIVED.join(", "))
+            let computed = computed().copied().collect::<Vec<_>>().join(", ");
+            format!("no metadata column `{name}`; known are the numeric fields of a packet and {computed}")
         }
     }
 }
@@ -99,6 +103,7 @@ pub fn fields_of(name: &str) -> Vec<&str> {
     match name {
         "ecl_lat" | "ecl_long" | "gal_lat" | "gal_long" => vec!["ra", "dec"],
         "non_detections" => vec!["ncovhist", "ndethist"],
+        _ if light_curves::COLUMNS.contains(&name) => light_curves::FIELDS.into(),
         _ => vec![name],
     }
 }

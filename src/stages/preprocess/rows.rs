@@ -11,6 +11,7 @@ use crate::choice;
 use crate::stage::{Job, StageError};
 use crate::ztf::alert::missing_before;
 
+use super::light_curves;
 use super::pixels::Pose;
 
 choice! {
@@ -156,11 +157,14 @@ impl Rows {
 const COLUMNS: [&str; 13] =
     ["candid", "objectId", "label", "split", "rows", "columns", "jd", "fid", "ra", "dec", "xpos", "ypos", "isdiffpos"];
 
-/// Opens all inputs, in order of their names, with the columns that rows are made of and `others`.
-pub fn open_sources(job: &Job, others: &[&str]) -> Result<Vec<Source>, StageError> {
+/// Opens all inputs, in order of their names, with the columns that rows are made of, `others`, and of `metadata` those that come
+/// from light curves.
+pub fn open_sources(job: &Job, others: &[&str], metadata: &[String]) -> Result<Vec<Source>, StageError> {
     let wanted = |name: &str| COLUMNS.contains(&name) || others.contains(&name);
     let open = |(name, folder): (&String, &PathBuf)| {
-        let alerts = Alerts::open_columns(folder, wanted)?;
+        let Alerts { table, stamps, clean } = Alerts::open_columns(folder, wanted)?;
+        let table = light_curves::with_columns(table, folder, name, metadata)?;
+        let alerts = Alerts { table, stamps, clean };
         Ok(Source { name: name.clone(), folder: folder.clone(), alerts })
     };
     job.inputs.iter().map(open).collect()

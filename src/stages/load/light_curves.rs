@@ -1,0 +1,83 @@
+//! Light curves of real packets, kept outside the project, beside those of an independent reader.
+
+use super::tests::load;
+use crate::artifacts::light_curves::{LightCurveRow, LightCurves};
+use crate::spec::value::Value;
+use crate::ztf::real_alerts::data;
+use std::path::Path;
+
+/// Points of each kind, and a CRC-32 of all that the rows hold.
+fn digest(folder: &Path) -> ([usize; 3], u32) {
+    let mut light_curves = LightCurves::open(folder).unwrap().unwrap();
+    let (mut counts, mut crc) = ([0; 3], crc32fast::Hasher::new());
+    while let Some(rows) = light_curves.object().unwrap() {
+        for LightCurveRow { object_id, told, point } in rows {
+            counts[point.kind as usize] += 1;
+            crc.update(object_id.as_bytes());
+            crc.update(&point.jd.to_le_bytes());
+            crc.update(&point.fid.to_le_bytes());
+            crc.update(&[point.kind as u8]);
+            crc.update(&told.to_le_bytes());
+            crc.update(&point.candid.unwrap_or(-1).to_le_bytes());
+            crc.update(&[point.isdiffpos.map_or(u8::MAX, u8::from)]);
+            point.values.iter().for_each(|value| crc.update(&value.to_le_bytes()));
+        }
+    }
+    (counts, crc.finalize())
+}
+
+/// What `load` writes of the files below the folder of real packets.
+fn found(name: &str) -> Option<([usize; 3], u32)> {
+    let path = data(name)?;
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = vec![path.clone()];
+    if path.is_dir() {
+        files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+    }
+    let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    Some(digest(&load(folder.path(), &files, &[("light_curves", Value::Bool(true))]).unwrap()))
+}
+
+/// Numbers of fastavro 1:
+///
+/// ```text
+/// import glob, math, struct, sys, zlib
+/// import fastavro
+/// VALUES = ["magpsf", "sigmapsf", "diffmaglim", "forcediffimflux", "forcediffimfluxunc", "magzpsci"]
+/// def real(value):
+///     value = math.nan if value is None else struct.unpack("<f", struct.pack("<f", value))[0]
+///     return math.nan if value in (-99999.0, -999.0) else value
+/// def point(fields, kind):
+///     values = [real(fields.get(name)) for name in VALUES]
+///     kind = kind or (1 if math.isnan(values[0]) else 0)
+///     sign = {"t": 1, "1": 1, "f": 0, "0": 0, None: -1}[fields.get("isdiffpos")]
+///     candid = fields.get("candid")
+///     return fields["jd"], fields["fid"], kind, -1 if candid is None else candid, sign, values
+/// rows, seen = [], set()
+/// for path in sorted(glob.glob(sys.argv[1])):
+///     for alert in fastavro.reader(open(path, "rb")):
+///         if alert["candid"] not in seen:
+///             seen.add(alert["candid"])
+///             points = [point(alert["candidate"], 0)]
+///             points += [point(fields, 0) for fields in alert["prv_candidates"] or []]
+///             points += [point(fields, 2) for fields in alert.get("fp_hists") or []]
+///             rows += [(alert["objectId"], *p[:3], alert["candidate"]["jd"], *p[3:]) for p in points]
+/// rows.sort(key=lambda row: row[:7] + tuple(math.inf if math.isnan(x) else x for x in row[7]))
+/// counts, crc, last = [0] * 3, 0, None
+/// for row in rows:
+///     if row[:4] != last:
+///         counts[row[3]] += 1
+///         crc = zlib.crc32(row[0].encode() + struct.pack("<dqBdqb6f", *row[1:7], *row[7]), crc)
+///     last = row[:4]
+/// print(counts, hex(crc))
+/// ```
+#[test]
+fn light_curves_equal_an_independent_readers() {
+    if let Some(found) = found("alerts.avro") {
+        assert_eq!(found, ([6393, 11_962, 369], 0x30fd_7e9c));
+    }
+    if let Some(found) = found("packets_raw") {
+        assert_eq!(found, ([406, 455, 235], 0x2a6e_f84d));
+    }
+}

@@ -1,0 +1,220 @@
+//! What a packet tells of its object at other times: earlier detections and upper limits (`prv_candidates`) and forced photometry
+//! (`fp_hists`). Knows names and values of fields (packet schema 4.02), no Avro.
+
+use super::alert::Alert;
+use super::packet::{Scalar, sign};
+
+/// What forced photometry says for "not measured", and what other fields say; both are missing values here.
+const MISSING: [f32; 2] = [-99_999.0, -999.0];
+
+/// What a point is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PointKind {
+    /// The source was found in the difference image.
+    Detection,
+    /// It was not found: `diffmaglim` says how bright it was not.
+    Limit,
+    /// Its flux was measured where it was known to be, found or not.
+    Forced,
+}
+
+impl PointKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Detection, Self::Limit, Self::Forced];
+
+    /// The word in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Detection => "detection",
+            Self::Limit => "limit",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+/// One measurement of an object.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Julian date, days.
+    pub jd: f64,
+    /// Filter: 1 is g, 2 is r, 3 is i; 0 when it is not told.
+    pub fid: i64,
+    /// What it is.
+    pub kind: PointKind,
+    /// Identifier of a detection.
+    pub candid: Option<i64>,
+    /// Whether the source is brighter than in the template.
+    pub isdiffpos: Option<bool>,
+    /// [`VALUES`], finite or NaN.
+    pub values: [f32; VALUES.len()],
+}
+
+/// Names of a point's real values: magnitudes, and for forced photometry the flux and its error, DN.
+pub const VALUES: [&str; 6] = ["magpsf", "sigmapsf", "diffmaglim", "forcediffimflux", "forcediffimfluxunc", "magzpsci"];
+
+/// The array of a packet that a point is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Series {
+    /// `prv_candidates`.
+    Previous,
+    /// `fp_hists`.
+    Forced,
+}
+
+/// A wanted field of one element of either array.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PointColumn {
+    Jd,
+    Fid,
+    Candid,
+    Isdiffpos,
+    /// Position in [`VALUES`].
+    Value(usize),
+}
+
+impl PointColumn {
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name {
+            "jd" => Some(Self::Jd),
+            "fid" => Some(Self::Fid),
+            "candid" => Some(Self::Candid),
+            "isdiffpos" => Some(Self::Isdiffpos),
+            _ => VALUES.iter().position(|value| *value == name).map(Self::Value),
+        }
+    }
+}
+
+impl Point {
+    /// Without any value.
+    #[must_use]
+    pub fn new(kind: PointKind) -> Self {
+        Self { jd: f64::NAN, fid: 0, kind, candid: None, isdiffpos: None, values: [f32::NAN; VALUES.len()] }
+    }
+
+    /// Before the fields of an element come.
+    pub(super) fn of(series: Series) -> Self {
+        Self::new(if series == Series::Forced { PointKind::Forced } else { PointKind::Limit })
+    }
+
+    /// The detection that an alert is; none without a date.
+    #[must_use]
+    pub fn of_alert(alert: &Alert) -> Option<Self> {
+        let mut point = Self::new(PointKind::Detection);
+        for name in ["jd", "fid", "isdiffpos"].iter().chain(&VALUES) {
+            let value = Scalar::Float(alert.value(name));
+            if let Some(column) = PointColumn::of(name) {
+                point.set(column, &value);
+            }
+        }
+        point.candid = Some(alert.candid);
+        point.complete()
+    }
+
+    pub(super) fn set(&mut self, column: PointColumn, scalar: &Scalar) {
+        match column {
+            PointColumn::Jd => self.jd = scalar.number(),
+            // NaN becomes 0
+            PointColumn::Fid => self.fid = scalar.number() as i64,
+            PointColumn::Candid => self.candid = scalar.integer(),
+            PointColumn::Isdiffpos => {
+                self.isdiffpos = match scalar {
+                    Scalar::Text(text) => sign(text),
+                    other => Some(other.number()).filter(|value| !value.is_nan()).map(|value| value > 0.0),
+                }
+            }
+            PointColumn::Value(index) => {
+                let value = scalar.number() as f32;
+                self.values[index] = if value.is_finite() && !MISSING.contains(&value) { value } else { f32::NAN };
+            }
+        }
+    }
+
+    /// The point once all its fields came; one that no date tells is none.
+    pub(super) fn complete(mut self) -> Option<Self> {
+        if self.kind == PointKind::Limit && !self.value("magpsf").is_nan() {
+            self.kind = PointKind::Detection;
+        }
+        self.jd.is_finite().then_some(self)
+    }
+
+    /// The value called `name` in [`VALUES`]; NaN when it is missing.
+    #[must_use]
+    pub fn value(&self, name: &str) -> f32 {
+        VALUES.iter().position(|value| *value == name).map_or(f32::NAN, |index| self.values[index])
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::ztf::container::Container;
+    use crate::ztf::packet::Packet;
+    use crate::ztf::schemas::Schemas;
+    use crate::ztf::writer::PacketWriter;
+    use crate::ztf::writer::tests::alert;
+
+    fn point(jd: f64, kind: PointKind, values: &[(&str, f32)]) -> Point {
+        let mut point = Point { jd, fid: 1 + jd as i64 % 2, ..Point::new(kind) };
+        for (name, value) in values {
+            point.values[VALUES.iter().position(|known| known == name).unwrap()] = *value;
+        }
+        point
+    }
+
+    /// One of each kind.
+    pub(crate) fn history() -> Vec<Point> {
+        let magnitudes = [("magpsf", 18.3), ("sigmapsf", 0.1), ("diffmaglim", 20.1), ("magzpsci", 26.2)];
+        let detection = point(2_458_880.75, PointKind::Detection, &magnitudes);
+        let detection = Point { candid: Some(5), isdiffpos: Some(false), ..detection };
+        let flux = [("forcediffimflux", -12.5), ("forcediffimfluxunc", 3.25), ("diffmaglim", 20.3)];
+        vec![
+            point(2_458_879.5, PointKind::Limit, &[("diffmaglim", 19.7)]),
+            detection,
+            point(2_458_880.75, PointKind::Forced, &flux),
+        ]
+    }
+
+    /// The points of a packet with this history, and those of one that is read without.
+    fn read(history: &[Point]) -> [Option<Vec<Point>>; 2] {
+        let packet = PacketWriter::default().packet_with(&alert(7), history);
+        let mut container = Container::open(std::io::Cursor::new(&packet)).unwrap();
+        let schema = Schemas::default().get(&container.header().schema).unwrap();
+        let record = container.next().unwrap().data;
+        [true, false].map(|wanted| {
+            let mut packet = Packet::new(wanted);
+            assert_eq!(packet.decode(&schema, &record).unwrap(), record.len());
+            packet.history
+        })
+    }
+
+    #[test]
+    fn a_history_comes_back_where_it_is_wanted() {
+        let [with, without] = read(&history());
+        assert_eq!(format!("{:?}", with.unwrap()), format!("{:?}", history()));
+        assert!(without.is_none());
+        assert!(read(&[])[0].as_ref().is_some_and(Vec::is_empty));
+    }
+
+    #[test]
+    fn what_is_missing_is_nan_and_without_a_date_there_is_no_point() {
+        let flux = [("forcediffimflux", -99_999.0), ("forcediffimfluxunc", f32::INFINITY), ("magzpsci", -999.0)];
+        let undated = point(f64::NAN, PointKind::Limit, &[("diffmaglim", 20.0)]);
+        let infinite = point(f64::INFINITY, PointKind::Limit, &[("diffmaglim", 20.0)]);
+        let [points, _] = read(&[undated, infinite, point(2_458_880.5, PointKind::Forced, &flux)]);
+        // the survey's schema has no null for a date; -999 is what the writer says
+        let points: Vec<Point> = points.unwrap().into_iter().filter(|point| point.jd > 0.0).collect();
+        assert_eq!(points.len(), 1);
+        assert!(points[0].kind == PointKind::Forced && points[0].values.iter().all(|value| value.is_nan()));
+    }
+
+    #[test]
+    fn an_alert_is_a_detection_unless_it_has_no_date() {
+        let mut alert = alert(3);
+        let point = Point::of_alert(&alert).unwrap();
+        assert_eq!((point.kind, point.candid, point.isdiffpos), (PointKind::Detection, Some(3), Some(true)));
+        assert_eq!((point.jd, point.value("magpsf")), (alert.value("jd"), alert.value("magpsf") as f32));
+        alert.values[0] = f64::NAN;
+        assert!(Point::of_alert(&alert).is_none());
+    }
+}
