@@ -210,8 +210,11 @@ impl Pulse for Silent {
 impl Shelf for Silent {
     fn portion(&self, job: &Job, key: &str, file: &ExternalFile, make: Make) -> Result<PathBuf, StageError> {
         let failed = |e: std::io::Error| StageError::failed(e.to_string());
-        let out = (0..).map(|n| job.checkpoint.join(format!("portion{n}"))).find(|path| !path.exists());
-        let out = out.unwrap_or_default();
+        let mut number = 0;
+        while job.checkpoint.join(format!("portion{number}")).exists() {
+            number += 1;
+        }
+        let out = job.checkpoint.join(format!("portion{number}"));
         std::fs::create_dir_all(&out).map_err(failed)?;
         make(&job.of_file(key, file, &out, job.checkpoint))?;
         Ok(out)

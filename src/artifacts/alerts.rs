@@ -258,7 +258,9 @@ mod tests {
         let (night, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let numbered = |candid| Alert { candid, ..alert(63, 63) };
         let mut writer = AlertsWriter::create(night.path(), false).unwrap();
-        [2, 3].iter().for_each(|candid| writer.push(&numbered(*candid), "SN", "", None).unwrap());
+        for candid in [2, 3] {
+            writer.push(&numbered(candid), "SN", "", None).unwrap();
+        }
         writer.finish().unwrap();
         let mut writer = AlertsWriter::create(folder.path(), false).unwrap();
         writer.push(&numbered(1), "", "", None).unwrap();

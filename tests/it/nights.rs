@@ -43,8 +43,11 @@ fn run(world: &World) -> String {
 }
 
 fn note(said: &Said) -> String {
-    let notes = said.out.lines().filter(|line| line.contains("\"progress\""));
-    notes.last().and_then(|line| Some(line.split_once("\"note\":\"")?.1.split('"').next()?.into())).unwrap_or_default()
+    let mut notes = said.out.lines().filter(|line| line.contains("\"progress\""));
+    notes
+        .next_back()
+        .and_then(|line| Some(line.split_once("\"note\":\"")?.1.split('"').next()?.into()))
+        .unwrap_or_default()
 }
 
 fn portions(world: &World) -> Vec<PathBuf> {

@@ -79,11 +79,11 @@ impl Holdings {
                     labels.entry(key).or_insert(label);
                 }
                 let held = &mut items[holder].keepers;
-                keepers.into_iter().for_each(|keeper| {
+                for keeper in keepers {
                     if !held.contains(&keeper) {
-                        held.push(keeper)
+                        held.push(keeper);
                     }
-                });
+                }
             }
         }
         let old = runs.into_iter().flat_map(|(name, list)| {

@@ -93,7 +93,7 @@ impl Loading {
         let mut archive = archive.after(std::mem::take(&mut self.seen));
         while let Some(reading) = archive.next() {
             self.take(reading)?;
-            if self.readings % REPORT_EVERY == 0 {
+            if self.readings.is_multiple_of(REPORT_EVERY) {
                 job.progress(self.files + archive.files(), files, &self.summary())?;
             }
         }

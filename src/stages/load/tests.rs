@@ -101,7 +101,9 @@ fn nights() -> tempfile::TempDir {
     let folder = data();
     for (name, candids) in [("c.tar.gz", &[11, 12][..]), ("d.avro", &[21]), ("e.tar.gz", &[31, 32, 31])] {
         let mut sink = PacketSink::create(&folder.path().join(name)).unwrap();
-        candids.iter().for_each(|candid| sink.push_with(&placed(*candid), &history()).unwrap());
+        for candid in candids {
+            sink.push_with(&placed(*candid), &history()).unwrap();
+        }
         sink.finish().unwrap();
     }
     folder
