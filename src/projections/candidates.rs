@@ -24,8 +24,8 @@ impl Candidates {
     pub fn take_from(&mut self, first: usize, squared: &[f64]) {
         for (stride, some) in squared.chunks(STRIDE).enumerate() {
             let border = self.border();
-            // Without a way out of the loop, so that several are compared at once.
-            if some.iter().fold(false, |any, d| any | (*d <= border)) {
+            // Counted, without a way out of the loop, so that several are compared at once.
+            if some.iter().filter(|d| **d <= border).count() > 0 {
                 let rows = first + STRIDE * stride..;
                 rows.zip(some).for_each(|(row, d)| self.take(row, *d));
             }
