@@ -14,6 +14,7 @@ pub mod models;
 pub mod nn;
 pub mod plan;
 pub mod projections;
+mod registers;
 pub mod report;
 pub mod spec;
 pub mod stage;

@@ -1,16 +1,22 @@
 //! Distances between all pairs of rows, a block of rows at a time, and the nearest rows of each. Exact: the work grows as
-//! the square of the number of rows (10,000 rows of 64 numbers: about half a second on two cores), the memory does not.
+//! the square of the number of rows (10,000 rows of 64 numbers: a quarter of a second on two cores), the memory does not.
 
 use faer::linalg::matmul::matmul;
+use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
 
 use super::Place;
+use super::candidates::Candidates;
 use super::points::Points;
 use crate::choice;
+use crate::registers::free_upper_halves;
 
 /// Rows whose distances to all rows are found at a time.
 const CHUNK: usize = 32;
+/// Rows whose neighbours are sought at a time, and others that are looked at for them: few enough for a processor's cache.
+const BLOCK: usize = 128;
+const PANEL: usize = 512;
 
 choice! {
     /// What makes rows near.
@@ -96,6 +102,7 @@ impl Distances {
             let mut products = Mat::zeros(self.rows(), count);
             let block = self.centred.subcols(first, count);
             matmul(&mut products, Accum::Replace, self.centred.transpose(), block, 1.0, Par::Seq);
+            free_upper_halves();
             let mut squared = vec![0.0; self.rows()];
             let row = |(offset, products): (usize, faer::ColRef<f64>)| {
                 let own = self.squares[first + offset];
@@ -116,36 +123,51 @@ impl Distances {
         let largest = self.squares.iter().copied().fold(0.0, f64::max);
         // More than the products can be wrong by: what is that near to the border is measured again.
         let rounding = 16.0 * f64::EPSILON * (self.centred.nrows() + 4) as f64 * largest;
-        let found = self.by_row(|row, squared| {
-            let border = smallest(squared, row, k) + rounding;
-            let near = |other: &usize| *other != row && squared[*other] <= border;
-            let mut found: Vec<(f64, u32)> =
-                (0..squared.len()).filter(near).map(|other| (self.squared_between(row, other), other as u32)).collect();
-            found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            found.truncate(k);
-            found
-        });
-        let (squared, rows) = found.into_iter().flatten().unzip();
+        let room = || Mat::zeros(PANEL, BLOCK);
+        let nearest = |room: &mut Mat<f64>, first: usize| {
+            let mut candidates = vec![Candidates::of(k, rounding); BLOCK.min(self.rows() - first)];
+            self.collect(first, &mut candidates, room);
+            let measured = |(row, candidates): (usize, Candidates)| {
+                let measured = |other: u32| (self.squared_between(row, other as usize), other);
+                let mut found: Vec<(f64, u32)> = candidates.rows().map(measured).collect();
+                found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                found.truncate(k);
+                found
+            };
+            (first..).zip(candidates).flat_map(measured).collect::<Vec<_>>()
+        };
+        let firsts: Vec<usize> = (0..self.rows()).step_by(BLOCK).collect();
+        let (squared, rows) = firsts.into_par_iter().map_init(room, nearest).flatten_iter().unzip();
         Neighbours { k, rows, squared }
+    }
+
+    /// Shows all other rows to the candidates of the rows from `first` on; `room` is for products.
+    fn collect(&self, first: usize, candidates: &mut [Candidates], room: &mut Mat<f64>) {
+        let block = self.centred.subcols(first, candidates.len());
+        let mut squared = vec![0.0; PANEL];
+        for start in (0..self.rows()).step_by(PANEL) {
+            let panel = self.centred.subcols(start, PANEL.min(self.rows() - start));
+            let mut products = room.submatrix_mut(0, 0, panel.ncols(), block.ncols());
+            matmul(products.rb_mut(), Accum::Replace, panel.transpose(), block, 1.0, Par::Seq);
+            free_upper_halves();
+            for ((row, candidates), products) in (first..).zip(&mut *candidates).zip(products.col_iter()) {
+                let squared = &mut squared[..panel.ncols()];
+                let pairs = products.iter().zip(&self.squares[start..]);
+                squared.iter_mut().zip(pairs).for_each(|(d, (product, square))| {
+                    *d = self.squares[row] + square - 2.0 * product;
+                });
+                if let Some(own) = row.checked_sub(start).and_then(|at| squared.get_mut(at)) {
+                    *own = f64::INFINITY;
+                }
+                candidates.take_from(start, squared);
+            }
+        }
     }
 
     /// Exactly zero for equal rows.
     fn squared_between(&self, a: usize, b: usize) -> f64 {
         self.centred.col(a).iter().zip(self.centred.col(b).iter()).map(|(a, b)| (a - b).powi(2)).sum()
     }
-}
-
-/// The `k`th smallest of `values` but for the one at `own`.
-fn smallest(values: &[f64], own: usize, k: usize) -> f64 {
-    let mut least = vec![f64::INFINITY; k];
-    for (at, value) in values.iter().enumerate() {
-        if *value < least[k - 1] && at != own {
-            let place = least.partition_point(|known| known <= value);
-            least.copy_within(place..k - 1, place + 1);
-            least[place] = *value;
-        }
-    }
-    least[k - 1]
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::distances::{Metric, Neighbours};
 use super::graph::Graph;
 
-/// Halvings of the interval in which a unit is sought, and how near its sum must come.
+/// Steps in which a unit is sought, and how near its sum must come.
 const STEPS: usize = 64;
 const NEAR: f64 = 1e-5;
 /// Least unit, part of the mean distance.
@@ -26,26 +26,28 @@ pub fn fuzzy_graph(neighbours: &Neighbours, metric: Metric) -> Graph {
     Graph::joined(neighbours, &weights, |a, b| a + b - a * b)
 }
 
+/// The sum is convex in `1/\sigma`, so steps of Newton from 0 never go too far. It has no solution where too many rows are as
+/// near as the nearest: the steps then lead to the least unit.
 fn weights(distances: &[f64]) -> Vec<f64> {
     let nearest = distances.iter().copied().find(|d| *d > 0.0).unwrap_or(0.0);
     let beyond: Vec<f64> = distances.iter().map(|d| (d - nearest).max(0.0)).collect();
-    let held = |unit: f64| beyond.iter().map(move |d| if *d > 0.0 { (-d / unit).exp() } else { 1.0 });
     let count = (distances.len() + 1) as f64;
-    let (wanted, mut low, mut high, mut unit) = (count.log2(), 0.0, f64::INFINITY, 1.0);
+    let mean = distances.iter().sum::<f64>() / count;
+    let most = 1.0 / (LEAST * mean);
+    let mut per_unit = 0.0;
     for _ in 0..STEPS {
-        let sum: f64 = held(unit).sum();
-        if (sum - wanted).abs() < NEAR {
+        let (mut sum, mut slope) = (-count.log2(), 0.0);
+        for d in &beyond {
+            let held = (-d * per_unit).exp();
+            (sum, slope) = (sum + held, slope + d * held);
+        }
+        if sum < NEAR || slope <= 0.0 || per_unit >= most {
             break;
         }
-        if sum > wanted {
-            high = unit;
-        } else {
-            low = unit;
-        }
-        unit = if high.is_finite() { f64::midpoint(low, high) } else { 2.0 * unit };
+        per_unit += sum / slope;
     }
-    let mean = distances.iter().sum::<f64>() / count;
-    held(unit.max(LEAST * mean)).collect()
+    per_unit = per_unit.min(most);
+    beyond.iter().map(|d| if *d > 0.0 { (-d * per_unit).exp() } else { 1.0 }).collect()
 }
 
 #[cfg(test)]

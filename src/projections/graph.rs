@@ -43,6 +43,11 @@ impl Graph {
         self.others[range.clone()].iter().map(|other| *other as usize).zip(self.weights[range].iter().copied())
     }
 
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
     /// The largest weight.
     pub fn heaviest(&self) -> f32 {
         self.weights.iter().copied().fold(0.0, f32::max)

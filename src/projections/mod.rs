@@ -1,8 +1,11 @@
 //! Maps of rows of many numbers to two: one file for each method, and the list that `project`, the documentation and the
 //! tests loop over. Knows no stage, no artifact and no split: it is handed the rows of the map, and rows to fit on.
 
+pub mod candidates;
 pub mod curve;
 pub mod distances;
+pub mod draws;
+pub mod forces;
 pub mod fuzzy;
 pub mod graph;
 pub mod layout;
@@ -12,6 +15,7 @@ pub mod quadtree;
 pub mod quality;
 pub mod similarities;
 pub mod start;
+pub mod timetable;
 pub mod tsne;
 pub mod umap;
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use super::{Place, Projection, ProjectionError, Task};
+use crate::registers::free_upper_halves;
 use crate::spec::keys::Key;
 use crate::spec::value::Params;
 
@@ -70,6 +71,7 @@ impl Pca {
         let total_variance = (0..columns).map(|i| covariance[i * columns + i]).sum();
         let matrix = MatRef::from_column_major_slice(&covariance, columns, columns);
         let eigen = matrix.self_adjoint_eigen(Side::Lower).map_err(|_| PcaError::NoConvergence)?;
+        free_upper_halves();
         let (vectors, values) = (eigen.U(), eigen.S().column_vector());
         let falling = || (0..columns).rev().take(k);
         let components = falling().map(|c| oriented((0..columns).map(|i| vectors[(i, c)]).collect())).collect();
@@ -156,6 +158,7 @@ fn covariance(rows: &[&[f32]], mean: &[f64]) -> Vec<f64> {
             let sum = MatMut::from_column_major_slice_mut(sum, d, width).subrows_mut(start, d - start);
             let left = centred.transpose().subrows(start, d - start);
             matmul(sum, Accum::Add, left, centred.subcols(start, width), 1.0, Par::Seq);
+            free_upper_halves();
         });
     }
     let degrees = (rows.len().max(2) - 1) as f64;

@@ -60,11 +60,13 @@ fn quality_equals_scikit_learn() {
 #[test]
 fn maps_are_as_true_as_those_of_umap_learn_and_scikit_learn() {
     let points = clumps(1000);
-    for (method, (trustworthiness, continuity)) in [("umap", (0.9976, 0.9962)), ("tsne", (0.9987, 0.9972))] {
+    let umap_learn = (0.9976, 0.9962, [0.002, 0.004]);
+    let scikit_learn = (0.9987, 0.9972, [0.01, 0.02]);
+    for (method, (trustworthiness, continuity, less)) in [("umap", umap_learn), ("tsne", scikit_learn)] {
         for seed in 0..2 {
             let found = Quality::of(&points, &embed(method, &points, seed, &[]), 12).unwrap();
-            assert!(found.trustworthiness > trustworthiness - 0.01, "{method} {seed} {found:?}");
-            assert!(found.continuity > continuity - 0.02, "{method} {seed} {found:?}");
+            assert!(found.trustworthiness > trustworthiness - less[0], "{method} {seed} {found:?}");
+            assert!(found.continuity > continuity - less[1], "{method} {seed} {found:?}");
         }
     }
 }

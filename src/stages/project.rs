@@ -55,7 +55,7 @@ impl StageKind for Project {
         "trustworthiness and continuity: Venna & Kaski 2001; Kaski et al. 2003 (doi:10.1186/1471-2105-4-48)"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {
