@@ -2,6 +2,7 @@
 //! tests loop over. Knows no stage, no artifact and no split: it is handed the rows of the map, and rows to fit on.
 
 pub mod candidates;
+pub mod covariance;
 pub mod curve;
 pub mod distances;
 pub mod draws;

@@ -1,19 +1,14 @@
 //! Principal components of rows of numbers, fitted on the rows that it is given. Knows neither stamps nor splits.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par, Side};
-use rayon::prelude::*;
 use thiserror::Error;
 
+use super::covariance::Covariance;
 use super::{Place, Projection, ProjectionError, Task};
-use crate::registers::free_upper_halves;
 use crate::spec::keys::Key;
 use crate::spec::value::Params;
 
-/// Rows that are centred and multiplied at a time.
-const CHUNK: usize = 256;
-/// Columns of the covariance that one thread works on at a time.
-const PANEL: usize = 64;
+/// Most columns of which the whole covariance is held: 128 MiB, and ten seconds for its eigenvectors.
+const WHOLE: usize = 4096;
 
 /// Why principal components cannot be fitted.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -58,25 +53,29 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// Fits `k` components on `rows`, which must be of one length; the same bytes with any number of threads. Memory:
-    /// one matrix `[column, column]` of f64, whatever the number of rows.
-    pub fn fit(rows: &[&[f32]], k: usize) -> Result<Self, PcaError> {
-        let columns = rows.first().map_or(0, |row| row.len());
-        if k > rows.len() || k > columns {
-            return Err(PcaError::TooMany { components: k, rows: rows.len(), columns });
+    /// Fits `k` components on `rows`, which must be of one length; the same bytes with any number of threads. The rows are
+    /// gone through several times and not held. Up to 4,096 columns, the whole covariance is; with more, its leading
+    /// eigenvectors are found without it, to a part in 10^8 of the variance along them.
+    pub fn fit<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone, k: usize) -> Result<Self, PcaError> {
+        Self::fit_within(WHOLE, rows, k)
+    }
+
+    /// As [`Pca::fit`], with the whole covariance of so many columns.
+    fn fit_within<'a>(
+        most: usize,
+        rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone,
+        k: usize,
+    ) -> Result<Self, PcaError> {
+        let (count, columns) = (rows.len(), rows.clone().next().map_or(0, <[f32]>::len));
+        if k > count || k > columns {
+            return Err(PcaError::TooMany { components: k, rows: count, columns });
         }
-        check_finite(rows)?;
-        let mean = mean(rows, columns);
-        let covariance = covariance(rows, &mean);
-        let total_variance = (0..columns).map(|i| covariance[i * columns + i]).sum();
-        let matrix = MatRef::from_column_major_slice(&covariance, columns, columns);
-        let eigen = matrix.self_adjoint_eigen(Side::Lower).map_err(|_| PcaError::NoConvergence)?;
-        free_upper_halves();
-        let (vectors, values) = (eigen.U(), eigen.S().column_vector());
-        let falling = || (0..columns).rev().take(k);
-        let components = falling().map(|c| oriented((0..columns).map(|i| vectors[(i, c)]).collect())).collect();
-        let variances = falling().map(|c| values[c].max(0.0)).collect();
-        Ok(Self { mean, components, variances, total_variance })
+        let mean = mean(rows.clone(), columns)?;
+        let covariance = Covariance { rows, mean: &mean };
+        let found = if columns <= most { covariance.eigenvectors(k) } else { covariance.leading_eigenvectors(k) };
+        let eigen = found.ok_or(PcaError::NoConvergence)?;
+        let components = eigen.vectors.into_iter().map(oriented).collect();
+        Ok(Self { mean, components, variances: eigen.values, total_variance: eigen.trace })
     }
 
     /// Coordinates of `row` along the components.
@@ -118,7 +117,7 @@ impl Projection for PrincipalComponents {
         false
     }
     fn embed(&self, _: &Params, task: &Task) -> Result<Vec<Place>, ProjectionError> {
-        let pca = Pca::fit(&task.training.iter().collect::<Vec<_>>(), 2)?;
+        let pca = Pca::fit(task.training.iter(), 2)?;
         let place = |row: &[f32]| {
             let along = pca.transform(row);
             [along[0], along[1]]
@@ -127,42 +126,16 @@ impl Projection for PrincipalComponents {
     }
 }
 
-fn check_finite(rows: &[&[f32]]) -> Result<(), PcaError> {
-    let odd = |(row, values): (usize, &&[f32])| values.iter().position(|x| !x.is_finite()).map(|column| (row, column));
-    match rows.iter().enumerate().find_map(odd) {
-        Some((row, column)) => Err(PcaError::NotFinite { row, column }),
-        None => Ok(()),
-    }
-}
-
-fn mean(rows: &[&[f32]], columns: usize) -> Vec<f64> {
-    let mut sum = vec![0.0; columns];
-    for row in rows {
-        for (sum, x) in sum.iter_mut().zip(*row) {
-            *sum += f64::from(*x);
+/// An error names the first number that is not finite.
+fn mean<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, columns: usize) -> Result<Vec<f64>, PcaError> {
+    let (mut sum, count) = (vec![0.0; columns], rows.len());
+    for (row, values) in rows.enumerate() {
+        if let Some(column) = values.iter().position(|x| !x.is_finite()) {
+            return Err(PcaError::NotFinite { row, column });
         }
+        sum.iter_mut().zip(values).for_each(|(sum, x)| *sum += f64::from(*x));
     }
-    sum.into_iter().map(|sum| sum / rows.len() as f64).collect()
-}
-
-/// Lower triangle of the covariance, `[column, column]`. Threads share out its columns; each sums over the rows in order.
-fn covariance(rows: &[&[f32]], mean: &[f64]) -> Vec<f64> {
-    let d = mean.len();
-    let mut sum = vec![0.0; d * d];
-    for chunk in rows.chunks(CHUNK) {
-        let centred: Vec<f64> =
-            chunk.iter().flat_map(|row| row.iter().zip(mean).map(|(x, mean)| f64::from(*x) - mean)).collect();
-        let centred = MatRef::from_row_major_slice(&centred, chunk.len(), d);
-        sum.par_chunks_mut(d * PANEL).enumerate().for_each(|(panel, sum)| {
-            let (start, width) = (panel * PANEL, sum.len() / d);
-            let sum = MatMut::from_column_major_slice_mut(sum, d, width).subrows_mut(start, d - start);
-            let left = centred.transpose().subrows(start, d - start);
-            matmul(sum, Accum::Add, left, centred.subcols(start, width), 1.0, Par::Seq);
-            free_upper_halves();
-        });
-    }
-    let degrees = (rows.len().max(2) - 1) as f64;
-    sum.into_iter().map(|sum| sum / degrees).collect()
+    Ok(sum.into_iter().map(|sum| sum / count as f64).collect())
 }
 
 /// With its largest loading (the first of equals) positive.
@@ -187,7 +160,7 @@ mod tests {
     }
 
     fn fit(rows: &[Vec<f32>], k: usize) -> Result<Pca, PcaError> {
-        Pca::fit(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), k)
+        Pca::fit(rows.iter().map(Vec::as_slice), k)
     }
 
     /// ```python
@@ -230,6 +203,17 @@ mod tests {
             let largest = component.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
             assert!(largest > 0.0);
         }
+    }
+
+    #[test]
+    fn many_columns_need_no_matrix() {
+        let rows = rows(60, 40);
+        let [whole, without] = [40, 39].map(|most| Pca::fit_within(most, rows.iter().map(Vec::as_slice), 3).unwrap());
+        close(&whole.variances, &without.variances);
+        let wide: Vec<Vec<f32>> = rows.iter().map(|row| row.repeat(WHOLE / 40 + 1)).collect();
+        let pca = fit(&wide, 3).unwrap();
+        let copies = (WHOLE / 40 + 1) as f64;
+        close(&pca.variances.iter().map(|x| x / copies).collect::<Vec<_>>(), &whole.variances);
     }
 
     #[test]

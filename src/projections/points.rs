@@ -46,7 +46,7 @@ impl Points {
     }
 
     /// All rows in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f32]> + Clone {
         (0..self.rows).map(|row| self.row(row))
     }
 

@@ -14,17 +14,16 @@ const NOISE: f64 = 1e-4;
 
 /// Places of which the first coordinate has a standard deviation of 1.
 pub fn start(points: &Points, seed: u64) -> Result<Vec<Place>, ProjectionError> {
-    let rows: Vec<&[f32]> = points.iter().collect();
-    let pca = Pca::fit(&rows, 2.min(points.columns()).min(points.rows()))?;
+    let pca = Pca::fit(points.iter(), 2.min(points.columns()).min(points.rows()))?;
     let deviation = pca.variances.first().map_or(0.0, |variance| variance.sqrt());
     let unit = if deviation > 0.0 { deviation } else { 1.0 };
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let place = |row: &&[f32]| {
+    let place = |row: &[f32]| {
         let mut place = [0, 1].map(|_| NOISE * (random.random::<f64>() - 0.5));
         place.iter_mut().zip(pca.transform(row)).for_each(|(x, component)| *x += component / unit);
         place
     };
-    Ok(rows.iter().map(place).collect())
+    Ok(points.iter().map(place).collect())
 }
 
 /// Multiplied by `factor`.

@@ -40,7 +40,7 @@ impl StageKind for DetectAnomalies {
         "Scores how far each row is from the normal classes, learned from their training rows alone, and measures how well that tells the others."
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {

@@ -62,7 +62,7 @@ impl StageKind for ExtractFeatures {
         "principal components: eigenvectors of the covariance, crate faer"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         const fn port(name: &'static str, accepts: &'static [ArtifactType], help: &'static str) -> Port {

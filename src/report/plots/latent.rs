@@ -75,14 +75,14 @@ fn panel(arm: &str, features: &Features, most: usize) -> Option<Panel> {
 /// Projections of `codes` on the two directions of largest variance, and their shares of all variance; none where a code is
 /// not finite.
 pub(in crate::report) fn principal(codes: &[Vec<f32>]) -> Option<(Vec<(f64, f64)>, [f64; 2])> {
-    let rows: Vec<&[f32]> = codes.iter().map(Vec::as_slice).collect();
-    let pca = Pca::fit(&rows, 2).ok()?;
-    let place = |row: &&[f32]| {
+    let rows = codes.iter().map(Vec::as_slice);
+    let pca = Pca::fit(rows.clone(), 2).ok()?;
+    let place = |row: &[f32]| {
         let along = pca.transform(row);
         (along[0], along[1])
     };
     let share = |number: usize| if pca.total_variance > 0.0 { pca.variances[number] / pca.total_variance } else { 0.0 };
-    Some((rows.iter().map(place).collect(), [share(0), share(1)]))
+    Some((rows.map(place).collect(), [share(0), share(1)]))
 }
 
 #[cfg(test)]

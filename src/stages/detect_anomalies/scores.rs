@@ -61,7 +61,8 @@ impl Score {
         let rows = vectors.values(learned);
         if score == RECONSTRUCTION {
             let ReconstructionKeys { components } = job.keys()?;
-            return Pca::fit(&rows, components).map(Self::Error).map_err(|fault| StageError::failed(fault.to_string()));
+            let pca = Pca::fit(rows.iter().copied(), components);
+            return pca.map(Self::Error).map_err(|fault| StageError::failed(fault.to_string()));
         }
         let keys: MahalanobisKeys = job.keys()?;
         let scale = Scale::fit(&rows);

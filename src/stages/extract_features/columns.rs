@@ -89,8 +89,7 @@ fn pixels(source: &Source) -> Block<'_> {
 fn pca<'a>(source: &'a Source, components: usize, job: &Job) -> Result<Block<'a>, StageError> {
     let training = source.training_rows();
     job.progress(0, 0, &format!("{components} principal components of {} training rows", training.len()))?;
-    let images: Vec<&[f32]> = training.iter().map(|row| source.image(*row)).collect();
-    let pca = Pca::fit(&images, components).map_err(explain)?;
+    let pca = Pca::fit(training.iter().map(|row| source.image(*row)), components).map_err(explain)?;
     let append = move |row: usize, vector: &mut Vec<f32>| {
         vector.extend(pca.transform(source.image(row)).into_iter().map(|x| x as f32));
     };

@@ -88,10 +88,9 @@ impl<'a> Clusters<'a> {
     pub(super) fn baselines(&self, codes: &Codes, fitted: &GaussianMixture) -> Result<Vec<Metric>, StageError> {
         let mut metrics = self.compare("vae_mixture", &assigned(codes, fitted));
         let images = &self.training.stamps.images;
-        let learned: Vec<&[f32]> =
-            self.training.stamps.originals(TRAIN).into_iter().map(|row| images.row(row)).collect();
+        let learned = self.training.stamps.originals(TRAIN);
         let components = self.training.job.keys::<ConvKeys>()?.latent;
-        let Ok(pca) = Pca::fit(&learned, components) else { return Ok(metrics) }; // fewer rows than components
+        let Ok(pca) = Pca::fit(learned.iter().map(|row| images.row(*row)), components) else { return Ok(metrics) }; // fewer rows than components
         let codes =
             Codes::new(self.training, |rows| Ok(rows.iter().map(|row| pca.transform(images.row(*row))).collect()))?;
         let fitted = mixture::fit(self.training, &codes, self.keys)?;

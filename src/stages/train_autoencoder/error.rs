@@ -32,8 +32,8 @@ pub(super) fn measure<B: Backend>(
     model: &Model<B>,
     components: usize,
 ) -> Result<Vec<Metric>, StageError> {
-    let images: Vec<&[f32]> = stamps.originals(split::TRAIN).into_iter().map(|row| stamps.images.row(row)).collect();
-    let pca = Pca::fit(&images, components).ok(); // none where the split has fewer rows than components
+    let training = stamps.originals(split::TRAIN);
+    let pca = Pca::fit(training.iter().map(|row| stamps.images.row(*row)), components).ok(); // none where the split has fewer rows than components
     let mut metrics = Vec::new();
     for name in split::ALL {
         let rows = stamps.originals(name);
