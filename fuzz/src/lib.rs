@@ -1,26 +1,8 @@
-//! The readers that get hostile bytes, one list. A reader may refuse, in words; it may not panic, hang, or take memory
-//! that nothing in the bytes pays for, and where it has a quick way, that must agree with the slow one.
+//! What a fuzz target is: a reader by its name.
 
-mod files;
-mod inflate;
-mod packets;
-mod tables;
+mod readers;
 
-/// Every reader with the name of its target.
-pub const READERS: [(&str, fn(&[u8])); 12] = [
-    ("avro", packets::avro),
-    ("record", packets::record),
-    ("fits", packets::fits),
-    ("cutout", packets::cutout),
-    ("inflate", inflate::inflate),
-    ("gzip", inflate::gzip),
-    ("tar", packets::tar),
-    ("weights", files::weights),
-    ("pickle", files::pickle),
-    ("npy", files::npy),
-    ("csv", tables::csv),
-    ("toml", files::toml),
-];
+use readers::READERS;
 
 /// Shows `bytes` to the reader called `name`.
 pub fn show(name: &str, bytes: &[u8]) {

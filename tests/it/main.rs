@@ -29,6 +29,8 @@ mod fetch_faults;
 mod fetch_nights;
 /// `estampa fetch` of objects from brokers.
 mod fetch_objects;
+/// Damaged bytes for every reader that `fuzz/` knows.
+mod hostile;
 /// Runs with nothing to do, and the first change after them.
 mod idle;
 /// The user's files: unreadable, unchanged, changed.

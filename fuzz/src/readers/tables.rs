@@ -1,17 +1,18 @@
 //! csv tables: labels, and artifacts with types that are inferred, which are compared with an inference column by column.
 
 use estampa::artifacts::table::{Column, Table};
-use estampa::ztf::labels::{LabelOptions, LabelTable, Rule};
+use estampa::ztf::labels::{LabelOptions, Labels, Rule, TableOptions};
 
-use crate::files::file;
+use super::files::file;
 
 /// The bytes as labels, and as a table.
 pub(crate) fn csv(bytes: &[u8]) {
     let path = file("table.csv", bytes);
     let rule = Rule::parse("label = a -> b").expect("a rule");
     let classes = vec!["SN".into(), "b".into()];
-    let options = LabelOptions { label: "label".into(), split: None, rules: vec![rule], classes };
-    let _ = LabelTable::read(&path, &options).map(|table| table.unmatched());
+    let own = TableOptions { label: Some("label".into()), ..TableOptions::default() };
+    let options = LabelOptions { rules: vec![rule], classes, ..LabelOptions::default() };
+    let _ = Labels::read([(path.as_path(), own)], &options).map(|labels| labels.unmatched().count());
     let Ok(table) = Table::read(&path) else { return };
     let mut reader = csv::Reader::from_reader(bytes);
     let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("what was read before")).collect();

@@ -1,0 +1,24 @@
+//! The readers that get hostile bytes, one list, which a test of the project goes through, too. A reader may refuse, in
+//! words; it may not panic, hang, or take memory that nothing in the bytes pays for, and where it has a quick way, that must
+//! agree with the slow one.
+
+mod files;
+mod inflate;
+mod packets;
+mod tables;
+
+/// Every reader with the name of its target.
+pub(crate) const READERS: [(&str, fn(&[u8])); 12] = [
+    ("avro", packets::avro),
+    ("record", packets::record),
+    ("fits", packets::fits),
+    ("cutout", packets::cutout),
+    ("inflate", inflate::inflate),
+    ("gzip", inflate::gzip),
+    ("tar", packets::tar),
+    ("weights", files::weights),
+    ("pickle", files::pickle),
+    ("npy", files::npy),
+    ("csv", tables::csv),
+    ("toml", files::toml),
+];
