@@ -140,9 +140,7 @@ impl Array {
     /// The values of so many rows from `first` on.
     pub fn span(&self, first: usize, rows: usize) -> &[f32] {
         let n = self.row_len();
-        let more = 4 * n * rows + AROUND;
-        if self.held.fetch_add(more, Ordering::Relaxed) + more >= HELD {
-            self.held.store(0, Ordering::Relaxed);
+        if is_full(&self.held, 4 * n * rows) {
             self.let_go();
         }
         &self.values()[first * n..(first + rows) * n]
@@ -159,12 +157,24 @@ impl Array {
     }
 }
 
+/// Counts so many bytes more as mapped; whether all shall be let go, which is as if none were.
+fn is_full(held: &AtomicUsize, bytes: usize) -> bool {
+    let more = bytes + AROUND;
+    let is_full = held.fetch_add(more, Ordering::Relaxed) + more >= HELD;
+    if is_full {
+        held.store(0, Ordering::Relaxed);
+    }
+    is_full
+}
+
 /// An array whose rows may be in several files, one after the other: `NAME.npy`, or `NAME-000.npy`, `NAME-001.npy` and so on.
 #[derive(Debug)]
 pub struct Stack {
     arrays: Vec<Array>,
     /// Rows before each of them.
     starts: Vec<usize>,
+    /// Bytes that rows of all of them have mapped since all were let go.
+    held: AtomicUsize,
 }
 
 impl Stack {
@@ -191,7 +201,7 @@ impl Stack {
             rows += array.rows();
             arrays.push(array);
         }
-        Ok(Self { arrays, starts })
+        Ok(Self { arrays, starts, held: AtomicUsize::new(0) })
     }
 
     /// Number of rows.
@@ -202,7 +212,12 @@ impl Stack {
     /// The values of one row.
     pub fn row(&self, row: usize) -> &[f32] {
         let at = self.starts.partition_point(|start| *start <= row) - 1;
-        self.arrays[at].row(row - self.starts[at])
+        let (array, row) = (&self.arrays[at], row - self.starts[at]);
+        let n = array.row_len();
+        if is_full(&self.held, 4 * n) {
+            self.arrays.iter().for_each(Array::let_go);
+        }
+        &array.values()[row * n..(row + 1) * n]
     }
 }
 
@@ -303,6 +318,25 @@ mod tests {
             }
         }
         assert!(first.iter().all(|value| *value == 0.0), "what somebody holds is read again");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn many_files_hold_no_more_than_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, rows, length) = (24, 128, 1 << 14);
+        let path = |file: usize| folder.path().join(Stack::name("a", file, files));
+        for file in 0..files {
+            let mut writer = ArrayWriter::create(path(file), &[length]).unwrap();
+            (0..rows).for_each(|row| writer.push(&vec![(file * rows + row) as f32; length]).unwrap());
+            writer.finish().unwrap();
+        }
+        let stack = Stack::open(folder.path(), "a").unwrap();
+        for row in 0..files * rows {
+            assert!(stack.row(row).iter().all(|value| *value == row as f32));
+        }
+        let held: usize = (0..files).map(|file| mapped(&path(file))).sum();
+        assert!(held <= HELD + (2 << 20), "{held} bytes of {}", 4 * files * rows * length);
     }
 
     #[test]

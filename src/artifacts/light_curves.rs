@@ -2,7 +2,7 @@
 //! the date of the first alert that told of it, so that what was known at a time can be picked. Sorted in bounded memory.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use crate::ztf::history::{Point, PointKind, VALUES};
 pub const FILE: &str = "light_curves.csv";
 /// Its first columns; [`VALUES`] follow. `told` is the Julian date of the first alert that has the point.
 const IDENTITY: [&str; 7] = ["objectId", "jd", "fid", "kind", "told", "candid", "isdiffpos"];
+/// Moments in a day, and how many moments apart two dates are of one exposure: 9 s, the shortest exposure is 30.
+const MOMENTS: f64 = 1e7;
+const EXPOSURE: i64 = 1_000;
 /// Points that are held before they are written to a run: some 25 MB.
 const HELD: usize = 250_000;
 /// Sorted files that are open at once.
@@ -31,12 +34,6 @@ pub struct LightCurveRow {
 }
 
 impl LightCurveRow {
-    /// One row has it all: a point that several alerts tell is as the first of them tells it.
-    fn is_same(&self, other: &Self) -> bool {
-        let key = |row: &Self| (row.point.jd.to_bits(), row.point.fid, row.point.kind);
-        self.object_id == other.object_id && key(self) == key(other)
-    }
-
     fn cells(&self) -> impl Iterator<Item = String> {
         let point = &self.point;
         let sign = point.isdiffpos.map(|positive| u8::from(positive).to_string());
@@ -94,6 +91,21 @@ impl PartialEq for LightCurveRow {
 }
 
 impl Eq for LightCurveRow {}
+
+/// Each measurement of an object once, as the first alert that has it tells it; in order. One is what an exposure gave of a
+/// kind: packets tell several sources near the object, each a `candid`, and a date that was put together anew is a second off.
+fn each_once(mut rows: Vec<LightCurveRow>) -> Vec<LightCurveRow> {
+    rows.sort_unstable_by(|a, b| a.told.total_cmp(&b.told).then_with(|| a.cmp(b)));
+    let mut known = BTreeSet::new();
+    rows.retain(|LightCurveRow { point: Point { jd, fid, kind, .. }, .. }| {
+        let moment = (jd * MOMENTS).round() as i64;
+        let near = moment.saturating_sub(EXPOSURE)..=moment.saturating_add(EXPOSURE);
+        let is_new = known.range((*kind, *fid, *near.start())..=(*kind, *fid, *near.end())).next().is_none();
+        is_new && known.insert((*kind, *fid, moment))
+    });
+    rows.sort_unstable();
+    rows
+}
 
 /// Reads the file row by row.
 pub struct LightCurves {
@@ -181,11 +193,12 @@ impl LightCurvesWriter {
 
     fn spill(&mut self) -> Result<()> {
         let mut held = std::mem::take(&mut self.held);
-        held.sort_unstable();
-        held.dedup_by(|row, first| row.is_same(first));
+        held.sort_unstable_by(|a, b| a.object_id.cmp(&b.object_id));
         let path = self.scratch();
         let mut writer = writer(&path)?;
-        held.iter().try_for_each(|row| writer.push(row.cells()))?;
+        for object in held.chunk_by(|a, b| a.object_id == b.object_id) {
+            each_once(object.to_vec()).iter().try_for_each(|row| writer.push(row.cells()))?;
+        }
         writer.finish()?;
         held.clear();
         self.held = held;
@@ -217,14 +230,17 @@ impl LightCurvesWriter {
             heads.extend(rows.pop()?.map(|row| Reverse((row, run))));
         }
         let mut writer = writer(path)?;
-        let mut last: Option<LightCurveRow> = None;
+        let mut object: Vec<LightCurveRow> = Vec::new();
+        let mut write =
+            |object: Vec<LightCurveRow>| each_once(object).iter().try_for_each(|row| writer.push(row.cells()));
         while let Some(Reverse((row, run))) = heads.pop() {
             heads.extend(open[run].pop()?.map(|row| Reverse((row, run))));
-            if last.as_ref().is_none_or(|last| !row.is_same(last)) {
-                writer.push(row.cells())?;
-                last = Some(row);
+            if object.last().is_some_and(|last| last.object_id != row.object_id) {
+                write(std::mem::take(&mut object))?;
             }
+            object.push(row);
         }
+        write(object)?;
         writer.finish()?;
         let mut scratch = runs.iter().filter(|(_, is_scratch)| *is_scratch);
         scratch.try_for_each(|(path, _)| std::fs::remove_file(path).map_err(|e| ArtifactError::new(path, e)))
@@ -281,7 +297,7 @@ mod tests {
             rows.extend(object);
         }
         assert_eq!(objects, ["ZTF,0", "ZTF,1", "ZTF,2"]);
-        assert!(rows.is_sorted() && rows.windows(2).all(|pair| !pair[0].is_same(&pair[1])));
+        assert!(rows.is_sorted());
         assert_eq!(rows.len(), 303, "3 objects, 101 dates, one kind each");
     }
 
@@ -301,6 +317,30 @@ mod tests {
         assert_eq!(text.lines().nth(1), Some("a,2.5,1,detection,3,,,18,,,,,"));
         assert_eq!(text.lines().count(), 2);
         assert!(LightCurves::open(night.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_exposure_gives_one_detection_whatever_its_date_and_candid() {
+        let folder = tempfile::tempdir().unwrap();
+        for most_held in [1, HELD] {
+            let mut writer = LightCurvesWriter { most_held, ..LightCurvesWriter::create(folder.path()) };
+            let detection = |jd, candid| [Point { candid: Some(candid), ..point(jd, PointKind::Detection, 18.0) }];
+            writer.push("a", 3.0, detection(2.500_007, 5)).unwrap();
+            writer.push("a", 2.6, detection(2.5, 7)).unwrap();
+            writer.push("a", 2.6, detection(2.5, 6)).unwrap();
+            writer.push("a", 4.0, [point(2.500_003, PointKind::Forced, 17.0)]).unwrap();
+            writer.push("a", 4.0, [Point { fid: 2, ..detection(2.5, 8)[0].clone() }]).unwrap();
+            writer.push("a", 4.0, detection(2.500_35, 9)).unwrap();
+            writer.push("b", 4.0, detection(2.500_007, 5)).unwrap();
+            writer.finish().unwrap();
+            let (mut light_curves, mut found) = (LightCurves::open(folder.path()).unwrap().unwrap(), Vec::new());
+            while let Some(rows) = light_curves.object().unwrap() {
+                found.extend(rows.iter().map(|row| (row.point.jd, row.point.candid)));
+            }
+            let expected = [(2.5, 6), (2.5, 8), (2.500_35, 9), (2.500_007, 5)].map(|(jd, candid)| (jd, Some(candid)));
+            let expected = [&expected[..2], &[(2.500_003, None)], &expected[2..]].concat();
+            assert_eq!(found, expected, "{most_held}");
+        }
     }
 
     #[test]

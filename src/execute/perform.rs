@@ -4,7 +4,7 @@ use std::any::Any;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use crate::graph::{Step, StepId};
 use crate::plan::parts;
@@ -130,18 +130,7 @@ fn compute(
         let what = format!("the result of `{}` was replaced while the stage was reading it", input.stage);
         return Ok(stop_at(claim, what, Some("run again".into())));
     }
-    let meta = Meta {
-        key: parts.key(),
-        kind: step.kind().name().into(),
-        digest: Digest([0; 32]),
-        parts,
-        files: Vec::new(),
-        stage: step.label().into(),
-        seconds: begun.elapsed().as_secs_f64(),
-        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-        version: env!("CARGO_PKG_VERSION").into(),
-        cause: cause.unwrap_or_default(),
-    };
+    let meta = Meta { cause: cause.unwrap_or_default(), ..Meta::of(step.kind().name(), step.label(), parts, begun) };
     match run.request.store.commit(&claim, meta)? {
         Some(entry) => {
             claim.finish();

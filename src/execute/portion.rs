@@ -11,7 +11,7 @@ use crate::plan::parts;
 use crate::stage::{ExternalFile, Job, Make, Shelf, StageError};
 use crate::store::StoreError;
 use crate::store::entry::{Entry, Meta};
-use crate::store::key::{Digest, Parts};
+use crate::store::key::Parts;
 use crate::store::lock::Claim;
 
 use super::perform::hint_for;
@@ -29,18 +29,18 @@ impl Shelf for StepShelf<'_, '_> {
         let step = request.graph.step(self.id);
         let parts = parts::of_portion(step, key, file, request.memory).map_err(failure)?;
         let (own, kind) = (parts.key(), parts::kind_of_portion(step));
-        let mut forced = request.forced.get(self.id.0).copied().unwrap_or(false);
+        let forced = request.forced.get(self.id.0).copied().unwrap_or(false);
+        let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        // What another process, or another step of this one, makes meanwhile is new enough for one that is forced.
+        let known = || request.store.lookup(&kind, &own).filter(|entry| !forced || entry.created >= begun);
         loop {
-            let claim = request.store.claim(&own).map_err(failure)?;
-            let found = if forced { None } else { request.store.lookup(&kind, &own) };
-            match (found, claim) {
-                (Some(entry), claim) => {
-                    claim.into_iter().for_each(Claim::finish);
-                    return Ok(entry.out());
-                }
-                (None, Some(claim)) => return self.made(job, (key, file), make, claim, parts),
-                // Another process, or another step of this one, is at it; what it makes is new enough.
-                (None, None) => forced = false,
+            if let Some(entry) = known() {
+                return Ok(entry.out());
+            }
+            if let Some(claim) = request.store.claim(&own).map_err(failure)? {
+                let Some(entry) = known() else { return self.made(job, (key, file), make, claim, parts) };
+                claim.finish();
+                return Ok(entry.out());
             }
             if job.pulse.cancelled() {
                 return Err(StageError::Interrupted);
@@ -80,18 +80,7 @@ impl StepShelf<'_, '_> {
             let what = format!("{} changed while the stage was reading it", path.display());
             return Err(StageError::with_hint(what, "run again"));
         }
-        let meta = Meta {
-            key: parts.key(),
-            kind: parts::kind_of_portion(step),
-            digest: Digest([0; 32]),
-            parts,
-            files: Vec::new(),
-            stage: step.label().into(),
-            seconds: begun.elapsed().as_secs_f64(),
-            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-            version: env!("CARGO_PKG_VERSION").into(),
-            cause: Vec::new(),
-        };
+        let meta = Meta::of(&parts::kind_of_portion(step), step.label(), parts, begun);
         let entry = request.store.commit(&claim, meta).map_err(failure)?;
         claim.finish();
         entry.map(|entry| entry.out()).ok_or_else(|| StageError::failed("nothing came of the file (a bug)"))

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::graph::{Step, StepId, settings};
 use crate::stage::ExternalFile;
 use crate::store::StoreError;
+use crate::store::entry::PORTION;
 use crate::store::key::{Digest, FORMAT, Key, KeyHasher, Parts, Sink};
 use crate::store::memory::Memory;
 
@@ -88,7 +89,7 @@ pub fn changed_in_portion<'a>(
 
 /// The kind under which portions of a step are kept.
 pub fn kind_of_portion(step: &Step) -> String {
-    format!("{}-portion", step.kind().name())
+    format!("{}{PORTION}", step.kind().name())
 }
 
 /// The user's files of a step with the keys that name them.

@@ -55,7 +55,7 @@ pub struct Pca {
 impl Pca {
     /// Fits `k` components on `rows`, which must be of one length; the same bytes with any number of threads. The rows are
     /// gone through several times and not held. Up to 4,096 columns, the whole covariance is; with more, its leading
-    /// eigenvectors are found without it, to a part in 10^8 of the variance along them.
+    /// eigenvectors are found without it, nearly ([`Covariance::leading_eigenvectors`] says how nearly).
     pub fn fit<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone, k: usize) -> Result<Self, PcaError> {
         Self::fit_within(WHOLE, rows, k)
     }

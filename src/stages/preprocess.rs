@@ -53,7 +53,7 @@ crate::keys! {
         normalise: Normalise = Normalise::MinMax;
         /// Pixel value, above the sky, at which `asinh` turns from linear to logarithmic.
         softening: f64 = 1.0, range(0.001, 1000.0), unit("sky sigma");
-        /// Metadata columns: any numeric field of a packet, ecl_lat, ecl_long, gal_lat, gal_long, non_detections. With `light_curves` in `load` also, from what the alert and earlier ones of the same input tell of the object: lc_detections and lc_limits (how many), lc_days (since the first detection), lc_since_limit (from the last upper limit before the first detection to it, days), lc_limit_gap (that limit minus that detection, mag), lc_peak (brightest magnitude), lc_from_peak, lc_slope (mag a day since the last detection in this filter 0.5 d or more before), lc_colour (g - r of the latest pair within a day), lc_forced_snr (largest flux over its error). Magnitudes are of detections with the alert's `isdiffpos`.
+        /// Metadata columns: any numeric field of a packet, ecl_lat, ecl_long, gal_lat, gal_long, non_detections. With `light_curves` in `load` also, from what the alert and earlier ones of the same input tell of the object: lc_detections and lc_limits (how many), lc_days (since the first detection), lc_since_limit (from the last upper limit before the first detection to it, days), lc_limit_gap (the last upper limit before the first detection, in its filter, minus that detection, mag), lc_peak (brightest magnitude in this filter), lc_from_peak (magnitude minus that), lc_slope (mag a day since the last detection in this filter 0.5 d or more before), lc_colour (g - r of the latest pair within a day), lc_forced_snr (largest flux over its error). Magnitudes are of detections with the alert's `isdiffpos`.
         metadata: Vec<String> = metadata::stamp_classifier();
         /// Lower clips by column, in place of those of the Stamp Classifier.
         clip_low: BTreeMap<String, f64> = BTreeMap::new();
@@ -189,7 +189,7 @@ impl StageKind for Preprocess {
         "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[Port {

@@ -86,8 +86,8 @@ fn of_open_file(disk: &Disk, path: &Path, mut file: File, size: u64) -> Result<(
 pub(super) type Sealed = (Vec<FileRecord>, Vec<u64>);
 
 /// Every file below `folder`, ordered by name, hashed and made read-only; `durable`: all are on the disk then. `linked`
-/// knows what a link means that leads to a file of another entry once the folder is in its place, and when that file changed
-/// last; those are not hashed again.
+/// knows what a link directly in the folder means that leads to a file of another entry once the folder is in its place, and
+/// when that file changed last; it is not hashed again, and `linked` sees to it that it is on the disk, too.
 pub(super) fn seal_folder(
     disk: &Disk,
     folder: &Path,
@@ -97,7 +97,8 @@ pub(super) fn seal_folder(
     let (mut records, mut times) = (Vec::new(), Vec::new());
     let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
     for path in paths_below(folder)? {
-        let other = path.read_link().map_or(Ok(None), |target| linked(&target));
+        let is_own = path.parent() != Some(folder);
+        let other = path.read_link().map_or(Ok(None), |target| if is_own { Ok(None) } else { linked(&target) });
         if let Some((record, time)) = at(&path, "cannot be kept", other)? {
             records.push(FileRecord { name: name(&path), ..record });
             times.push(time);

@@ -1,6 +1,7 @@
 //! One entry: an artifact with the facts that prove it complete and say where it came from.
 
 use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use super::{Result, StoreError, at};
 pub const META: &str = "meta.json";
 /// Name of the artifact's folder in an entry.
 pub const OUT: &str = "out";
+/// How kinds of entries end that hold what a stage has made of one file.
+pub const PORTION: &str = "-portion";
 
 /// All that is known of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,23 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Of what a stage called `stage` has just computed from these parts, having begun at `begun`. Files and digest come when it
+    /// is committed.
+    pub fn of(kind: &str, stage: &str, parts: Parts, begun: Instant) -> Self {
+        Self {
+            key: parts.key(),
+            kind: kind.into(),
+            digest: Digest([0; 32]),
+            parts,
+            files: Vec::new(),
+            stage: stage.into(),
+            seconds: begun.elapsed().as_secs_f64(),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+            version: env!("CARGO_PKG_VERSION").into(),
+            cause: Vec::new(),
+        }
+    }
+
     /// Of the entry in `folder`, if it is complete.
     pub fn read(folder: &Path) -> Option<Self> {
         Self::read_on(&Disk::default(), folder)

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::fs;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::digest::FileRecord;
 use super::disk::Disk;
@@ -31,6 +32,8 @@ pub struct Index {
     text: String,
     /// Where the last line of each key begins.
     lines: HashMap<Key, u32, BuildHasherDefault<KeyIsHash>>,
+    /// Lines that were added since it was read.
+    added: Mutex<HashMap<Key, String, BuildHasherDefault<KeyIsHash>>>,
     /// This start of the machine.
     boot: String,
 }
@@ -47,7 +50,7 @@ impl Index {
             }
             start += line.len();
         }
-        Self { path, text, lines, boot: boot.into() }
+        Self { path, text, lines, added: Mutex::default(), boot: boot.into() }
     }
 
     fn line(&self, start: u32) -> Option<Line<'_>> {
@@ -56,7 +59,11 @@ impl Index {
 
     /// The entry of `key` in `folder`, if a line tells of it and its files are as the line says.
     pub fn find(&self, disk: &Disk, key: &Key, kind: &str, folder: &Path) -> Option<Entry> {
-        let line = self.line(*self.lines.get(key)?)?;
+        let added = self.added().get(key).cloned();
+        let line = match &added {
+            Some(line) => Line::parse(line.trim_end())?,
+            None => self.line(*self.lines.get(key)?)?,
+        };
         if line.kind != kind || !(line.since == SYNCED || (line.since == self.boot && !self.boot.is_empty())) {
             return None;
         }
@@ -102,7 +109,12 @@ impl Index {
     pub fn add(&self, disk: &Disk, meta: &Meta, times: &[u64], synced: bool) {
         if let Some(line) = line_of(meta, times, if synced { SYNCED } else { &self.boot }) {
             let _ = disk.append(&self.path, line.as_bytes());
+            self.added().insert(meta.key, line);
         }
+    }
+
+    fn added(&self) -> MutexGuard<'_, HashMap<Key, String, BuildHasherDefault<KeyIsHash>>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text of the file with the last line of each entry that is there, in their order.

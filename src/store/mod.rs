@@ -184,7 +184,7 @@ impl Store {
     pub fn commit(&self, claim: &Claim, draft: Meta) -> Result<Option<Entry>> {
         let durable = draft.seconds >= WORTH_A_SYNC;
         let place = self.place(&draft.kind, &draft.key);
-        let (meta, times) = draft.seal(&self.disk, &claim.out(), durable, |target| self.linked(target))?;
+        let (meta, times) = draft.seal(&self.disk, &claim.out(), durable, |target| self.linked(target, durable))?;
         if meta.files.is_empty() {
             return Ok(None);
         }
@@ -211,22 +211,33 @@ impl Store {
         PathBuf::from(format!("../../../{}/{}/{}/{name}", entry.kind, entry.key, entry::OUT))
     }
 
-    /// The file of an intact entry to which such a link leads, and when it changed last; `None` for a link of another form.
-    fn linked(&self, target: &Path) -> io::Result<Option<(FileRecord, u64)>> {
+    /// The file of an intact entry to which a link directly in an artifact leads, and when it changed last; `None` for one
+    /// that does not leave its entry. `durable`: the file is on the disk then.
+    fn linked(&self, target: &Path, durable: bool) -> io::Result<Option<(FileRecord, u64)>> {
         let Ok(rest) = target.strip_prefix("../../..") else { return Ok(None) };
         let found = || {
-            let mut steps = rest.to_str()?.splitn(4, '/');
-            let (kind, key) = (steps.next()?, Key::parse(steps.next()?)?);
-            let name = steps.next().filter(|step| *step == entry::OUT).and(steps.next())?;
+            let (kind, key, name) = parts_of_link(rest.to_str()?)?;
+            let place = self.place(kind, &key);
             // First the time: a change after it is seen by it, a change before it by the look-up.
-            let file = self.place(kind, &key).join(entry::OUT).join(name);
-            let time = self.disk.changed(&self.disk.stat(&file).ok()?);
+            let time = self.disk.changed(&self.disk.stat(&place.join(entry::OUT).join(name)).ok()?);
             let record = self.lookup(kind, &key)?.meta()?.files.into_iter().find(|file| file.name == name)?;
-            Some((FileRecord { held_by: Some(format!("{kind}/{key}")), ..record }, time))
+            Some((place, FileRecord { held_by: Some(format!("{kind}/{key}")), ..record }, time))
         };
         let absent =
             || io::Error::other(format!("it links to {}, which is no intact file of an entry", target.display()));
-        found().map(Some).ok_or_else(absent)
+        let (place, record, time) = found().ok_or_else(absent)?;
+        if durable {
+            self.sync_file_of(&place, &record.name).map_err(|error| error.source)?;
+        }
+        Ok(Some((record, time)))
+    }
+
+    /// Puts a file of the entry in `place` on the disk, and what leads to it.
+    fn sync_file_of(&self, place: &Path, name: &str) -> Result<()> {
+        let file = place.join(entry::OUT).join(name);
+        self.disk.sync(&file, &self.disk.open(&file)?)?;
+        let folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(place));
+        folders.chain(place.parent()).try_for_each(|folder| self.disk.sync_folder(folder))
     }
 
     /// What is in its place already, if that holds the same: others may be reading it, so it stays there.
@@ -320,6 +331,14 @@ impl Store {
             .map(|p| (p.clone(), time(&p)))
             .collect()
     }
+}
+
+/// Kind, key and name in what [`Store::link_to`] has made, from the folder of all entries on.
+fn parts_of_link(path: &str) -> Option<(&str, Key, &str)> {
+    let mut steps = path.splitn(4, '/');
+    let (kind, key) = (steps.next()?, Key::parse(steps.next()?)?);
+    let name = steps.next().filter(|step| *step == entry::OUT).and(steps.next())?;
+    Some((kind, key, name))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use walkdir::WalkDir;
 
-use super::entry::Meta;
+use super::entry::{Meta, PORTION};
 use super::key::Key;
 use super::{Result, Store, children, digest, index, lock, memory};
 
@@ -47,7 +47,8 @@ pub struct Limits {
     pub older_than: Option<u64>,
 }
 
-/// Interrupted work stays this long, in seconds, if no age is asked for: it may be gone on with.
+/// Interrupted work stays this long, in seconds, if no age is asked for, and so do portions that no entry uses: it may be gone
+/// on with.
 const WEEK: u64 = 7 * 86400;
 
 impl Item {
@@ -62,14 +63,13 @@ impl Item {
 }
 
 impl What {
-    /// Whether what was used last at the time `used` may go at the time `now`.
-    fn is_old(&self, used: u64, limits: &Limits, now: u64) -> bool {
-        let least = match self {
-            Self::Damaged => 0,
-            Self::Entry(_) => limits.older_than.unwrap_or(0),
-            Self::Unfinished(_) => limits.older_than.unwrap_or(WEEK),
-        };
-        now.saturating_sub(used) >= least
+    /// Whether it is part of work that may be gone on with, if no entry uses it.
+    fn is_part(&self) -> bool {
+        match self {
+            Self::Damaged => false,
+            Self::Entry(meta) => meta.kind.ends_with(PORTION),
+            Self::Unfinished(_) => true,
+        }
     }
 }
 
@@ -96,12 +96,17 @@ pub fn choose(items: &[Item], rest: u64, limits: &Limits, now: u64) -> Sweep {
     let users = users(items);
     let used = |i: usize| users[i].iter().map(|user| items[*user].used).fold(items[i].used, u64::max);
     let is_kept = |i: usize| std::iter::once(&i).chain(&users[i]).any(|item| !items[*item].keepers.is_empty());
+    let is_old = |i: usize| {
+        let least = if items[i].what == What::Damaged { Some(0) } else { limits.older_than };
+        let default = if items[i].what.is_part() && users[i].is_empty() { WEEK } else { 0 };
+        now.saturating_sub(used(i)) >= least.unwrap_or(default)
+    };
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|i| (items[*i].what != What::Damaged, used(*i), !users[*i].is_empty(), &items[*i].folder));
     for i in order {
         let item = &items[i];
         let wanted = item.what == What::Damaged || limits.max_size.is_none_or(|max| sweep.left > max);
-        let is_free = !is_kept(i) && item.what.is_old(used(i), limits, now);
+        let is_free = !is_kept(i) && is_old(i);
         if wanted && is_free {
             sweep.remove.push(i);
             sweep.freed += item.size;
@@ -295,6 +300,21 @@ mod tests {
         kept[2].keepers.push("nights".into());
         let sweep = choose(&kept, 0, &Limits::default(), 100);
         assert_eq!((sweep.remove, sweep.kept), (vec![3, 1], 101));
+    }
+
+    #[test]
+    fn portions_of_interrupted_work_stay_a_week_and_others_go_with_their_user() {
+        let removed = |items: &[Item], now| choose(items, 0, &Limits::default(), now).remove;
+        let mut portion = entry(1, 10, 5, &[]);
+        if let What::Entry(meta) = &mut portion.what {
+            meta.kind = format!("load{PORTION}");
+        }
+        assert_eq!(removed(std::slice::from_ref(&portion), 6 * DAY), [0; 0]);
+        assert_eq!(removed(std::slice::from_ref(&portion), 8 * DAY), [0]);
+        let user = entry(2, 10, 7, &[1]);
+        assert_eq!(removed(&[portion.clone(), user.clone()], DAY), [1, 0]);
+        let kept = Item { keepers: vec!["a run".into()], ..user };
+        assert_eq!(removed(&[portion, kept], 8 * DAY), [0; 0]);
     }
 
     #[test]

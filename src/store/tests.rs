@@ -323,6 +323,65 @@ fn a_link_to_a_file_of_another_entry_is_that_file() {
 }
 
 #[test]
+fn a_link_that_stays_in_its_artifact_is_the_file_that_it_leads_to() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    trial.run(&fate, BOOT);
+    let store = trial.store(&fate, BOOT).unwrap();
+    let parts = Parts(vec![("name".into(), "inner".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let claim = store.claim(&meta.key).unwrap().unwrap();
+    fs::create_dir_all(claim.out().join("a/b/c")).unwrap();
+    fs::create_dir(claim.out().join("blobs")).unwrap();
+    fs::write(claim.out().join("blobs/1"), "bytes").unwrap();
+    std::os::unix::fs::symlink("../../../blobs/1", claim.out().join("a/b/c/f.txt")).unwrap();
+    let entry = store.commit(&claim, meta).unwrap().unwrap();
+    claim.finish();
+    let files = entry.meta().unwrap().files;
+    assert_eq!(
+        files.iter().map(|file| (&*file.name, file.size)).collect::<Vec<_>>(),
+        [("a/b/c/f.txt", 5), ("blobs/1", 5)]
+    );
+}
+
+#[test]
+fn an_entry_that_is_worth_a_sync_syncs_the_files_that_it_links_to() {
+    let (trial, fate) = (Trial::new(), Arc::new(Fate::default()));
+    assert!(trial.run(&fate, BOOT));
+    let store = trial.store(&fate, BOOT).unwrap();
+    // The holder took no time, so nobody has synced it.
+    let holder = store.lookup(KIND, &WORKS[1].key()).unwrap();
+    let name = &holder.meta().unwrap().files[0].name;
+    let file = fs::metadata(holder.out().join(name)).unwrap().ino();
+    assert!(!fate.synced.lock().unwrap().contains(&file));
+    for (seconds, is_synced) in [(0.1, false), (5.0, true)] {
+        let parts = Parts(vec![("seconds".into(), seconds.to_string())]);
+        let meta = Meta { key: parts.key(), parts, seconds, ..WORKS[3].meta() };
+        let claim = store.claim(&meta.key).unwrap().unwrap();
+        fs::create_dir_all(claim.out()).unwrap();
+        std::os::unix::fs::symlink(store.link_to(&holder, name), claim.out().join("there.txt")).unwrap();
+        store.commit(&claim, meta).unwrap().unwrap();
+        claim.finish();
+        assert_eq!(fate.synced.lock().unwrap().contains(&file), is_synced, "{seconds} s");
+    }
+}
+
+#[test]
+fn what_this_process_added_is_known_without_another_look() {
+    let (trial, fate) = (Trial::new(), Arc::new(Fate::default()));
+    let store = trial.store(&fate, BOOT).unwrap();
+    let parts = Parts(vec![("name".into(), "new".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let claim = store.claim(&meta.key).unwrap().unwrap();
+    fs::write(claim.out().join("own.txt"), "mine").unwrap();
+    store.commit(&claim, meta.clone()).unwrap().unwrap();
+    claim.finish();
+    let looks = || fate.log.lock().unwrap().iter().filter(|name| **name == "read to hash").count();
+    let before = looks();
+    assert!(store.lookup(KIND, &meta.key).is_some());
+    assert_eq!(looks(), before);
+}
+
+#[test]
 fn a_link_to_a_damaged_or_a_strange_file_of_the_cache_is_refused() {
     let (trial, fate) = (Trial::new(), Arc::default());
     trial.run(&fate, BOOT);

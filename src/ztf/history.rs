@@ -6,9 +6,11 @@ use super::packet::{Scalar, sign};
 
 /// What forced photometry says for "not measured", and what other fields say; both are missing values here.
 const MISSING: [f32; 2] = [-99_999.0, -999.0];
+/// Values that are magnitudes: none of the survey is 0 or below, but there are alerts with a `diffmaglim` of -1007.
+const MAGNITUDES: [&str; 2] = ["magpsf", "diffmaglim"];
 
 /// What a point is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PointKind {
     /// The source was found in the difference image.
     Detection,
@@ -125,7 +127,8 @@ impl Point {
             }
             PointColumn::Value(index) => {
                 let value = scalar.number() as f32;
-                self.values[index] = if value.is_finite() && !MISSING.contains(&value) { value } else { f32::NAN };
+                let is_odd = MISSING.contains(&value) || value <= 0.0 && MAGNITUDES.contains(&VALUES[index]);
+                self.values[index] = if value.is_finite() && !is_odd { value } else { f32::NAN };
             }
         }
     }
@@ -206,6 +209,17 @@ pub(crate) mod tests {
         let points: Vec<Point> = points.unwrap().into_iter().filter(|point| point.jd > 0.0).collect();
         assert_eq!(points.len(), 1);
         assert!(points[0].kind == PointKind::Forced && points[0].values.iter().all(|value| value.is_nan()));
+    }
+
+    #[test]
+    fn impossible_magnitudes_are_missing() {
+        let [points, _] = read(&[
+            point(2_458_880.5, PointKind::Limit, &[("diffmaglim", -1006.94), ("magpsf", 0.0)]),
+            point(2_458_881.5, PointKind::Forced, &[("forcediffimflux", -1006.94)]),
+        ]);
+        let points = points.unwrap();
+        assert!(points[0].kind == PointKind::Limit && points[0].values.iter().all(|value| value.is_nan()));
+        assert_eq!(points[1].value("forcediffimflux"), -1006.94);
     }
 
     #[test]

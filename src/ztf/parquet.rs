@@ -105,11 +105,20 @@ mod table {
         number: u64,
     }
 
+    /// Whether the file could not be read, whatever is in it.
+    fn is_of_the_system(error: &ParquetError) -> bool {
+        let ParquetError::External(inner) = error else { return false };
+        inner.downcast_ref::<std::io::Error>().is_some_and(|error| error.raw_os_error().is_some())
+    }
+
     /// A fault of the file, also where the library panics over it.
     fn guarded<T>(read: impl FnOnce() -> Result<T>) -> std::result::Result<T, Fault> {
         let result = catch_unwind(AssertUnwindSafe(read));
         let result = result.unwrap_or_else(|_| Err(ParquetError::General("damaged (the library gave up)".into())));
-        result.map_err(|e| Fault::new(Reason::BadParquet, e.to_string().trim_start_matches("Parquet error: ")))
+        result.map_err(|e| {
+            let reason = if is_of_the_system(&e) { Reason::Unreadable } else { Reason::BadParquet };
+            Fault::new(reason, e.to_string().trim_start_matches("Parquet error: "))
+        })
     }
 
     impl Table {

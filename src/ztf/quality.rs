@@ -47,7 +47,7 @@ macro_rules! reasons {
 
 reasons! {
     OtherFile "other_file" Keep "A file of the folder is not called like one that holds alerts, or belongs to no row of `table`, and is not read.",
-    Unreadable "unreadable" Skip "The file cannot be opened or read.",
+    Unreadable "unreadable" Skip "The file cannot be opened or read. `load` fails then, whatever is asked for: nothing is known of the file.",
     EmptyFile "empty_file" Skip "The file has no bytes.",
     NotAvro "not_avro" Skip "The file is no Avro object container (its first bytes are not `Obj\\x01`).",
     BadArchive "bad_archive" Skip "The tarball is damaged; what stands before the damage is used.",

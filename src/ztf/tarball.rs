@@ -164,8 +164,10 @@ impl Iterator for Tarball {
     }
 }
 
+/// What the system says is no property of the archive.
 fn damaged(error: &io::Error) -> Fault {
-    Fault::new(Reason::BadArchive, error.to_string())
+    let reason = if error.raw_os_error().is_some() { Reason::Unreadable } else { Reason::BadArchive };
+    Fault::new(reason, error.to_string())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -243,6 +245,31 @@ mod tests {
         let mut gzipped = GzEncoder::new(Vec::new(), Compression::fast());
         gzipped.write_all(&archive()).unwrap();
         assert_eq!(members(gzipped.finish().unwrap()), expected);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_no_damage_of_the_archive() {
+        struct Disk<R>(R, usize);
+        impl<R: Read> Read for Disk<R> {
+            fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+                if self.1 == 0 {
+                    return Err(io::Error::from_raw_os_error(5));
+                }
+                let length = bytes.len().min(self.1);
+                let read = self.0.read(&mut bytes[..length])?;
+                self.1 -= read;
+                Ok(read)
+            }
+        }
+        let mut gzipped = GzEncoder::new(Vec::new(), Compression::fast());
+        gzipped.write_all(&archive()).unwrap();
+        for whole in [archive(), gzipped.finish().unwrap()] {
+            for length in [40, whole.len() / 2] {
+                let disk = Disk(io::Cursor::new(whole.clone()), length);
+                let last = Tarball::open(BufReader::with_capacity(16, disk)).unwrap().last().unwrap();
+                assert_eq!(last.bytes.unwrap_err().reason, Reason::Unreadable);
+            }
+        }
     }
 
     #[test]

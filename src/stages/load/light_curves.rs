@@ -48,8 +48,11 @@ fn found(name: &str) -> Option<([usize; 3], u32)> {
 /// def real(value):
 ///     value = math.nan if value is None else struct.unpack("<f", struct.pack("<f", value))[0]
 ///     return math.nan if value in (-99999.0, -999.0) else value
+/// def magnitude(value):
+///     return math.nan if value <= 0 else value
 /// def point(fields, kind):
 ///     values = [real(fields.get(name)) for name in VALUES]
+///     values[0], values[2] = magnitude(values[0]), magnitude(values[2])
 ///     kind = kind or (1 if math.isnan(values[0]) else 0)
 ///     sign = {"t": 1, "1": 1, "f": 0, "0": 0, None: -1}[fields.get("isdiffpos")]
 ///     candid = fields.get("candid")
@@ -64,18 +67,22 @@ fn found(name: &str) -> Option<([usize; 3], u32)> {
 ///             points += [point(fields, 2) for fields in alert.get("fp_hists") or []]
 ///             rows += [(alert["objectId"], *p[:3], alert["candidate"]["jd"], *p[3:]) for p in points]
 /// rows.sort(key=lambda row: row[:7] + tuple(math.inf if math.isnan(x) else x for x in row[7]))
-/// counts, crc, last = [0] * 3, 0, None
+/// rows.sort(key=lambda row: row[4])
+/// first = {}
 /// for row in rows:
-///     if row[:4] != last:
-///         counts[row[3]] += 1
-///         crc = zlib.crc32(row[0].encode() + struct.pack("<dqBdqb6f", *row[1:7], *row[7]), crc)
-///     last = row[:4]
+///     same = first.setdefault((row[0], row[2], row[3]), [])
+///     if all(abs(row[1] - known[1]) > 1e-4 for known in same):
+///         same.append(row)
+/// counts, crc = [0] * 3, 0
+/// for row in sorted((row for same in first.values() for row in same), key=lambda row: row[:7]):
+///     counts[row[3]] += 1
+///     crc = zlib.crc32(row[0].encode() + struct.pack("<dqBdqb6f", *row[1:7], *row[7]), crc)
 /// print(counts, hex(crc))
 /// ```
 #[test]
 fn light_curves_equal_an_independent_readers() {
     if let Some(found) = found("alerts.avro") {
-        assert_eq!(found, ([6393, 11_962, 369], 0x30fd_7e9c));
+        assert_eq!(found, ([6385, 11_962, 369], 0xcfb6_f645));
     }
     if let Some(found) = found("packets_raw") {
         assert_eq!(found, ([406, 455, 235], 0x2a6e_f84d));

@@ -190,6 +190,11 @@ impl Loading {
     /// Writes what was found about one alert or file; an error when it is to be refused.
     fn note(&mut self, occurrences: &[Occurrence]) -> Result<(), StageError> {
         for found in occurrences {
+            // No property of the file, whose bytes were read before for the key: kept, it would be taken for one ever after.
+            if found.reason == Reason::Unreadable {
+                let advice = "the disk or the network failed, or the file is gone; run again when it can be read";
+                return Err(StageError::with_hint(found.to_string(), advice));
+            }
             self.quality.push(row(found))?;
             if found.policy == Policy::Refuse {
                 let advice =

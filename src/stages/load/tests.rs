@@ -215,6 +215,17 @@ fn a_trace_comes_back_and_an_odd_one_is_an_error() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_fails_the_stage_whatever_is_asked_for() {
+    let folder = nights();
+    std::fs::remove_file(folder.path().join("c.tar.gz")).unwrap();
+    let skip = [("skip", list(&["unreadable"]))];
+    for remembered in [REMEMBERED, 1] {
+        let fault = load_remembering(remembered, folder.path(), &["c.tar.gz", "d.avro"], &skip).unwrap_err();
+        assert!(fault.to_string().contains("unreadable"), "{fault}");
+    }
+}
+
+#[test]
 fn unlabelled_alerts_can_be_dropped() {
     let folder = data();
     let labels = [("labels", Value::Text("labels.csv".into())), ("unlabelled", Value::Text("drop".into()))];

@@ -88,15 +88,21 @@ fn summary(light_curve: &[LightCurveRow], now: Now) -> [f64; COLUMNS.len()] {
     let alike = |point: &&Point| point.isdiffpos.map(|sign| f64::from(u8::from(sign))) == Some(now.isdiffpos);
     let alike: Vec<&Point> = detections().filter(alike).collect();
     let first = detections().next();
-    let limit = first.and_then(|first| of(PointKind::Limit).take_while(|limit| limit.jd < first.jd).last());
-    let before = limit.zip(first);
-    let peak = alike.iter().map(|point| value(point, "magpsf")).fold(f64::NAN, f64::min);
+    let limits_before = |jd: f64| of(PointKind::Limit).take_while(move |limit| limit.jd < jd);
+    let limit = first.and_then(|first| limits_before(first.jd).last());
+    // magnitudes of two filters differ by a colour
+    let gap = |first: &Point| {
+        let limit = limits_before(first.jd).filter(|limit| limit.fid == first.fid).last();
+        limit.map_or(f64::NAN, |limit| value(limit, "diffmaglim") - value(first, "magpsf"))
+    };
+    let in_filter = alike.iter().filter(|point| point.fid == now.fid);
+    let peak = in_filter.map(|point| value(point, "magpsf")).fold(f64::NAN, f64::min);
     [
         of(PointKind::Detection).count() as f64,
         of(PointKind::Limit).count() as f64,
         first.map_or(f64::NAN, |first| now.jd - first.jd),
-        before.map_or(f64::NAN, |(limit, first)| first.jd - limit.jd),
-        before.map_or(f64::NAN, |(limit, first)| value(limit, "diffmaglim") - value(first, "magpsf")),
+        limit.zip(first).map_or(f64::NAN, |(limit, first)| first.jd - limit.jd),
+        alike.first().map_or(f64::NAN, |first| gap(first)),
         peak,
         now.magpsf - peak,
         slope(&alike, now),
@@ -179,6 +185,24 @@ mod tests {
         assert!(none[..2] == [0.0, 0.0] && none[2..].iter().all(|value| value.is_nan()));
         let faint = summary(&light_curve, Now { isdiffpos: 0.0, ..now(12.0, G, 18.5) });
         assert!(faint[5..9].iter().all(|value| value.is_nan()), "no detection is fainter than the template: {faint:?}");
+    }
+
+    #[test]
+    fn magnitudes_are_compared_in_one_filter_and_with_one_sign() {
+        use PointKind::{Detection, Limit};
+        let mut lack = row(10.0, 7.75, G, Detection, &[("magpsf", 17.0)]);
+        lack.point.isdiffpos = Some(false);
+        let light_curve = [
+            row(10.0, 6.5, R, Limit, &[("diffmaglim", 19.5)]),
+            row(10.0, 7.0, R, Limit, &[("diffmaglim", 20.0)]),
+            row(10.0, 7.5, G, Limit, &[("diffmaglim", 20.5)]),
+            lack,
+            row(10.0, 8.0, R, Detection, &[("magpsf", 19.0)]),
+            row(10.0, 9.0, G, Detection, &[("magpsf", 18.0)]),
+            row(10.0, 10.0, R, Detection, &[("magpsf", 19.5)]),
+        ];
+        let found = summary(&light_curve, Now { jd: 10.0, fid: R, magpsf: 19.5, isdiffpos: 1.0 });
+        assert_eq!(found[..9], [4.0, 3.0, 2.25, 0.25, 1.0, 19.0, 0.5, 0.25, -1.5]);
     }
 
     #[test]
