@@ -55,7 +55,7 @@ pub struct Pca {
 impl Pca {
     /// Fits `k` components on `rows`, which must be of one length; the same bytes with any number of threads. The rows are
     /// gone through several times and not held. Up to 4,096 columns, the whole covariance is; with more, its leading
-    /// eigenvectors are found without it, to a part in 10^8 of the variance along them.
+    /// eigenvectors are found without it, until a turn adds less than a part in 10^8 to the variance along them.
     pub fn fit<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone, k: usize) -> Result<Self, PcaError> {
         Self::fit_within(WHOLE, rows, k)
     }
@@ -203,6 +203,13 @@ mod tests {
             let largest = component.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
             assert!(largest > 0.0);
         }
+        assert_eq!(oriented(vec![0.1, -0.5, 0.5]), [-0.1, 0.5, -0.5], "of equal ones the first");
+    }
+
+    #[test]
+    fn one_row_has_no_variance() {
+        let pca = fit(&rows(1, 4), 1).unwrap();
+        assert_eq!((pca.variances, pca.total_variance), (vec![0.0], 0.0));
     }
 
     #[test]
