@@ -305,8 +305,9 @@ mod tests {
     fn a_point_is_as_the_first_alert_tells_it() {
         let [night, folder] = [1, 2].map(|_| tempfile::tempdir().unwrap());
         let mut writer = LightCurvesWriter::create(night.path());
-        let detection = |magpsf| [point(2.5, PointKind::Detection, magpsf)];
+        let detection = |magpsf| [Point { isdiffpos: Some(false), ..point(2.5, PointKind::Detection, magpsf) }];
         writer.push("a", 3.0, detection(18.0)).unwrap();
+        writer.push("a", 3.0, detection(19.0).map(|point| Point { fid: 2, ..point })).unwrap();
         writer.finish().unwrap();
         let mut writer = LightCurvesWriter::create(folder.path());
         writer.push("a", 4.0, detection(17.0)).unwrap();
@@ -314,8 +315,8 @@ mod tests {
         writer.push("a", f64::NAN, detection(16.0)).unwrap();
         writer.finish().unwrap();
         let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
-        assert_eq!(text.lines().nth(1), Some("a,2.5,1,detection,3,,,18,,,,,"));
-        assert_eq!(text.lines().count(), 2);
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(rows, ["a,2.5,1,detection,3,,0,18,,,,,", "a,2.5,2,detection,3,,0,19,,,,,"]);
         assert!(LightCurves::open(night.path()).unwrap().is_some());
     }
 

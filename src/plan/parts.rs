@@ -105,3 +105,30 @@ fn part_of(key: &str, file: &ExternalFile) -> String {
 pub fn changed_file<'a>(step: &'a Step, memory: &Memory) -> Option<&'a Path> {
     files(step).map(|(_, file)| file.path.as_path()).find(|path| !memory.is_unchanged(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::spec::experiment;
+    use crate::spec::faults::Faults;
+
+    #[test]
+    fn a_portion_has_the_parts_of_a_step_with_that_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("nights")).unwrap();
+        write("nights/1.avro", "1");
+        write("nights/2.avro", "2");
+        write("labels.csv", "candid,label\n");
+        write("p.toml", "[stages.a]\nkind = \"load\"\npath = \"nights\"\nlabels = \"labels.csv\"\n");
+        let graph = Graph::of(&experiment::read(&folder.path().join("p.toml"), &[], &mut Faults::default()).unwrap());
+        let (step, memory) = (&graph.steps[0], Memory::open(folder.path(), false));
+        let mut expected = of(step, |_| None, &memory).unwrap();
+        assert!(expected.0.iter().any(|(name, _)| name == "code version"));
+        expected.0.retain(|(name, _)| name != "file path 1.avro");
+        expected.0[1].1 = "load-portion".into();
+        let second = files(step).find(|(_, file)| file.label == "2.avro").unwrap();
+        assert_eq!(of_portion(step, second.0, second.1, &memory).unwrap(), expected);
+    }
+}

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn leading_eigenvectors_are_those_of_the_whole_matrix() {
-        for (n, d, k) in [(700, 130, 5), (20, 90, 3), (300, 12, 12), (40, 70, 1)] {
+        // Of the last, three directions of eight are within the noise, where the iteration takes longest.
+        for (n, d, k) in [(700, 130, 5), (20, 90, 3), (300, 12, 12), (40, 70, 1), (700, 130, 8)] {
             let rows = rows(n, d);
             let mean = mean(&rows);
             let covariance = Covariance { rows: slices(&rows), mean: &mean };

@@ -62,6 +62,17 @@ mod tests {
     }
 
     #[test]
+    fn two_weights_of_a_pair_become_their_union() {
+        // At 0, 1, 3 and 7 on a line.
+        let squared = vec![1.0, 9.0, 1.0, 4.0, 4.0, 9.0, 16.0, 36.0];
+        let neighbours = Neighbours { k: 2, rows: vec![1, 2, 0, 2, 1, 0, 2, 1], squared };
+        let graph = fuzzy_graph(&neighbours, Metric::Euclidean);
+        let (a, b) = (weights(&[1.0, 3.0])[1], weights(&[2.0, 3.0])[1]);
+        assert!((0.5..0.6).contains(&a) && (0.5..0.6).contains(&b), "{a} {b}");
+        assert_eq!(graph.of(0).collect::<Vec<_>>(), [(1, 1.0), (2, (a + b - a * b) as f32)]);
+    }
+
+    #[test]
     fn equal_rows_hold_with_all_their_strength() {
         assert_eq!(weights(&[0.0, 0.0, 0.0]), [1.0; 3]);
         let found = weights(&[0.0, 0.0, 2.0, 2.5]);

@@ -203,6 +203,13 @@ mod tests {
             let largest = component.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
             assert!(largest > 0.0);
         }
+        assert_eq!(oriented(vec![0.1, -0.5, 0.5]), [-0.1, 0.5, -0.5], "of equal ones the first");
+    }
+
+    #[test]
+    fn one_row_has_no_variance() {
+        let pca = fit(&rows(1, 4), 1).unwrap();
+        assert_eq!((pca.variances, pca.total_variance), (vec![0.0], 0.0));
     }
 
     #[test]

@@ -228,6 +228,8 @@ pub(crate) mod tests {
         let point = Point::of_alert(&alert).unwrap();
         assert_eq!((point.kind, point.candid, point.isdiffpos), (PointKind::Detection, Some(3), Some(true)));
         assert_eq!((point.jd, point.value("magpsf")), (alert.value("jd"), alert.value("magpsf") as f32));
+        assert_eq!(point.fid, alert.value("fid") as i64);
+        assert_eq!(Point::of_alert(&crate::ztf::writer::tests::alert(4)).unwrap().isdiffpos, Some(false));
         alert.values[0] = f64::NAN;
         assert!(Point::of_alert(&alert).is_none());
     }

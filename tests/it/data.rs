@@ -109,6 +109,12 @@ fn label_tables_count_by_name_and_order_and_not_by_folder() {
     load(r#""../tables/two.csv""#);
     world.run("pipelines/p.toml", 0, 1);
     std::fs::rename(world.path("tables/two.csv"), world.path("three.csv")).unwrap();
+    // A pattern may mean more tables than there are words for.
+    for name in ["tables/a.csv", "tables/b.csv"] {
+        std::fs::copy(world.path("three.csv"), world.path(name)).unwrap();
+    }
+    load("[\"../tables/*.csv\", \"../three.csv\"]\nmatch_by = [\"candid\", \"candid\"]");
+    world.say(&["run", "pipelines/p.toml"]).expect(1, "`labels` means 3 files, but `match_by` or");
     load(r#""../three.csv""#);
     world.run("pipelines/p.toml", 1, 0);
     assert_eq!(evidence(), ["B by three.csv:candid", "B by three.csv:candid"]);

@@ -54,12 +54,16 @@ fn portions(world: &World) -> Vec<PathBuf> {
     world.artifacts("trace.csv")
 }
 
-/// Digest of what the newest `load` holds.
-fn digest(world: &World) -> String {
+/// `meta.json` of the newest `load`.
+fn newest(world: &World) -> PathBuf {
     let pattern = world.path("cache/entries/load/*/meta.json");
     let metas = glob::glob(&pattern.to_string_lossy()).unwrap().flatten();
-    let newest = metas.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).unwrap();
-    let text = std::fs::read_to_string(newest).unwrap();
+    metas.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).unwrap()
+}
+
+/// Digest of what it holds.
+fn digest(world: &World) -> String {
+    let text = std::fs::read_to_string(newest(world)).unwrap();
     text.split("\"digest\": \"").nth(1).unwrap()[..64].into()
 }
 
@@ -72,6 +76,8 @@ fn one_night_more_is_the_only_one_that_is_read() {
     assert_eq!(run(&world), "900 alerts of 900 records");
     assert_eq!(portions(&world).len(), 2);
     world.run("pipelines/p.toml", 0, 1);
+    let forced = world.say(&["run", "pipelines/p.toml", "--force", "alerts", "--format", "json"]);
+    assert_eq!(note(&forced), "900 alerts of 900 records", "nothing is taken from before");
     night(&world, "3.tar.gz", 3000);
     assert_eq!(run(&world), "1350 alerts of 1350 records, 2 files as before");
     assert_eq!(portions(&world).len(), 3);
@@ -120,6 +126,40 @@ fn labels_and_settings_count_and_a_lost_portion_is_made_again() {
     world.say(&["cache", "verify"]).expect(1, "damaged");
     assert_eq!(run(&world), "2 alerts of 450 records");
     world.run("pipelines/p.toml", 0, 1);
+    // What is said of its alerts has its name.
+    std::fs::rename(world.path("nights/1.tar.gz"), world.path("nights/2.tar.gz")).unwrap();
+    run(&world);
+    let quality = std::fs::read_to_string(newest(&world).with_file_name("out/quality.csv")).unwrap();
+    let named = |line: &&str| line.starts_with("unlabelled,") && line.contains(",2.tar.gz:");
+    assert_eq!(quality.lines().filter(named).count(), 448);
+}
+
+/// A night or a table of labels that another program writes meanwhile: what was made of it is not kept.
+#[test]
+fn what_changes_while_it_is_read_leaves_no_portion() {
+    let world = World::new();
+    for i in 1..4 {
+        night(&world, &format!("{i}.tar.gz"), 1000 * i);
+    }
+    night(&world, "../other.tar.gz", 5000);
+    let other = std::fs::read(world.path("other.tar.gz")).unwrap();
+    world.write("labels.csv", "candid,label\n3001,SN\n");
+    world.write("pipelines/p.toml", &format!("{LOAD}labels = \"../labels.csv\"\n"));
+    run(&world);
+    let whole = digest(&world);
+    for (name, new) in [("labels.csv", &b"candid,label\n3001,VS\n"[..]), ("nights/3.tar.gz", &other)] {
+        std::fs::remove_dir_all(world.path("cache")).unwrap();
+        let mut child = world.spawn(&["run", "pipelines/p.toml"]);
+        while portions(&world).is_empty() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let old = std::fs::read(world.path(name)).unwrap();
+        std::fs::write(world.path(name), new).unwrap();
+        Said::of(child.wait_with_output().unwrap()).expect(1, "changed while the stage was reading it");
+        std::fs::write(world.path(name), old).unwrap();
+        run(&world);
+        assert_eq!(digest(&world), whole, "{name}");
+    }
 }
 
 #[test]

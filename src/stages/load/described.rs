@@ -57,6 +57,21 @@ fn an_array_becomes_alerts_with_the_labels_of_its_table() {
 }
 
 #[test]
+fn columns_named_for_label_tables_are_theirs_alone() {
+    let folder = data();
+    std::fs::write(folder.path().join("labels.csv"), "candid,kind,part\n9,VS,validation\n").unwrap();
+    let set = [
+        ("table", text("table.csv")),
+        ("labels", testing::list(&["labels.csv"])),
+        ("label_column", text("kind")),
+        ("split_column", text("part")),
+    ];
+    let table = Alerts::open(&load(folder.path(), &["a.npy"], &set).unwrap()).unwrap().table;
+    assert_eq!(table.texts("label"), ["SN", "x", "VS"]);
+    assert_eq!(table.texts("split"), ["", "", "validation"]);
+}
+
+#[test]
 fn what_does_not_fit_is_a_clear_error() {
     let folder = data();
     let table = || ("table", text("table.csv"));

@@ -96,13 +96,14 @@ fn alerts_labels_and_reasons_are_written() {
     assert_eq!(totals.ints("count"), Some(&[1, 1, 1, 1][..]));
 }
 
-/// Two nights and a small file between them: no alert of one is in another.
+/// Two nights and a small file between them: no alert of one is in another, but an object of the first is.
 fn nights() -> tempfile::TempDir {
     let folder = data();
     for (name, candids) in [("c.tar.gz", &[11, 12][..]), ("d.avro", &[21]), ("e.tar.gz", &[31, 32, 31])] {
         let mut sink = PacketSink::create(&folder.path().join(name)).unwrap();
         for candid in candids {
-            sink.push_with(&placed(*candid), &history()).unwrap();
+            let object_id = alert(if *candid == 12 { 1 } else { *candid }).object_id;
+            sink.push_with(&Alert { object_id, ..placed(*candid) }, &history()).unwrap();
         }
         sink.finish().unwrap();
     }
@@ -229,8 +230,10 @@ fn a_file_that_cannot_be_read_fails_the_stage_whatever_is_asked_for() {
 fn unlabelled_alerts_can_be_dropped() {
     let folder = data();
     let labels = [("labels", Value::Text("labels.csv".into())), ("unlabelled", Value::Text("drop".into()))];
-    let out = load(folder.path(), &FILES, &labels).unwrap();
+    let set = [&labels[..], &[("light_curves", Value::Bool(true))]].concat();
+    let out = load(folder.path(), &FILES, &set).unwrap();
     assert_eq!(Alerts::open(&out).unwrap().table.ints("candid"), Some(&[1][..]));
+    assert_eq!(Table::read(out.join("light_curves.csv")).unwrap().ints("candid"), Some(&[1][..]));
     let quality = Table::read(out.join("quality.csv")).unwrap();
     assert_eq!(quality.texts("reason").iter().filter(|reason| *reason == "unlabelled").count(), 2);
 }
@@ -257,7 +260,7 @@ fn faults(set: &[(&'static str, Value)]) -> Vec<(&'static str, String)> {
 #[test]
 fn tables_positions_and_weak_rules_label_with_evidence() {
     let folder = data();
-    let place = format!("RA,Dec,type\n359.9999,{},SN II\n0,-80,VS\n", 2.0 + 0.5 / 3600.0);
+    let place = format!("RA,Dec,type\n359.9999,{},SN II\n0,-80,VS\n0,-81,VS\n", 2.0 + 0.5 / 3600.0);
     std::fs::write(folder.path().join("places.csv"), place).unwrap();
     let set = [
         ("labels", list(&["labels.csv", "places.csv"])),
@@ -277,10 +280,10 @@ fn tables_positions_and_weak_rules_label_with_evidence() {
     };
     let conflict = format!("`SN` by labels.csv:candid, `TDE` by {by_place}");
     assert!(of("label_conflict").contains(&conflict.as_str()), "{details:?}");
-    assert_eq!(of("label_unmatched"), ["1 rows of labels.csv", "1 rows of places.csv"]);
+    assert_eq!(of("label_unmatched"), ["1 rows of labels.csv", "2 rows of places.csv"]);
     let totals = Table::read(out.join("quality_totals.csv")).unwrap();
     let row = totals.texts("reason").iter().position(|reason| reason == "label_unmatched").unwrap();
-    assert_eq!(totals.ints("count").unwrap()[row], 2);
+    assert_eq!(totals.ints("count").unwrap()[row], 3);
 }
 
 #[test]

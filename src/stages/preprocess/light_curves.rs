@@ -206,6 +206,26 @@ mod tests {
     }
 
     #[test]
+    fn slopes_and_colours_are_over_fitting_times_and_noise_is_positive() {
+        use PointKind::{Detection, Forced};
+        let flux = |error| [("forcediffimflux", 5.0), ("forcediffimfluxunc", error)];
+        let light_curve = [
+            row(10.0, 4.0, G, Forced, &flux(0.0)),
+            row(10.0, 4.5, G, Forced, &flux(-1.0)),
+            row(10.0, 5.0, G, Detection, &[("magpsf", 19.0)]),
+            row(10.0, 9.75, G, Detection, &[("magpsf", 18.5)]),
+            row(10.0, 10.0, G, Detection, &[("magpsf", 18.0)]),
+            row(10.5, 10.5, R, Detection, &[("magpsf", 17.75)]),
+        ];
+        let now = Now { jd: 10.0, fid: G, magpsf: 18.0, isdiffpos: 1.0 };
+        let [.., slope, colour, signal_to_noise] = summary(&light_curve, now);
+        assert_eq!(slope, -0.2, "not over a quarter of a day");
+        assert!(colour.is_nan() && signal_to_noise.is_nan(), "{colour} {signal_to_noise}");
+        let colour = summary(&light_curve, Now { jd: 10.5, fid: R, magpsf: 17.75, ..now })[8];
+        assert_eq!(colour, 0.25, "g minus r, whichever comes last");
+    }
+
+    #[test]
     fn what_is_told_later_changes_nothing() {
         let now = Now { jd: 10.0, fid: G, magpsf: 18.0, isdiffpos: 1.0 };
         let before = light_curve();
@@ -214,7 +234,9 @@ mod tests {
         assert!(early.len() < before.len());
         assert_eq!(summary(&early, now), whole);
         let later = row(10.5, 2.0, G, PointKind::Detection, &[("magpsf", 10.0)]);
-        assert_eq!(summary(&[vec![later], before].concat(), now), whole);
+        assert_eq!(summary(&[vec![later], before.clone()].concat(), now), whole);
+        let of_the_future = row(10.0, 10.5, G, PointKind::Detection, &[("magpsf", 10.0)]);
+        assert_eq!(summary(&[before, vec![of_the_future]].concat(), now), whole);
         assert!(summary(&light_curve(), Now { jd: f64::NAN, ..now })[..2] == [0.0, 0.0]);
     }
 }

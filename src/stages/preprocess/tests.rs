@@ -460,6 +460,19 @@ fn later_alerts_change_no_column_of_earlier_ones() {
 }
 
 #[test]
+fn alerts_of_objects_without_points_have_none() {
+    let bench = Bench::new(&["alerts"], |_, folder| {
+        write_alerts(folder, &given(2), false);
+        LightCurvesWriter::create(folder).finish().unwrap();
+    });
+    let table = Table::read(bench.path("alerts").join("alerts.csv")).unwrap();
+    let names = ["lc_limits", "lc_days"].map(String::from);
+    let table = light_curves::with_columns(table, &bench.path("alerts"), "alerts", &names).unwrap();
+    assert_eq!(table.numbers("lc_limits").unwrap(), [0.0; 4]);
+    assert!(table.numbers("lc_days").unwrap().iter().all(|days| days.is_nan()));
+}
+
+#[test]
 fn columns_of_light_curves_without_light_curves_are_an_error() {
     let fault = run_one(&given(6), &[("metadata", list(&["ra", "lc_peak"]))]).err().unwrap();
     assert!(fault.to_string().contains("`lc_peak` needs light curves, but input `alerts` has none"), "{fault}");
