@@ -151,7 +151,7 @@ fn others() -> Vec<Case> {
         ),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 2, &[(AVX2, "5348ee9941037c13")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 3, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
-        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 3, &[(EVERYWHERE, "0ce43e253e2d4e5f")]),
+        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 3, &[(EVERYWHERE, "5682b48342f22e3d")]),
         case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 3, &[(LIBRARY, "05083bdf35fe31b2")]),
         case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
         case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),

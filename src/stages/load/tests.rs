@@ -99,7 +99,7 @@ fn alerts_labels_and_reasons_are_written() {
 /// Two nights and a small file between them: no alert of one is in another, but an object of the first is.
 fn nights() -> tempfile::TempDir {
     let folder = data();
-    for (name, candids) in [("c.tar.gz", &[11, 12][..]), ("d.avro", &[21]), ("e.tar.gz", &[31, 32, 31])] {
+    for (name, candids) in [("c.tar.gz", &[11, 12][..]), ("d.tar.gz", &[21]), ("e.tar.gz", &[31, 32, 31])] {
         let mut sink = PacketSink::create(&folder.path().join(name)).unwrap();
         for candid in candids {
             let object_id = alert(if *candid == 12 { 1 } else { *candid }).object_id;
@@ -113,7 +113,7 @@ fn nights() -> tempfile::TempDir {
 #[test]
 fn portions_make_what_reading_all_files_makes() {
     let folder = nights();
-    let files = ["a.tar.gz", "b.avro", "c.tar.gz", "d.avro", "e.tar.gz", "readme.txt"];
+    let files = ["a.tar.gz", "b.avro", "c.tar.gz", "d.tar.gz", "e.tar.gz", "readme.txt"];
     let object = alert(1).object_id;
     for (name, table) in [
         ("by_candid.csv", "candid,label\n1,SN\n12,SN\n31,SN\n77,VS\n".to_owned()),
@@ -143,7 +143,7 @@ fn portions_make_what_reading_all_files_makes() {
             let stamps: Vec<Vec<f32>> = (0..alerts.len()).map(|row| alerts.stamps.row(row).to_vec()).collect();
             ((["alerts.csv", "quality.csv", "quality_totals.csv"].map(text), curves), stamps)
         };
-        let large = 1 + std::fs::metadata(folder.path().join("d.avro")).unwrap().len();
+        let large = 1 + std::fs::metadata(folder.path().join("d.tar.gz")).unwrap().len();
         let whole = read(&load_remembering(u64::MAX, folder.path(), files, &set).unwrap());
         for bytes in [0, large] {
             std::fs::remove_dir_all(folder.path().join("out")).unwrap();
@@ -221,7 +221,7 @@ fn a_file_that_cannot_be_read_fails_the_stage_whatever_is_asked_for() {
     std::fs::remove_file(folder.path().join("c.tar.gz")).unwrap();
     let skip = [("skip", list(&["unreadable"]))];
     for remembered in [REMEMBERED, 1] {
-        let fault = load_remembering(remembered, folder.path(), &["c.tar.gz", "d.avro"], &skip).unwrap_err();
+        let fault = load_remembering(remembered, folder.path(), &["c.tar.gz", "d.tar.gz"], &skip).unwrap_err();
         assert!(fault.to_string().contains("unreadable"), "{fault}");
     }
 }
