@@ -93,6 +93,7 @@ reasons! {
     BadArray "bad_array" Skip "The .npy or .npz is damaged, ends early, or is no array [row, y, x, 3] or [row, 3, y, x] of plain numbers.",
     MadeUpCandid "made_up_candid" Keep "The table gives no whole number as candid (absent or rounded); the alert gets a negative one, made of its row.",
     BadParquet "bad_parquet" Skip "The parquet file is damaged or lacks the columns of an alert; rows before the damage are used.",
+    BadRow "bad_row" Skip "A row of `table` is no UTF-8, or has more or fewer cells than the header; its images are not used.",
 }
 
 impl Reason {
