@@ -302,6 +302,20 @@ mod tests {
     }
 
     #[test]
+    fn framed_stamps_beside_one_that_was_cut_differ_in_shape() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = write_images(folder.path(), "", 1);
+        for (name, rows, columns) in [(0, 80, 80), (1, SIDE, 48), (2, 80, 80)].map(|(i, r, c)| (&names[i], r, c)) {
+            let image = fits::write(&Stamp { rows, columns, pixels: vec![1.0; rows * columns] });
+            std::fs::write(folder.path().join(name), image).unwrap();
+        }
+        let readings = read_all(folder.path(), &names, &options(folder.path(), "{candid}_{cutout}.fits"));
+        let differ = readings[0].occurrences.iter().find(|found| found.reason == Reason::ShapesDiffer).unwrap();
+        assert_eq!(differ.detail, "63 x 63, 63 x 48, 63 x 63");
+        assert!(readings[0].alert.is_none());
+    }
+
+    #[test]
     fn patterns_that_cannot_be_filled_in_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let message = |pattern: &str, names: &[&str]| {
