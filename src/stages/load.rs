@@ -113,7 +113,7 @@ impl StageKind for Load {
         "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
-        3
+        4
     }
     fn ports(&self) -> &'static [Port] {
         &[]

@@ -238,6 +238,24 @@ mod tests {
     }
 
     #[test]
+    fn signs_are_words_or_numbers_and_anything_else_is_odd() {
+        let signs = ["1", "0", "-1", "-1.0", "f", "2", "-999.123456789012345678", "nan", ""];
+        let rows = signs.map(|sign| format!("1,ZTFa,5,{sign}\n")).concat();
+        let mut table = open(&format!("candid,objectId,jd,isdiffpos\n{rows}"), |_| ()).unwrap();
+        let mut next = || {
+            let told = table.next_row().unwrap().unwrap().told;
+            (told.values[field("isdiffpos").unwrap()], told.faults.iter().map(|f| f.detail.clone()).collect::<Vec<_>>())
+        };
+        for expected in [1.0, 0.0, 0.0, 0.0, 0.0] {
+            assert_eq!(next(), (expected, Vec::new()));
+        }
+        for odd in [&["2"][..], &["-999.1234567890124"], &[], &[]] {
+            let (value, faults) = next();
+            assert!(value.is_nan() && faults == odd, "{faults:?}");
+        }
+    }
+
+    #[test]
     fn faults_name_what_is_missing() {
         let message = |csv: &str, key: &str, column: &str| {
             let change = |options: &mut TableOptions| drop(options.columns.insert(key.into(), column.into()));
