@@ -22,6 +22,8 @@ const HEADER: &str = "file,size,blake3,source\n";
 struct Record {
     size: u64,
     blake3: String,
+    /// The address that it came from.
+    source: String,
 }
 
 /// How a file is.
@@ -101,6 +103,11 @@ impl Folder {
         self.records.get(name).is_some_and(|record| record.blake3 == blake3)
     }
 
+    /// The address that a file came from; empty where nobody knows.
+    pub(super) fn source(&self, name: &str) -> &str {
+        self.records.get(name).map_or("", |record| &record.source)
+    }
+
     /// Writes down how a file should be.
     pub(super) fn record(&mut self, name: &str, size: u64, blake3: &str, source: &str) -> Result<(), Fault> {
         let mut writer = csv::Writer::from_writer(Vec::new());
@@ -108,7 +115,7 @@ impl Folder {
         let line = writer.into_inner().unwrap_or_default();
         let written = self.list.write_all(&line).and_then(|()| self.list.sync_data());
         at(&self.root.join(LIST), "cannot write", written)?;
-        self.records.insert(name.to_string(), Record { size, blake3: blake3.to_string() });
+        self.records.insert(name.to_string(), Record { size, blake3: blake3.to_string(), source: source.to_string() });
         Ok(())
     }
 }
@@ -117,9 +124,9 @@ impl Folder {
 fn read(bytes: &[u8]) -> BTreeMap<String, Record> {
     let rows = csv::ReaderBuilder::new().flexible(true).from_reader(bytes).into_records();
     let record = |row: csv::StringRecord| {
-        let [name, size, blake3, _source] = [0, 1, 2, 3].map(|i| row.get(i).map(String::from));
+        let [name, size, blake3, source] = [0, 1, 2, 3].map(|i| row.get(i).map(String::from));
         let blake3 = blake3.filter(|hash| hash.len() == 2 * blake3::OUT_LEN)?;
-        Some((name?, Record { size: size?.parse().ok()?, blake3 }))
+        Some((name?, Record { size: size?.parse().ok()?, blake3, source: source.unwrap_or_default() }))
     };
     rows.flatten().filter_map(record).collect()
 }

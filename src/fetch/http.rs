@@ -108,10 +108,11 @@ impl Client {
         };
         let (head, body) = sent.map_err(|error| trouble(&request.url, error))?.into_parts();
         match head.status.as_u16() {
-            200 | 206 | 416 => {
+            // a part is no answer to who asked for all
+            status if status == 200 || rest.is_some() && [206, 416].contains(&status) => {
                 let length = head.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
                 let body = Box::new(body.into_reader());
-                Ok(Some(Answer { status: head.status.as_u16(), headers: head.headers, length, body }))
+                Ok(Some(Answer { status, headers: head.headers, length, body }))
             }
             404 | 410 => Ok(None),
             408 | 425 | 429 | 500 | 502..=504 => {

@@ -78,6 +78,16 @@ impl<'a> Fetch<'a> {
         Ok(matches!(state, State::Whole))
     }
 
+    /// Whether a file came from an address that ends so; tells of one that did not.
+    fn came_from(&self, name: &str, end: &str) -> bool {
+        let source = self.folder.source(name);
+        if !source.ends_with(end) {
+            let what = format!("what is there came from another broker ({source}); fetching it anew");
+            self.watch.hear(&Event::Note { name, what: &what });
+        }
+        source.ends_with(end)
+    }
+
     /// Brings one file, and counts and tells how that ended. An error is one after which no other file would fare better.
     fn bring(&mut self, name: &str, how: impl FnOnce(&mut Self) -> Result<Fate, Fault>) -> Result<Option<Fate>, Fault> {
         let fate = how(self);
@@ -135,9 +145,14 @@ impl<'a> Fetch<'a> {
         Ok(Fate::Kept)
     }
 
+    /// Largest text that is held in memory, bytes.
+    fn text_limit(&self) -> u64 {
+        self.care.limit.min(http::TEXT_LIMIT)
+    }
+
     /// An answer as text; `None` where there is no such thing.
     fn text(&mut self, request: &Request) -> Result<Option<String>, Fault> {
-        let limit = self.care.limit.min(http::TEXT_LIMIT);
+        let limit = self.text_limit();
         self.client.try_again(self.watch, |client| client.text(request, limit))
     }
 

@@ -130,7 +130,12 @@ fn published(fetch: &mut Fetch, base: &str) -> Result<BTreeMap<String, String>, 
         let what = "the archive publishes no sums: nights are read to their end instead, to see whether they are whole";
         fetch.watch.hear(&Event::Note { name: SUMS, what });
     }
-    Ok(read_sums(&text.unwrap_or_default()))
+    let sums = read_sums(text.as_deref().unwrap_or_default());
+    if text.is_some() && sums.is_empty() {
+        let what = "what the server sends as the archive's sums has none: nights are read to their end instead";
+        fetch.watch.hear(&Event::Note { name: SUMS, what });
+    }
+    Ok(sums)
 }
 
 /// Lines of `SUM  NAME`, as `md5sum` writes them; others are passed by.

@@ -21,6 +21,42 @@ pub(super) struct Part {
     furthest: u64,
 }
 
+/// What came of one request.
+enum Came {
+    /// The file is whole.
+    All,
+    /// Its bytes up to this one, and there are more.
+    Range { end: u64 },
+    /// There is no such file.
+    Nothing,
+}
+
+/// A part of a file, from `Content-Range: bytes FIRST-LAST/ALL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    first: u64,
+    last: u64,
+    /// Bytes of the file; `None` where the server says `*`.
+    all: Option<u64>,
+}
+
+impl Range {
+    fn of(answer: &Answer) -> Option<Self> {
+        Self::parse(answer.header("content-range")?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (bytes, all) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = bytes.split_once('-')?;
+        let all = if all == "*" { None } else { Some(all.trim().parse().ok()?) };
+        Some(Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()?, all })
+    }
+
+    fn is_sound(self) -> bool {
+        self.first <= self.last && self.last < self.all.unwrap_or(u64::MAX)
+    }
+}
+
 /// What identifies the contents of a file.
 pub(super) struct Digests {
     pub(super) size: u64,
@@ -68,32 +104,65 @@ impl Part {
         limit: u64,
         watch: &dyn Watch,
     ) -> Result<Option<String>, Trouble> {
+        let (mut has_moved, mut told) = (false, false);
+        loop {
+            match self.come_on(client, wanted, limit, watch, &mut told) {
+                Ok(Came::All) => return Ok(Some(wanted.request.url.clone())),
+                Ok(Came::Nothing) => return Ok(None),
+                Ok(Came::Range { end }) => {
+                    has_moved |= end > self.furthest;
+                    self.furthest = self.furthest.max(end);
+                }
+                Err(Trouble::Passing { url, why, after, has_moved: now }) => {
+                    return Err(Trouble::Passing { url, why, after, has_moved: has_moved || now });
+                }
+                Err(lasting) => return Err(lasting),
+            }
+        }
+    }
+
+    /// One request for what is missing. A server may send less than that. `told`: whether anybody heard that it comes.
+    fn come_on(
+        &mut self,
+        client: &mut Client,
+        wanted: &Wanted,
+        limit: u64,
+        watch: &dyn Watch,
+        told: &mut bool,
+    ) -> Result<Came, Trouble> {
         let (url, rest) = (&wanted.request.url, self.rest());
         let asked = rest.as_ref().map(|(here, validator)| (*here, validator.as_str()));
-        let Some(mut answer) = client.send(&wanted.request, asked)? else { return Ok(None) };
-        let here = match (answer.status, &rest) {
-            (200, _) => 0,
-            (206, Some((here, _))) if begin_of_range(&answer) == Some(*here) => *here,
+        let Some(mut answer) = client.send(&wanted.request, asked)? else { return Ok(Came::Nothing) };
+        let range = Range::of(&answer);
+        let (here, end, whole) = match (answer.status, &rest, range) {
+            (200, ..) => (0, answer.length, answer.length),
+            (206, Some((here, _)), Some(range)) if range.is_sound() && range.first == *here => {
+                (*here, Some(range.last + 1), range.all)
+            }
             _ => {
                 self.restart()?;
                 return Err(Trouble::passing(url, "the server does not go on where the part on disk ends", None));
             }
         };
-        let whole = answer.length.map(|length| here + length);
-        if whole.is_some_and(|whole| whole > limit) {
+        if whole.max(end).is_some_and(|bytes| bytes > limit) {
             return Err(Fault::TooLarge { url: url.clone(), limit }.into());
         }
-        watch.hear(&Event::Begun { name: &wanted.name, here, whole });
+        if !std::mem::replace(told, true) {
+            watch.hear(&Event::Begun { name: &wanted.name, here, whole });
+        }
         let came = self.write_on(&mut answer, here, limit, url, watch);
         match came {
-            Ok(size) if whole.is_some_and(|whole| whole != size) => {
-                Err(Trouble::passing(url, "the answer ended early", None))
+            Ok(size) if end.is_some_and(|end| end < size) => {
+                self.restart()?;
+                Err(Trouble::passing(url, "the answer is longer than it says", None))
             }
+            Ok(size) if end.is_some_and(|end| end > size) => Err(Trouble::passing(url, "the answer ended early", None)),
             Err(Trouble::Lasting(fault @ Fault::TooLarge { .. })) => {
                 self.restart()?;
                 Err(fault.into())
             }
-            came => came.map(|_| Some(url.clone())),
+            Ok(size) if whole.is_some_and(|whole| whole > size) => Ok(Came::Range { end: size }),
+            came => came.map(|_| Came::All),
         }
     }
 
@@ -159,11 +228,6 @@ fn validator(answer: &Answer) -> Option<String> {
     tag.or_else(|| answer.header("last-modified")).map(String::from)
 }
 
-/// First byte of a part of a file, from `Content-Range: bytes FIRST-LAST/ALL`.
-fn begin_of_range(answer: &Answer) -> Option<u64> {
-    answer.header("content-range")?.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
-}
-
 /// Digests of a file, read once.
 pub(super) fn digests(path: &Path) -> Result<Digests, Fault> {
     let mut file = at(path, "cannot open", File::open(path))?;
@@ -178,4 +242,22 @@ pub(super) fn digests(path: &Path) -> Result<Digests, Fault> {
         size += read as u64;
     }
     Ok(Digests { size, md5: format!("{:x}", md5.finalize()), blake3: blake3.finalize().to_hex().to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_with_and_without_the_whole() {
+        let range = |first, last, all| Some(Range { first, last, all });
+        assert_eq!(Range::parse("bytes 200-299/901"), range(200, 299, Some(901)));
+        assert_eq!(Range::parse("bytes 200-299/*"), range(200, 299, None));
+        for bad in ["bytes 200-299", "bytes */901", "items 0-1/2", "bytes -1-5/9", "bytes 0-1/many"] {
+            assert_eq!(Range::parse(bad), None, "{bad}");
+        }
+        for (text, is_sound) in [("bytes 0-0/1", true), ("bytes 5-4/9", false), ("bytes 0-9/9", false)] {
+            assert_eq!(Range::parse(text).unwrap().is_sound(), is_sound, "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::reason;
 use crate::store::entry::Meta;
 use crate::store::key::{Change, Key};
 use crate::store::runs::RunStep;
@@ -131,7 +132,7 @@ fn cause_of(pair: &Pair, meta: impl Fn(&str, &Key) -> Option<Meta>) -> Cause {
         return Cause::Contents;
     }
     match (meta(&old.kind, &old.key), meta(&new.kind, &new.key)) {
-        (Some(old), Some(new)) => Cause::Changed(new.parts.changes(&old.parts)),
+        (Some(old), Some(new)) => Cause::Changed(reason::changes(&new.parts, &old.parts)),
         _ => Cause::Gone,
     }
 }

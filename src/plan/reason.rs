@@ -107,9 +107,30 @@ impl<'a> Earlier<'a> {
             self.metas.entry(*key).or_insert_with(|| store.meta(kind, key));
         }
         let metas = candidates.iter().filter_map(|key| self.metas.get(key)?.as_ref());
-        let compared = metas.map(|meta| (meta, parts.changes(&meta.parts)));
+        let compared = metas.map(|meta| (meta, changes(parts, &meta.parts)));
         compared.min_by_key(|(_, changes)| changes.len())
     }
+}
+
+/// Parts in which `new` differs from `old`; of parts that only come in another order, the first that does.
+pub(super) fn changes(new: &Parts, old: &Parts) -> Vec<Change> {
+    let sorted = |parts: &Parts| {
+        let mut parts = parts.0.clone();
+        parts.sort_unstable();
+        parts
+    };
+    let moved = new.0.iter().zip(&old.0).find(|(new, old)| new != old);
+    let Some((now, before)) = moved.filter(|_| new.0.len() == old.0.len() && sorted(new) == sorted(old)) else {
+        return new.changes(old);
+    };
+    // `file KEY LABEL`, or `file KEY` where a file has no label
+    let part = now.0.strip_prefix("file ").unwrap_or(&now.0);
+    let (key, _) = part.split_once(' ').unwrap_or((part, ""));
+    let shown = |(name, value): &(String, String)| {
+        let label = name.strip_prefix("file ").and_then(|part| part.split_once(' ')).map(|(_, label)| label);
+        Some(label.unwrap_or(value).to_string())
+    };
+    vec![Change { part: format!("the order of the files of `{key}`"), old: shown(before), new: shown(now) }]
 }
 
 /// Why the step is in its state; `parts` are those of its key.
@@ -147,4 +168,24 @@ fn chain(graph: &Graph, plan: &Plan, id: StepId) -> Vec<String> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_another_order_are_said() {
+        let parts = |list: &[(&str, &str)]| Parts(list.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect());
+        let shown = |new: &Parts, old: &Parts| changes(new, old).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let old = parts(&[("seed", "1"), ("file path a.tar.gz", "x"), ("file path b.tar.gz", "y")]);
+        let new = parts(&[("seed", "1"), ("file path b.tar.gz", "y"), ("file path a.tar.gz", "x")]);
+        assert_eq!(shown(&new, &old), ["the order of the files of `path`: a.tar.gz -> b.tar.gz"]);
+        assert!(shown(&new, &new).is_empty());
+        // files without labels
+        let [old, new] = [["x", "y"], ["y", "x"]].map(|[one, two]| parts(&[("file files", one), ("file files", two)]));
+        assert_eq!(shown(&new, &old), ["the order of the files of `files`: x -> y"]);
+        let other = parts(&[("file files", "y"), ("file files", "z")]);
+        assert_eq!(shown(&other, &old)[0], "file files: x -> y");
+    }
 }

@@ -119,9 +119,19 @@ fn read(shape: &Shape, node: &Node, key: &str, faults: &mut Faults) -> Option<Va
         _ => None,
     };
     if value.is_none() && faults.reports() == before {
-        faults.add(node.place, format!("`{key}` must be {}, not {}", shape.describe(), shown(node)), None);
+        faults.add(
+            node.place,
+            format!("`{key}` must be {}, not {}", with_article(&shape.describe()), shown(node)),
+            None,
+        );
     }
     value
+}
+
+/// What a shape is, as a sentence says it.
+fn with_article(what: &str) -> String {
+    let counted = ["whole number", "number", "path", "list", "table"].iter().any(|word| what.starts_with(word));
+    if counted { format!("a {what}") } else { what.into() }
 }
 
 fn choose(words: &[&'static str], word: &str, node: &Node, key: &str, faults: &mut Faults) -> Option<Value> {

@@ -140,7 +140,7 @@ impl Arrays {
     /// The arrays in the order of `sources`, one behind the other, described by the table.
     ///
     /// # Errors
-    /// An array or the table cannot be read, or they differ in length: no stamp could be told from another.
+    /// An array or any row of the table cannot be read, or they differ in length: no stamp could be told from another.
     pub(super) fn open(sources: Vec<Source>, options: &TableOptions) -> Result<Self, TableError> {
         let table = Described::open(options)?;
         let rows = Described::count(options)?;
@@ -164,10 +164,16 @@ impl Arrays {
         let stamps = stack.next_stamps()?;
         let row = self.table.next_row();
         match (stamps, row) {
-            (Ok(stamps), Some(row)) => {
+            (Ok(stamps), Some(Ok(row))) => {
                 return Some(Record { number, told: row.told, images: Images::Stamps(stamps) });
             }
-            (Ok(_), None) => self.fault = Some(Fault::new(Reason::BadArray, "the table cannot be read any more")),
+            // the table has changed since it was counted: what follows has no known row
+            (Ok(_), row) => {
+                self.sources = Vec::new().into_iter();
+                let why = row.and_then(Result::err).map_or_else(|| "it ends early".to_owned(), |fault| fault.detail);
+                let what = format!("the table was changed meanwhile ({why}); no stamp from here on is read");
+                self.fault = Some(Fault::new(Reason::BadArray, what));
+            }
             (Err(fault), _) => {
                 self.fault = Some(fault);
                 // the rows of the stamps that are lost

@@ -312,7 +312,9 @@ fn sound_stamps(
                 let shape = |fault: &Fault| matches!(fault.reason, Reason::NotSquare | Reason::Oversized);
                 faults.extend(oddities.into_iter().filter(|fault| !shape(fault)).map(named));
                 faults.push(named(Fault::new(Reason::Resized, format!("{rows} x {columns} pixels"))));
-                stamps.push(cutout::centred(&stamp));
+                let framed = cutout::centred(&stamp);
+                shapes.push((framed.rows, framed.columns));
+                stamps.push(framed);
             }
             Ok(Judged { stamp, oddities, shape }) => {
                 shapes.push(shape);
@@ -324,7 +326,7 @@ fn sound_stamps(
         }
     }
     let stamps: [Stamp; 3] = stamps.try_into().ok()?;
-    // as they were read: what was cut here and not there would not be alike for having been filled up
+    // as they were read or framed: what was cut here and not there would not be alike for having been filled up
     if shapes.iter().any(|shape| *shape != shapes[0]) {
         let shapes: Vec<_> = shapes.iter().map(|(rows, columns)| format!("{rows} x {columns}")).collect();
         faults.push(Fault::new(Reason::ShapesDiffer, shapes.join(", ")));

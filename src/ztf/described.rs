@@ -6,7 +6,7 @@ use super::labels::Label;
 use super::packet::{Packet, Scalar};
 use super::quality::{Fault, Reason};
 use super::record::Told;
-use csv::{ByteRecord, StringRecord};
+use csv::{Reader, StringRecord, Trim};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -33,6 +33,8 @@ pub struct TableOptions {
     pub pattern: String,
     /// Words for science, template and difference in names of files.
     pub cutouts: Vec<String>,
+    /// Whether the files come from several folders, whose names their labels begin with.
+    pub several: bool,
 }
 
 /// An open table.
@@ -62,8 +64,7 @@ impl Described {
     /// # Errors
     /// It cannot be read, or a column is missing that `columns` or an alert needs.
     pub(super) fn open(options: &TableOptions) -> Result<Self, TableError> {
-        let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(&options.path);
-        let mut reader = reader.map_err(|e| TableError(format!("table: {e}")))?;
+        let mut reader = reader(options)?;
         let header = reader.headers().map_err(|e| TableError(format!("table: {e}")))?;
         let header: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         let position = |name: &str| header.iter().position(|column| column == name);
@@ -98,12 +99,16 @@ impl Described {
     /// Number of rows of the csv.
     ///
     /// # Errors
-    /// It cannot be read, or a row has more or fewer cells than the header.
+    /// A row cannot be read: it is no UTF-8, or has more or fewer cells than the header.
     pub(super) fn count(options: &TableOptions) -> Result<u64, TableError> {
-        let fault = |e: csv::Error| TableError(format!("table: {e}"));
-        let mut reader = csv::Reader::from_path(&options.path).map_err(fault)?;
-        let (mut row, mut count) = (ByteRecord::new(), 0);
-        while reader.read_byte_record(&mut row).map_err(fault)? {
+        let (mut reader, mut row, mut count) = (reader(options)?, StringRecord::new(), 0);
+        reader.headers().map_err(|e| TableError(format!("table: {e}")))?;
+        loop {
+            let line = reader.position().line();
+            let read = reader.read_record(&mut row);
+            if !read.map_err(|e| TableError(format!("table, {}", in_words(&e, count, line))))? {
+                break;
+            }
             count += 1;
         }
         Ok(count)
@@ -114,11 +119,17 @@ impl Described {
         self.header.iter().any(|column| column == name)
     }
 
-    /// The next row; none at the end, or where the csv cannot be read any more.
-    pub(super) fn next_row(&mut self) -> Option<Row> {
-        let cells = self.rows.next()?.ok()?;
+    /// The next row; none at the end. One that cannot be read counts as a row as well, lest those behind it move up.
+    pub(super) fn next_row(&mut self) -> Option<Result<Row, Fault>> {
+        let line = self.rows.reader().position().line();
+        let cells = self.rows.next()?;
         let number = self.number;
         self.number += 1;
+        let bad = |e: csv::Error| Fault::new(Reason::BadRow, in_words(&e, number, line));
+        Some(cells.map(|cells| self.row(number, cells)).map_err(bad))
+    }
+
+    fn row(&self, number: u64, cells: StringRecord) -> Row {
         let mut told = self.packet(&cells).told();
         told.any_size = true;
         if told.candid.is_none() {
@@ -133,7 +144,7 @@ impl Described {
             let evidence = format!("table, row {}", number + 1);
             told.label = Some(Label { label: cell(self.label), split: cell(self.split), evidence });
         }
-        Some(Row { number, told, cells })
+        Row { number, told, cells }
     }
 
     fn packet<'a>(&self, cells: &'a StringRecord) -> Packet<'a> {
@@ -158,6 +169,23 @@ impl Described {
         }
         name
     }
+}
+
+fn reader(options: &TableOptions) -> Result<Reader<File>, TableError> {
+    let reader = csv::ReaderBuilder::new().trim(Trim::All).from_path(&options.path);
+    reader.map_err(|e| TableError(format!("table: {e}")))
+}
+
+/// What is wrong with row `number`, from 0, at this line.
+fn in_words(error: &csv::Error, number: u64, line: u64) -> String {
+    let what = match error.kind() {
+        csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("it has {len} cells, and the header {expected_len}")
+        }
+        _ => error.to_string(),
+    };
+    format!("row {} (line {line}): {what}", number + 1)
 }
 
 /// A negative number for a row that has none: of its place and cells, lest the first rows of two tables are taken for one alert.
@@ -191,7 +219,7 @@ mod tests {
         let mut table = open(csv, magnitudes).unwrap();
         let value = |row: &Row, name: &str| row.told.values[field(name).unwrap()];
         let reasons = |row: &Row| row.told.faults.iter().map(|fault| fault.reason).collect::<Vec<_>>();
-        let (one, two) = (table.next_row().unwrap(), table.next_row().unwrap());
+        let (one, two) = (table.next_row().unwrap().unwrap(), table.next_row().unwrap().unwrap());
         assert_eq!(
             (one.told.candid, value(&one, "isdiffpos"), value(&one, "magpsf")),
             (Some(2_752_190_653_015_010_019), 1.0, 18.5)
@@ -203,10 +231,28 @@ mod tests {
         assert!(two.told.candid.is_some_and(|candid| candid < 0));
         let other = open("candid,objectId,jd,isdiffpos,mag,label\n,,,,,\n2.4e18,ZTFb,,1,-999.0,\n", magnitudes);
         let mut other = other.unwrap();
-        let other = [other.next_row(), other.next_row()].map(|row| row.unwrap().told.candid);
+        let other = [other.next_row(), other.next_row()].map(|row| row.unwrap().unwrap().told.candid);
         assert!(other[0] != other[1] && !other.contains(&two.told.candid));
         assert!(table.next_row().is_none());
         assert_eq!(table.name(&one, "{objectId}/{candid}_{cutout}.fits", "sci"), "ZTFa/2752190653015010019_sci.fits");
+    }
+
+    #[test]
+    fn signs_are_words_or_numbers_and_anything_else_is_odd() {
+        let signs = ["1", "0", "-1", "-1.0", "f", "2", "-999.123456789012345678", "nan", ""];
+        let rows = signs.map(|sign| format!("1,ZTFa,5,{sign}\n")).concat();
+        let mut table = open(&format!("candid,objectId,jd,isdiffpos\n{rows}"), |_| ()).unwrap();
+        let mut next = || {
+            let told = table.next_row().unwrap().unwrap().told;
+            (told.values[field("isdiffpos").unwrap()], told.faults.iter().map(|f| f.detail.clone()).collect::<Vec<_>>())
+        };
+        for expected in [1.0, 0.0, 0.0, 0.0, 0.0] {
+            assert_eq!(next(), (expected, Vec::new()));
+        }
+        for odd in [&["2"][..], &["-999.1234567890124"], &[], &[]] {
+            let (value, faults) = next();
+            assert!(value.is_nan() && faults == odd, "{faults:?}");
+        }
     }
 
     #[test]

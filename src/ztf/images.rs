@@ -5,7 +5,7 @@ use super::described::{Described, Row, TableError, TableOptions};
 use super::feed::{Piece, Source};
 use super::quality::{Fault, Reason};
 use super::record::{Images, Record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,26 @@ pub(super) fn is_one(source: &Source) -> bool {
     ENDINGS.iter().any(|end| name.ends_with(end))
 }
 
+/// An image, and whether a row asked for it.
+struct Image {
+    label: String,
+    path: PathBuf,
+    used: bool,
+}
+
 /// The alerts of a table with their images.
 pub(super) struct Folder {
-    /// Where each is, and whether a row asked for it.
-    files: BTreeMap<String, (PathBuf, bool)>,
+    /// By label.
+    images: Vec<Image>,
+    /// Images by what a pattern may call them.
+    names: HashMap<String, Vec<usize>>,
+    /// Images of which it is known whether a row asked for them.
+    told: usize,
     table: Described,
     pattern: String,
     cutouts: [String; 3],
+    /// What is wrong with the row behind those that were read.
+    fault: Option<Fault>,
 }
 
 impl Folder {
@@ -57,43 +70,90 @@ impl Folder {
             "" => source.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             label => label.to_owned(),
         };
-        let files = sources.into_iter().map(|source| (label(&source), (source.path, false))).collect();
-        Ok(Self { files, table, pattern, cutouts })
+        let images = sources.into_iter().map(|source| (label(&source), source.path));
+        // a file that two globs match is one
+        let images: BTreeSet<(String, PathBuf)> = images.collect();
+        let image = |(label, path)| Image { label, path, used: false };
+        let images: Vec<Image> = images.into_iter().map(image).collect();
+        let names = names_of(&images, options.several);
+        Ok(Self { images, names, told: 0, table, pattern, cutouts, fault: None })
     }
 
     fn record(&mut self) -> Option<Record> {
-        let row = self.table.next_row()?;
+        let row = match self.table.next_row()? {
+            Ok(row) => row,
+            Err(fault) => {
+                self.fault = Some(fault);
+                return None;
+            }
+        };
         let images = self.cutouts.clone().map(|cutout| self.image(&row, &cutout));
         Some(Record { number: row.number, told: row.told, images: Images::Files(images) })
     }
 
     fn image(&mut self, row: &Row, cutout: &str) -> Result<Vec<u8>, Fault> {
         let name = self.table.name(row, &self.pattern, cutout);
-        let zipped = format!("{name}.gz");
-        let found = if self.files.contains_key(&name) { &name } else { &zipped };
-        match self.files.get_mut(found) {
-            Some((path, used)) => {
-                *used = true;
-                read(path).map_err(|fault| Fault { detail: format!("{name}: {}", fault.detail), ..fault })
+        let found = self.names.get(&name).or_else(|| self.names.get(&format!("{name}.gz")));
+        let found = found.map(Vec::as_slice).unwrap_or_default();
+        for index in found {
+            self.images[*index].used = true;
+        }
+        match found {
+            [index] => {
+                let image = read(&self.images[*index].path);
+                image.map_err(|fault| Fault { detail: format!("{name}: {}", fault.detail), ..fault })
             }
-            None => Err(Fault::new(Reason::MissingCutout, format!("no file {name}"))),
+            [] => Err(Fault::new(Reason::MissingCutout, format!("no file {name}"))),
+            [one, other, ..] => {
+                let [one, other] = [one, other].map(|index| &self.images[*index].label);
+                let what = format!("{name} is in two entries of `path` ({one}, {other}); `pattern` must tell which");
+                Err(Fault::new(Reason::MissingCutout, what))
+            }
         }
     }
 
-    /// The first file that no row asked for, as a fault of its own.
+    /// The next file that no row asked for, as a fault of its own.
     fn unused(&mut self) -> Option<Piece> {
-        let (name, _) = std::iter::from_fn(|| self.files.pop_first()).find(|(_, (_, used))| !used)?;
-        let fault = Fault::new(Reason::OtherFile, "no row of the table has this image");
-        Some(Piece::Fault { file: name.into(), fault })
+        let left = &self.images[self.told..];
+        let next = left.iter().position(|image| !image.used);
+        self.told += next.map_or(left.len(), |next| next + 1);
+        let file = self.images[..self.told].last().filter(|_| next.is_some())?.label.as_str().into();
+        Some(Piece::Fault { file, fault: Fault::new(Reason::OtherFile, "no row of the table has this image") })
     }
+}
+
+/// Images by label and, where `path` is a list, by the part below its entry. A label goes before such a part.
+fn names_of(images: &[Image], several: bool) -> HashMap<String, Vec<usize>> {
+    let mut names: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, image) in images.iter().enumerate() {
+        names.entry(image.label.clone()).or_default().push(index);
+    }
+    let mut below: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, image) in images.iter().enumerate().filter(|_| several) {
+        if let Some((_, part)) = image.label.split_once('/') {
+            below.entry(part).or_default().push(index);
+        }
+    }
+    for (part, indices) in below {
+        names.entry(part.to_owned()).or_insert(indices);
+    }
+    names
 }
 
 impl Iterator for Folder {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
-        let records: Vec<Record> = std::iter::from_fn(|| self.record()).take(TOGETHER).collect();
-        if records.is_empty() { self.unused() } else { Some(Piece::Records { file: Arc::from("table"), records }) }
+        if self.fault.is_none() {
+            let records: Vec<Record> = std::iter::from_fn(|| self.record()).take(TOGETHER).collect();
+            if !records.is_empty() {
+                return Some(Piece::Records { file: Arc::from("table"), records });
+            }
+        }
+        match self.fault.take() {
+            Some(fault) => Some(Piece::Fault { file: Arc::from("table"), fault }),
+            None => self.unused(),
+        }
     }
 }
 
@@ -167,6 +227,66 @@ mod tests {
         assert_eq!(readings.len(), 4);
     }
 
+    /// Images of candids 1 to `count` below `below`, all alike; their labels.
+    fn write_images(folder: &Path, below: &str, count: usize) -> Vec<String> {
+        std::fs::create_dir_all(folder.join(below)).unwrap();
+        let names = (1..=count).flat_map(|i| ["sci", "ref", "diff"].map(|cutout| format!("{below}{i}_{cutout}.fits")));
+        let names: Vec<String> = names.collect();
+        for name in &names {
+            std::fs::write(folder.join(name), stamp(SIDE, 1.0)).unwrap();
+        }
+        names
+    }
+
+    fn read_all(folder: &Path, names: &[String], table: &TableOptions) -> Vec<super::super::decode::Reading> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Archive::with_table(sources(folder, &names), table, Policies::default()).unwrap().collect()
+    }
+
+    #[test]
+    fn an_unreadable_row_is_named_and_shifts_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = write_images(folder.path(), "", 18);
+        let mut table = options(folder.path(), "{candid}_{cutout}.fits");
+        table.label = "label".into();
+        // the first row of the second piece
+        let row =
+            |i: usize| if i == 17 { b"17,ZTF\xff,5,SN\n".to_vec() } else { format!("{i},ZTFa,5,SN\n").into_bytes() };
+        let rows = [b"candid,objectId,jd,label\n".to_vec()].into_iter().chain((1..=18).map(row));
+        std::fs::write(&table.path, rows.flatten().collect::<Vec<u8>>()).unwrap();
+        let readings = read_all(folder.path(), &names, &table);
+        let candids: Vec<i64> = readings.iter().filter_map(|reading| Some(reading.alert.as_ref()?.candid)).collect();
+        assert_eq!(candids, (1..=16).chain([18]).collect::<Vec<_>>());
+        let evidence = readings[17].label.as_ref().map(|label| label.evidence.as_str());
+        assert_eq!((evidence, readings[17].place.record), (Some("table, row 18"), Some(17)));
+        let bad = &readings[16].occurrences[0];
+        assert!(
+            bad.reason == Reason::BadRow && bad.detail.starts_with("row 17 (line 18): invalid utf-8"),
+            "{}",
+            bad.detail
+        );
+        let unused = readings[18..].iter().map(|reading| &*reading.place.file).collect::<Vec<_>>();
+        assert_eq!(unused, ["17_diff.fits", "17_ref.fits", "17_sci.fits"]);
+    }
+
+    #[test]
+    fn with_a_list_of_folders_names_are_those_below_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [write_images(folder.path(), "s1/", 2), write_images(folder.path(), "img/", 1)].concat();
+        let mut table = options(folder.path(), "{candid}_{cutout}.fits");
+        table.several = true;
+        let readings = read_all(folder.path(), &names, &table);
+        let found = |i: usize| readings[i].occurrences.first().map(|found| (found.reason, found.detail.as_str()));
+        let twice = "science: 1_sci.fits is in two entries of `path` (img/1_sci.fits, s1/1_sci.fits); `pattern` must tell which";
+        assert_eq!(found(0), Some((Reason::MissingCutout, twice)));
+        assert_eq!((readings[1].alert.as_ref().unwrap().candid, found(1)), (2, None));
+        assert_eq!((readings.len(), found(2).unwrap().1), (3, "science: no file 3_sci.fits"));
+        table.pattern = "s1/{candid}_{cutout}.fits".into();
+        let readings = read_all(folder.path(), &names, &table);
+        assert!(readings[0].alert.is_some() && readings[1].alert.is_some());
+        assert_eq!(readings[3..].len(), 3, "those of img/ belong to no row");
+    }
+
     #[test]
     fn stamps_of_any_size_are_framed() {
         let folder = tempfile::tempdir().unwrap();
@@ -179,6 +299,20 @@ mod tests {
         let alert = archive.next().unwrap().alert.unwrap();
         assert_eq!(alert.stamps.each_ref().map(|stamp| (stamp.rows, stamp.columns)), [(SIDE, SIDE); 3]);
         assert!(alert.stamps[0].pixels[0].is_nan() && alert.stamps[2].pixels[0] == 80.0);
+    }
+
+    #[test]
+    fn framed_stamps_beside_one_that_was_cut_differ_in_shape() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = write_images(folder.path(), "", 1);
+        for (name, rows, columns) in [(0, 80, 80), (1, SIDE, 48), (2, 80, 80)].map(|(i, r, c)| (&names[i], r, c)) {
+            let image = fits::write(&Stamp { rows, columns, pixels: vec![1.0; rows * columns] });
+            std::fs::write(folder.path().join(name), image).unwrap();
+        }
+        let readings = read_all(folder.path(), &names, &options(folder.path(), "{candid}_{cutout}.fits"));
+        let differ = readings[0].occurrences.iter().find(|found| found.reason == Reason::ShapesDiffer).unwrap();
+        assert_eq!(differ.detail, "63 x 63, 63 x 48, 63 x 63");
+        assert!(readings[0].alert.is_none());
     }
 
     #[test]

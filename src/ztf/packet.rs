@@ -134,16 +134,30 @@ impl<'a> Packet<'a> {
 
     pub(super) fn set_value(&mut self, index: usize, scalar: &Scalar) {
         static ISDIFFPOS: LazyLock<Option<usize>> = LazyLock::new(|| field("isdiffpos"));
+        let number = scalar.number();
         self.values[index] = match scalar {
-            Scalar::Text(text) if Some(index) == *ISDIFFPOS => sign(text).map_or_else(
-                || {
-                    self.odd_isdiffpos = Some(text.chars().take(20).collect());
-                    f64::NAN
-                },
-                |positive| f64::from(u8::from(positive)),
-            ),
-            other => other.number(),
+            _ if Some(index) != *ISDIFFPOS => number,
+            Scalar::Text(text) => self.judged_sign(sign(text), text),
+            _ if number.is_nan() => number,
+            _ => self.judged_sign(sign_of_number(number), &number.to_string()),
         };
+    }
+
+    /// `isdiffpos` as a number, NaN with a note where what stands there is no sign.
+    fn judged_sign(&mut self, sign: Option<bool>, written: &str) -> f64 {
+        if sign.is_none() {
+            self.odd_isdiffpos = Some(written.chars().take(20).collect());
+        }
+        sign.map_or(f64::NAN, |positive| f64::from(u8::from(positive)))
+    }
+}
+
+/// What a number says as `isdiffpos`: brokers and tables write 1 and -1, or 1 and 0.
+fn sign_of_number(number: f64) -> Option<bool> {
+    match number {
+        1.0 => Some(true),
+        0.0 | -1.0 => Some(false),
+        _ => None,
     }
 }
 
@@ -501,6 +515,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn both_ways_read_a_sign_that_is_a_number() {
+        let json = r#"{"type":"record","name":"a","fields":[{"name":"candidate","type":{"type":"record","name":"c","fields":
+            [{"name":"isdiffpos","type":["null","int"]}]}}]}"#;
+        let schema = Schemas::default().get(json.as_bytes()).unwrap();
+        let value = |byte: u8| {
+            let bytes = [2, byte];
+            assert_eq!(agree(&schema, &bytes), [true; 2]);
+            let mut packet = Packet::default();
+            packet.decode(&schema, &bytes).unwrap();
+            (packet.values[field("isdiffpos").unwrap()], packet.odd_isdiffpos)
+        };
+        assert_eq!([2, 0, 1].map(value), [(1.0, None), (0.0, None), (0.0, None)]);
+        let (odd, text) = value(3);
+        assert!(odd.is_nan() && text.as_deref() == Some("-2"));
+    }
+
     proptest! {
         #[test]
         fn both_ways_agree_on_arrays_and_unions(bytes in prop::collection::vec(prop::sample::select(vec![0_u8, 0, 0, 1, 2, 2, 2, 4, 6, 0x81]), 4..60)) {
@@ -509,7 +540,8 @@ mod tests {
                 r#"{"name":"prv_candidates","type":["null",{"type":"array","items":{"type":"record","name":"p","fields":["#,
                 r#"{"name":"jd","type":["null","float"]},{"name":"t","type":["string","null"]},{"name":"fid","type":"int"},"#,
                 r#"{"name":"b","type":"boolean"}]}}]},{"name":"candidate","type":["null",{"type":"record","name":"c","fields":["#,
-                r#"{"name":"jd","type":["null","double"]},{"name":"candid","type":"long"},{"name":"fid","type":["int","null"]}]}]}"#,
+                r#"{"name":"jd","type":["null","double"]},{"name":"candid","type":"long"},{"name":"fid","type":["int","null"]},"#,
+                r#"{"name":"isdiffpos","type":["null","int","string"]}]}]}"#,
             ];
             let json = format!(r#"{{"type":"record","name":"a","fields":[{}]}}"#, fields.concat());
             let schema = Schemas::default().get(json.as_bytes()).unwrap();

@@ -78,7 +78,7 @@ reasons! {
     NanPixels "nan_pixels" Keep "A cutout has NaN pixels: no data or masked.",
     HugePixels "huge_pixels" Keep "A cutout has pixels above 1e10 in size, such as -3.4e38: no fluxes."
         => "such pixels become NaN",
-    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0."
+    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0, or, as a number, none of 1, 0, -1."
         => "read by its first letter",
     MissingJd "missing_jd" Keep "The record has no date `jd`."
         => "taken from candid, which holds it to a second",
@@ -93,6 +93,7 @@ reasons! {
     BadArray "bad_array" Skip "The .npy or .npz is damaged, ends early, or is no array [row, y, x, 3] or [row, 3, y, x] of plain numbers.",
     MadeUpCandid "made_up_candid" Keep "The table gives no whole number as candid (absent or rounded); the alert gets a negative one, made of its row.",
     BadParquet "bad_parquet" Skip "The parquet file is damaged or lacks the columns of an alert; rows before the damage are used.",
+    BadRow "bad_row" Skip "A row of `table` is no UTF-8, or has more or fewer cells than the header; its images are not used.",
 }
 
 impl Reason {

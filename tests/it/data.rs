@@ -20,7 +20,7 @@ fn a_rate_that_could_only_diverge_is_refused() {
     let world = World::new();
     let alerts = "[stages.alerts]\nkind = \"simulate\"\nobjects = 60\n";
     world.write("pipelines/p.toml", &format!("{alerts}{}", TRAIN.replace("epochs = 2", "epochs = 2\nrate = 1e30")));
-    world.say(&["run", "pipelines/p.toml"]).expect(2, "`rate` must be number from 0 to 1");
+    world.say(&["run", "pipelines/p.toml"]).expect(2, "`rate` must be a number from 0 to 1");
 }
 
 #[test]

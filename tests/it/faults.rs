@@ -28,7 +28,10 @@ fn wrong_type() {
 
 #[test]
 fn out_of_range() {
-    broken("[stages.a]\nkind = \"simulate\"\nobjects = 0\n", &["p.toml:3:11", "`objects` must be whole number from 1"]);
+    broken(
+        "[stages.a]\nkind = \"simulate\"\nobjects = 0\n",
+        &["p.toml:3:11", "`objects` must be a whole number from 1"],
+    );
 }
 
 #[test]

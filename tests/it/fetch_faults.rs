@@ -120,6 +120,58 @@ fn servers_that_do_not_go_on_are_asked_for_all_of_it() {
     }
 }
 
+/// At most so many bytes of the file in one answer.
+fn ranged(asked: &Asked, bytes: &[u8], most: usize) -> Reply {
+    let from = asked.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+    let Some(from) = from.map(|from| from.parse::<usize>().unwrap()) else {
+        return Reply::file(asked, bytes, "\"one\"").cut(most);
+    };
+    let end = bytes.len().min(from + most);
+    let range = format!("bytes {from}-{}/{}", end - 1, bytes.len());
+    Reply::whole(&bytes[from..end]).under(206).with("Content-Range", &range)
+}
+
+#[test]
+fn a_server_may_send_less_than_all_that_is_left() {
+    let world = World::new();
+    let (server, fifth) = archive(|asked, _, bytes| ranged(asked, bytes, bytes.len().div_ceil(5)));
+    // The cut first answer is one failure; that the later ones end before the file is none.
+    ask(&world, &server, "--tries 2").expect(0, "fetched 1");
+    assert!(std::fs::read(world.path("data").join(FIFTH)).unwrap() == fifth);
+    assert_eq!(server.asked(FIFTH).len(), 5);
+    // A range is as good as much that has come: tries are counted anew.
+    let failing = |asked: &Asked, earlier: usize, bytes: &[u8]| match earlier {
+        0 | 1 | 3 | 5 => ranged(asked, bytes, bytes.len().div_ceil(4)),
+        _ if earlier < 6 => Reply::status(503),
+        _ => ranged(asked, bytes, bytes.len()),
+    };
+    let (world, (server, _)) = (World::new(), archive(failing));
+    ask(&world, &server, "--tries 3").expect(0, "fetched 1");
+}
+
+#[test]
+fn a_part_is_no_answer_to_who_asks_for_all() {
+    let part = |_: &Asked, _, bytes: &[u8]| {
+        let range = format!("bytes 0-9999/{}", bytes.len());
+        Reply::whole(&bytes[..10_000]).under(206).with("Content-Range", &range)
+    };
+    expect_nothing(part, "", "206 Partial Content", 1);
+    expect_nothing(|_, _, _| Reply::status(416), "", "416 Range Not Satisfiable", 1);
+    for status in [206, 416] {
+        let world = World::new();
+        let server = Server::start(move |_, _| Reply::whole(b"").under(status));
+        ask(&world, &server, "").expect(1, "MD5SUMS: the server answers").expect(1, "failed 1");
+        assert!(server.asked(FIFTH).is_empty());
+    }
+}
+
+#[test]
+fn a_list_of_sums_without_any_is_said() {
+    let (world, fifth) = (World::new(), night(1..3));
+    let server = Server::of_files(&[(FIFTH, &fifth), ("MD5SUMS", b"<html>Moved</html>\n")]);
+    ask(&world, &server, "").expect(0, "MD5SUMS: what the server sends").expect(0, "fetched 1");
+}
+
 #[test]
 fn a_server_that_falls_silent_is_left_and_asked_again() {
     let begun = Instant::now();

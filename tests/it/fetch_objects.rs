@@ -53,6 +53,27 @@ fn packets_and_light_curves_of_alerce_come_and_load() {
 }
 
 #[test]
+fn the_light_curve_of_another_broker_is_fetched_anew() {
+    let world = World::new();
+    let fink = Server::start(|_, _| Reply::whole(b"i:objectId,i:candid,i:jd\nZTF18abcdefg,1,2460315.5\n"));
+    fetch(&world, &format!("objects ZTF18abcdefg --broker fink --base {}", fink.url)).expect(0, "fetched 1");
+    let server = Server::start(|asked, _| match asked.path.as_str() {
+        "/objects/ZTF18abcdefg/detections" => Reply::whole(br#"[{"candid": 1, "mjd": 60314.2}]"#),
+        "/objects/ZTF19floatyf/detections" => Reply::whole(br#"[{"candid": 1.5e18, "mjd": 60314.2}]"#),
+        _ => Reply::whole(&packet(1)),
+    });
+    let to = format!("--base {0} --packets-base {0}", server.url);
+    let said = fetch(&world, &format!("objects ZTF18abcdefg {to}"));
+    said.expect(0, "came from another broker").expect(0, "fetched 2");
+    assert_eq!(visible(&world), ["lightcurves/ZTF18abcdefg.csv", "packets/ZTF18abcdefg/1.avro"]);
+    fetch(&world, &format!("objects ZTF18abcdefg {to}")).expect(0, "there already 2");
+    assert_eq!(server.asked("detections").len(), 1);
+    let said = fetch(&world, &format!("objects ZTF19floatyf {to}"));
+    said.expect(1, "has the candid `1.5e").expect(1, "failed 1");
+    assert_eq!(visible(&world).len(), 2);
+}
+
+#[test]
 fn light_curves_of_fink_come_as_they_are_sent() {
     let world = World::new();
     let table = "i:objectId,i:candid,i:jd\nZTF18abcdefg,1,2460315.5\n";

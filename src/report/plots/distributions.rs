@@ -136,18 +136,29 @@ fn figure(plot: &Distributions, sources: &Sources) -> Option<Figure> {
         let below = Rect { y: rect.y + above, height: rect.height - above, ..rect };
         panel(&mut canvas, below, &quantities[number], y, &samples);
     }
-    Some(Figure { name: file_name(&[plot.name()]), caption: caption(&samples), canvas })
+    Some(Figure { name: file_name(&[plot.name()]), caption: caption(&samples, &quantities), canvas })
 }
 
-fn caption(samples: &[Sample]) -> String {
-    let first = &samples[0];
-    let chance = samples[1..].iter().map(|other| chance_distance(first.rows, other.rows)).fold(0.0, f64::max);
+/// The largest distances of chance in a panel without missing values and in the one with the fewest.
+fn chance(samples: &[Sample], quantities: &[Quantity]) -> String {
+    let largest = |count: &dyn Fn(&Sample) -> usize| {
+        let counts = samples[1..].iter().map(|other| (count(&samples[0]), count(other)));
+        counts.filter(|(a, b)| *a > 0 && *b > 0).map(|(a, b)| chance_distance(a, b)).fold(0.0, f64::max)
+    };
+    let full = format!("{:.2}", largest(&|sample| sample.rows));
+    let fewest = quantities.iter().map(|q| largest(&|sample| sample.values[q.index].len())).fold(0.0, f64::max);
+    let fewest = format!("{fewest:.2}");
+    if fewest == full { full } else { format!("{full} (up to {fewest} in panels where values are missing)") }
+}
+
+fn caption(samples: &[Sample], quantities: &[Quantity]) -> String {
+    let (first, chance) = (&samples[0], chance(samples, quantities));
     let several = if samples.len() > 2 { " (in the order of the legend)" } else { "" };
     format!(
         "Metadata and pixels of alerts, all classes together. Each line encloses the area 1 between the lowest 1st and the \
          highest 99th percentile; densities are per unit of the axis, per decade where it is logarithmic. D is the \
          Kolmogorov-Smirnov distance of all values to those of {}{several}: independent samples of one distribution and of \
-         this size exceed {chance:.2} once in twenty times. Missing: alerts without a value, in the order of the legend. Sky \
+         these sizes exceed {chance} once in twenty times. Missing: alerts without a value, in the order of the legend. Sky \
          and noise are median and robust standard deviation of a frame of {BORDER} pixels inside the edge of a cutout; the \
          peak is the largest deviation from the sky within {REACH} pixels of the centre, in either sense, in units of that \
          noise (\u{3c3}), of cutouts that are whole.",
@@ -256,6 +267,16 @@ mod tests {
         assert_eq!(notes(&samples(&[&low, &high[..4]]), 0), ["missing 0/50 %, D 0.25"]);
         assert_eq!(notes(&samples(&[&low, &high, &[]]), 0), ["missing 0/0/100 %", "D 0.62/none"]);
         assert_eq!(samples(&[&low])[0].title(), "s (8 of 80 alerts)");
+    }
+
+    /// `c(a, b) = 1.358102 \sqrt{(a + b) / (a b)}`: c(8, 8) = 0.68, c(8, 4) = 0.83, c(8, 2) = 1.07.
+    #[test]
+    fn the_caption_tells_the_distance_of_chance_of_panels_with_few_values() {
+        let quantity = |index| Quantity { label: String::new(), run: Run::Plain, index };
+        let of = |values: &[&[f64]]| chance(&samples(values), &[quantity(0)]);
+        assert_eq!(of(&[&[1.0; 8], &[1.0; 8]]), "0.68");
+        assert_eq!(of(&[&[1.0; 8], &[1.0; 4]]), "0.68 (up to 0.83 in panels where values are missing)");
+        assert_eq!(of(&[&[1.0; 8], &[1.0; 2], &[]]), "0.68 (up to 1.07 in panels where values are missing)");
     }
 
     #[test]

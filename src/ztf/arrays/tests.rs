@@ -116,6 +116,37 @@ fn an_array_that_ends_early_gives_what_it_has_and_its_neighbour_keeps_its_rows()
 }
 
 #[test]
+fn a_row_that_cannot_be_read_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = |name: &str, n: usize| write(&folder, name, &file("'<f4'", &format!("({n}, 2, 2, 3)"), &counted(n)));
+    let sources = vec![source("a.npy", 2), source("b.npy", 1)];
+    let path = folder.path().join("t.csv");
+    for (row, says) in
+        [(&b"1,ZTF\xff,1"[..], "invalid UTF-8 in field 1"), (b"1,ZTFa,1,x", "it has 4 cells, and the header 3")]
+    {
+        let rows = [b"candid,objectId,jd\n", row, b"\n2,ZTFb,2\n3,ZTFc,3\n"].concat();
+        std::fs::write(&path, rows).unwrap();
+        let options = TableOptions { path: path.clone(), ..TableOptions::default() };
+        let error = Arrays::open(sources.clone(), &options).err().unwrap().to_string();
+        assert!(error.starts_with("table, row 1 (line 2): ") && error.contains(says), "{error}");
+    }
+}
+
+/// It was sound when it was counted.
+#[test]
+fn a_table_that_changes_meanwhile_ends_the_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = |name: &str, n: usize| write(&folder, name, &file("'<f4'", &format!("({n}, 2, 2, 3)"), &counted(n)));
+    let mut arrays = open(&folder, vec![array("a.npy", 2), array("b.npy", 1)], &ROWS).unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, b"candid,objectId,jd\n1,ZTF\xff,1\n2,ZTFb,2\n3,ZTFc,3\n").unwrap();
+    arrays.table = Described::open(&TableOptions { path, ..TableOptions::default() }).unwrap();
+    let (stamps, faults) = read(arrays);
+    assert!(stamps.is_empty() && faults.len() == 1, "{stamps:?} {faults:?}");
+    assert!(faults[0].contains("(row 1 (line 2): ") && faults[0].contains("no stamp from here on"), "{faults:?}");
+}
+
+#[test]
 fn without_a_table_an_array_is_named_and_not_read() {
     use super::super::archive::Archive;
     use super::super::quality::Policies;
