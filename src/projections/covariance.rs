@@ -44,7 +44,9 @@ impl<'a, I: ExactSizeIterator<Item = &'a [f32]> + Clone> Covariance<'_, I> {
     pub fn eigenvectors(&self, k: usize) -> Option<Eigen> {
         let (d, mut sum) = (self.mean.len(), self.lower_sum());
         let degrees = self.degrees();
-        sum.iter_mut().for_each(|sum| *sum /= degrees);
+        for sum in &mut sum {
+            *sum /= degrees;
+        }
         let trace = (0..d).map(|i| sum[i * d + i]).sum();
         let eigen = MatRef::from_column_major_slice(&sum, d, d).self_adjoint_eigen(Side::Lower).ok()?;
         free_upper_halves();
