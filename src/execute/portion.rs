@@ -31,9 +31,13 @@ impl Shelf for StepShelf<'_, '_> {
         let (own, kind) = (parts.key(), parts::kind_of_portion(step));
         let forced = request.forced.get(self.id.0).copied().unwrap_or(false);
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        // What another process, or another step of this one, makes meanwhile is new enough for one that is forced.
-        let known = || request.store.lookup(&kind, &own).filter(|entry| !forced || entry.created >= begun);
+        let mut waited = false;
         loop {
+            // What another process, or another step of this one, made meanwhile is new enough for one that is forced.
+            let known = || {
+                let entry = request.store.lookup(&kind, &own);
+                entry.filter(|entry| !forced || waited && entry.created >= begun)
+            };
             if let Some(entry) = known() {
                 return Ok(entry.out());
             }
@@ -42,6 +46,7 @@ impl Shelf for StepShelf<'_, '_> {
                 claim.finish();
                 return Ok(entry.out());
             }
+            waited = true;
             if job.pulse.cancelled() {
                 return Err(StageError::Interrupted);
             }

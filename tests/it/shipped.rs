@@ -99,6 +99,8 @@ fn small(target: &Path) -> Vec<String> {
         set.extend(["alerts.objects=60", "sequence_autoencoder.epochs=2", "sequence_autoencoder.frozen_epochs=1"]);
     } else if name.contains("realism") {
         set = vec!["simulated.objects=200", "pixels.components=8", "by_metadata.trees=20", "by_pixels_forest.trees=20"];
+    } else if name.contains("light_curves") {
+        set.extend(["augmented.copies=0", "by_everything.trees=20"]);
     } else if name.contains("real_alerts") {
         set.extend(["augmented.copies=0", "forest.trees=20"]);
     } else {
