@@ -28,7 +28,7 @@ fn open() -> dfdx::tensor::Cuda {
 /// Has the driver keep up to so many bytes of memory that nothing uses: by itself it gives all of it back to the system
 /// whenever a result is read, and the next training step asks for the same again.
 #[expect(unsafe_code, reason = "cudarc has no safe call for it")]
-pub(crate) fn keep(mut bytes: u64) -> Result<(), result::DriverError> {
+fn keep(mut bytes: u64) -> Result<(), result::DriverError> {
     let device = result::device::get(0)?;
     let mut pool: sys::CUmemoryPool = std::ptr::null_mut();
     let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;

@@ -24,8 +24,6 @@ mod weights;
 
 pub use backend::{Backend, Composed, Fault, Kernels, Made, Matrix, Scalar, Vector};
 pub use batch::{Batch, Column, Rows, Visit};
-#[cfg(all(test, feature = "cuda"))]
-pub(crate) use cuda::keep as keep_cuda;
 #[cfg(feature = "cuda")]
 pub use cuda::{Cuda, check as check_cuda};
 #[cfg(test)]

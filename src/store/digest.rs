@@ -97,8 +97,8 @@ pub(super) fn seal_folder(
     let (mut records, mut times) = (Vec::new(), Vec::new());
     let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
     for path in paths_below(folder)? {
-        let is_own = path.parent() != Some(folder);
-        let other = path.read_link().map_or(Ok(None), |target| if is_own { Ok(None) } else { linked(&target) });
+        let is_deeper = path.parent() != Some(folder);
+        let other = path.read_link().map_or(Ok(None), |target| if is_deeper { Ok(None) } else { linked(&target) });
         if let Some((record, time)) = at(&path, "cannot be kept", other)? {
             records.push(FileRecord { name: name(&path), ..record });
             times.push(time);

@@ -131,23 +131,3 @@ networks!(
     temporal_stamp_classifier,
     rcnn
 );
-
-/// Whether a device repeats itself to the bit, and what memory that the driver keeps saves: to be read, nothing is promised.
-#[test]
-#[ignore = "prints timings of a device"]
-fn figures() {
-    for name in ["conv_autoencoder", "stamp_classifier", "sequence_autoencoder"] {
-        let batch = (entry::<Kernels>(name).unwrap().example)(64);
-        let mut model = built::<Cuda>(name);
-        let same = first_pass(&model, &batch) == first_pass(&model, &batch);
-        eprintln!("{name}: two passes {} to the bit", if same { "agree" } else { "do not agree" });
-        for bytes in [0, u64::MAX] {
-            crate::nn::keep_cuda(bytes).unwrap();
-            let timing = crate::nn::bench::bench(&mut model, &batch, 10).unwrap();
-            eprintln!(
-                "{name}: {:.2} ms a step, {:.2} ms forward, {bytes} bytes kept",
-                timing.train_ms, timing.infer_ms
-            );
-        }
-    }
-}
