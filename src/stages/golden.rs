@@ -126,7 +126,14 @@ fn others() -> Vec<Case> {
     let tables = [&tables[..], &weak[..], &[("repair", list(&["not_square", "missing_jd"]))]].concat();
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
-        case("simulate", &[], &[("objects", int(8)), ("max_detections", int(3))], 1, &[(LIBRARY, "3ab689eeff086f3b")]),
+        case("simulate", &[], &[("objects", int(8)), ("max_detections", int(3))], 2, &[(LIBRARY, "3ab689eeff086f3b")]),
+        case(
+            "simulate",
+            &[],
+            &[("objects", int(8)), ("light_curves", Value::Bool(true))],
+            2,
+            &[(LIBRARY, "2d4d1048fb5f0c09")],
+        ),
         case(
             "load",
             &[],

@@ -6,11 +6,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::artifacts::alerts::AlertsWriter;
+use crate::artifacts::light_curves::LightCurvesWriter;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
-use crate::ztf::simulator::{Recipe, simulate_object};
-use crate::ztf::writer::{PacketSink, WriteError};
+use crate::ztf::history::Point;
+use crate::ztf::simulator::{Recipe, SimulatedAlert, simulate_object};
+use crate::ztf::writer::{PacketSink, PacketWriter, WriteError};
 use crate::{choice, keys};
 
 /// Objects that are in memory at once: about twenty alerts of 95 kB (noisy and clean) for each thread.
@@ -55,6 +57,8 @@ keys! {
         clean: bool = true;
         /// Also write real ZTF packets (Avro 4.02): into the artifact's folder `packets` or its `packets.tar.gz`.
         packets: Packets = Packets::None;
+        /// Also write `light_curves.csv`, as `load` does: what the packets tell of the thirty days before each alert (detections, upper limits, forced photometry), and the alerts themselves.
+        light_curves: bool = false, added_later();
     }
 }
 
@@ -96,7 +100,7 @@ impl StageKind for Simulate {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn ports(&self) -> &'static [Port] {
@@ -128,22 +132,38 @@ impl StageKind for Simulate {
         recipe.check().map_err(failed)?;
         let mut writer = AlertsWriter::create(job.out, keys.clean)?;
         let mut packets = keys.packets(job.out).map_err(failed)?;
+        let mut light_curves = keys.light_curves.then(|| LightCurvesWriter::create(job.out));
+        let packet_writer = PacketWriter::default();
         for start in (0..keys.objects).step_by(CHUNK) {
             let end = (start + CHUNK).min(keys.objects);
-            let objects: Vec<_> =
-                (start..end).into_par_iter().map(|index| simulate_object(&recipe, job.seed, index)).collect();
-            for object in &objects {
+            let object = |index| {
+                let object = simulate_object(&recipe, job.seed, index);
+                let alerts = object.detections.iter().filter(|_| packets.is_some());
+                // compressing takes longer than simulating: not in the loop that writes
+                let packet = |found: &SimulatedAlert| packet_writer.packet_with(&found.alert, &found.past);
+                let packets: Vec<Vec<u8>> = alerts.map(packet).collect();
+                (object, packets)
+            };
+            let objects: Vec<_> = (start..end).into_par_iter().map(object).collect();
+            for (object, written) in &objects {
                 let label = object.class.name();
                 for found in &object.detections {
                     writer.push(&found.alert, label, "", keys.clean.then_some(&found.clean))?;
+                    if let Some(light_curves) = &mut light_curves {
+                        let points = found.past.iter().cloned().chain(Point::of_alert(&found.alert));
+                        light_curves.push(&found.alert.object_id, found.alert.value("jd"), points)?;
+                    }
+                }
+                for (found, packet) in object.detections.iter().zip(written) {
                     if let Some(sink) = &mut packets {
-                        sink.push(&found.alert).map_err(failed)?;
+                        sink.append(found.alert.candid, packet).map_err(failed)?;
                     }
                 }
             }
             job.progress(end as u64, keys.objects as u64, &format!("{} alerts", writer.len()))?;
         }
         packets.map_or(Ok(()), PacketSink::finish).map_err(failed)?;
+        light_curves.map_or(Ok(()), LightCurvesWriter::finish)?;
         writer.finish()?;
         Ok(())
     }
@@ -239,6 +259,35 @@ mod tests {
                 .collect();
             // Debug text, because missing pixels are NaN
             assert!(format!("{read:?}") == format!("{written:?}"), "{word}");
+        }
+    }
+
+    /// What packets tell of the past is what the artifact's own light curves hold, each point once.
+    #[test]
+    fn light_curves_are_those_of_the_packets() {
+        let changes = [("objects", Value::Int(20)), ("max_detections", Value::Int(3))];
+        let mut params = params(&changes);
+        params.insert("packets", Value::Text("folder".into()));
+        params.insert("light_curves", Value::Bool(true));
+        let folder = tempfile::tempdir().unwrap();
+        run(&params, folder.path(), &Silent).unwrap();
+        let again = folder.path().join("again");
+        let mut writer = LightCurvesWriter::create(&again);
+        std::fs::create_dir(&again).unwrap();
+        let files = std::fs::read_dir(folder.path().join("packets")).unwrap().map(|entry| entry.unwrap().path());
+        let sources = files.map(|path| Source { label: path.display().to_string(), path }).collect();
+        for reading in Archive::open(sources, Policies::default()).with_history() {
+            let alert = reading.alert.unwrap();
+            let points = Point::of_alert(&alert).into_iter().chain(reading.history);
+            writer.push(&alert.object_id, alert.value("jd"), points).unwrap();
+        }
+        writer.finish().unwrap();
+        let [own, read] =
+            [folder.path(), &again].map(|folder| std::fs::read_to_string(folder.join("light_curves.csv")));
+        let own = own.unwrap();
+        assert!(own.lines().count() > 200 && own == read.unwrap());
+        for kind in ["detection", "limit", "forced"] {
+            assert!(own.contains(kind), "no {kind}");
         }
     }
 

@@ -219,18 +219,27 @@ impl PacketSink {
     /// # Errors
     /// [`WriteError::Io`].
     pub fn push_with(&mut self, alert: &Alert, history: &[Point]) -> Result<(), WriteError> {
-        let (name, bytes) = (format!("{}.avro", alert.candid), self.packets.packet_with(alert, history));
+        let packet = self.packets.packet_with(alert, history);
+        self.append(alert.candid, &packet)
+    }
+
+    /// Writes a packet that a [`PacketWriter`] made, as that of alert `candid`.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`].
+    pub fn append(&mut self, candid: i64, packet: &[u8]) -> Result<(), WriteError> {
+        let name = format!("{candid}.avro");
         match &mut self.place {
             SinkPlace::Folder => {
                 let path = self.path.join(name);
-                fs::write(&path, bytes).map_err(|source| io_error(&path, source))
+                fs::write(&path, packet).map_err(|source| io_error(&path, source))
             }
             SinkPlace::Tarball(builder) => {
                 let mut header = tar::Header::new_ustar();
-                header.set_size(bytes.len() as u64);
+                header.set_size(packet.len() as u64);
                 header.set_mode(0o644);
                 header.set_mtime(0);
-                builder.append_data(&mut header, name, &bytes[..]).map_err(|source| io_error(&self.path, source))
+                builder.append_data(&mut header, name, packet).map_err(|source| io_error(&self.path, source))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! How faint a change may be and still become an alert.
 //! Knows no image; numbers are DN of one exposure.
 
+use super::chance::{Stream, normal};
 use super::survey::Exposure;
 
 /// Share of a star's own light that counts as noise: astrometric jitter of the subtraction
@@ -45,6 +46,11 @@ impl Depth {
     /// Whether `flux` is significant by the filter and by the fit.
     pub(super) fn sees(&self, flux: f64) -> bool {
         flux > 0.0 && self.significance(flux) >= 5.0 && self.magnitude_error(flux) < WORST_ERROR
+    }
+
+    /// The magnitude limit that the pipeline states for the exposure.
+    pub(super) fn magnitude_limit(&self, exposure: &Exposure, rng: &mut Stream) -> f64 {
+        exposure.magnitude(6.6 * self.noise.min(exposure.point_noise())) + normal(rng, 0.0, 0.08)
     }
 
     /// The least flux that is seen.

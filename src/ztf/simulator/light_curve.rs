@@ -60,11 +60,34 @@ impl LightCurve {
     pub(super) fn changes(&self, visits: &[(f64, Band)], rng: &mut Stream) -> Vec<f64> {
         if let Self::RandomWalk { mean, colour, sigma, tau, reference } = *self {
             let walk = damped_random_walk(&visits.iter().map(|v| v.0).collect::<Vec<_>>(), sigma, tau, rng);
-            let m =
-                |band: Band, x: f64| flux(band.magnitude(mean, colour) + if band == Band::G { 1.15 * x } else { x });
+            let m = |band: Band, x: f64| flux(band.magnitude(mean, colour) + stretch(band) * x);
             return visits.iter().zip(walk).map(|((_, b), x)| m(*b, x) - m(*b, reference)).collect();
         }
         visits.iter().map(|(jd, band)| self.change(*jd, *band)).collect()
+    }
+
+    /// The same at earlier visits, given the change at a first one after them. A random walk goes back in time as it goes forth.
+    pub(super) fn changes_before(
+        &self,
+        visits: &[(f64, Band)],
+        first: ((f64, Band), f64),
+        rng: &mut Stream,
+    ) -> Vec<f64> {
+        let Self::RandomWalk { mean, colour, sigma, tau, reference } = *self else {
+            return visits.iter().map(|(jd, band)| self.change(*jd, *band)).collect();
+        };
+        let light = |band: Band, x: f64| flux(band.magnitude(mean, colour) + stretch(band) * x);
+        let ((mut last, band), change) = first;
+        let brightness = change + light(band, reference);
+        let mut x = (-2.5 * brightness.log10() - band.magnitude(mean, colour)) / stretch(band);
+        let mut changes = Vec::with_capacity(visits.len());
+        for &(jd, band) in visits.iter().rev() {
+            x = walk_on(x, last - jd, sigma, tau, rng);
+            last = jd;
+            changes.push(light(band, x) - light(band, reference));
+        }
+        changes.reverse();
+        changes
     }
 
     /// The template's flux of the object itself in `band`; zero for what comes and goes.
@@ -121,14 +144,24 @@ fn explosion(t: f64, rise: f64, fall: f64, plateau: f64) -> f64 {
     shape(t) / shape(top)
 }
 
+/// How much more a nucleus changes in this band than in the red one, magnitudes.
+fn stretch(band: Band) -> f64 {
+    if band == Band::G { 1.15 } else { 1.0 }
+}
+
+/// The walk so many days from where it is at `x`, either way.
+fn walk_on(x: f64, days: f64, sigma: f64, tau: f64, rng: &mut Stream) -> f64 {
+    let a = (-days / tau).exp();
+    x * a + normal(rng, 0.0, sigma * (1.0 - a * a).sqrt())
+}
+
 /// Exact samples at sorted `times`, starting from the stationary distribution.
 fn damped_random_walk(times: &[f64], sigma: f64, tau: f64, rng: &mut Stream) -> Vec<f64> {
     let mut state = normal(rng, 0.0, sigma);
     let mut last = times.first().copied().unwrap_or(0.0);
     let mut walk = Vec::with_capacity(times.len());
     for &t in times {
-        let a = (-(t - last) / tau).exp();
-        state = state * a + normal(rng, 0.0, sigma * (1.0 - a * a).sqrt());
+        state = walk_on(state, t - last, sigma, tau, rng);
         last = t;
         walk.push(state);
     }
@@ -202,6 +235,28 @@ mod tests {
         // relative error of the variance: sqrt(2 (2 tau / T)) = 0.018
         assert!((variance / 0.09 - 1.0).abs() < 0.055, "{variance}");
         assert!((lagged / variance - (-0.2_f64).exp()).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_walk_back_in_time_is_the_same_walk() {
+        let nucleus = LightCurve::RandomWalk { mean: 17.0, colour: 0.3, sigma: 0.3, tau: 50.0, reference: 0.1 };
+        let LightCurve::RandomWalk { sigma, tau, .. } = nucleus else { unreachable!() };
+        let (rng, first) = (&mut stream(4, 0), (0.0, Band::G));
+        let magnitude = |band: Band, change: f64| {
+            -2.5 * (change + flux(band.magnitude(17.0, 0.3) + stretch(band) * 0.1)).log10() - band.magnitude(17.0, 0.3)
+        };
+        let (n, mut sum, mut squares, mut products) = (20_000, 0.0, 0.0, 0.0);
+        for _ in 0..n {
+            let change = nucleus.changes(&[first], rng)[0];
+            let x = magnitude(Band::G, change) / 1.15;
+            let before = nucleus.changes_before(&[(-40.0, Band::R), (-20.0, Band::R)], (first, change), rng);
+            let [far, near] = [before[0], before[1]].map(|change| magnitude(Band::R, change));
+            (sum, squares, products) = (sum + near * x, squares + far * far, products + far * near);
+        }
+        // the covariances of the walk, within 4 standard errors of products of Gaussians, sigma^2 sqrt((1 + r^2) / n)
+        let error = 4.0 * sigma * sigma * (2.0 / f64::from(n)).sqrt();
+        let close = |found: f64, days: f64| (found / f64::from(n) - sigma * sigma * (-days / tau).exp()).abs() < error;
+        assert!(close(sum, 20.0) && close(squares, 0.0) && close(products, 20.0));
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Row {
 impl Observation<'_> {
     /// Magnitude of `flux` DN.
     fn magnitude(&self, flux: f64) -> f64 {
-        self.exposure.zero_point - 2.5 * flux.max(1e-3).log10()
+        self.exposure.magnitude(flux)
     }
 
     /// Significance of the matched filter.
@@ -133,7 +133,7 @@ impl Observation<'_> {
     fn brightness(&self, row: &mut Row, rng: &mut Stream) {
         let p = self.photometry;
         let magpsf = self.magnitude(p.flux);
-        let limit = self.magnitude(6.6 * self.depth.noise.min(self.exposure.point_noise())) + normal(rng, 0.0, 0.08);
+        let limit = self.depth.magnitude_limit(self.exposure, rng);
         let sigma = self.exposure.variance(0.0).sqrt();
         let error = |flux: f64, area: f64| (1.0857 * sigma * area.sqrt() / flux.max(1.0)).min(2.0).hypot(0.001);
         // apertures lose what lies outside; the pipeline corrects on average

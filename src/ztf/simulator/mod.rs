@@ -12,6 +12,7 @@ mod image;
 mod light_curve;
 mod metadata;
 mod object;
+mod past;
 mod photometry;
 mod psf;
 mod recipe;

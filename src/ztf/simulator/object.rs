@@ -9,11 +9,13 @@ use super::footprint::Place;
 use super::identity;
 use super::light_curve::flux;
 use super::metadata::{History, Observation};
+use super::past::{Look, Past};
 use super::photometry::Photometry;
 use super::recipe::{Class, Recipe};
 use super::scene::{Backdrop, CENTRE, Change, Triplet, draw_shift, slot};
 use super::survey::{Band, Exposure, FIRST_NIGHT, Reference, visits};
 use crate::ztf::alert::{Alert, Stamp};
+use crate::ztf::history::Point;
 
 /// Visits that are looked at for the alerts of one object.
 const VISITS: usize = 400;
@@ -22,16 +24,18 @@ const VISITS: usize = 400;
 const ATTEMPTS: usize = 200;
 
 /// One alert and the same stamps without noise.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SimulatedAlert {
     /// The alert, as if read from a packet.
     pub alert: Alert,
     /// Science, template, difference without noise and without missing pixels, artefacts included; DN, same shapes and sign.
     pub clean: [Stamp; 3],
+    /// What its packet tells of the thirty days before, in time order.
+    pub past: Vec<Point>,
 }
 
 /// One object and its alerts in time order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SimulatedObject {
     /// True class.
     pub class: Class,
@@ -60,14 +64,6 @@ pub fn simulate_object(recipe: &Recipe, seed: u64, index: usize) -> SimulatedObj
         }
     }
     SimulatedObject { class, detections: best }
-}
-
-/// What one visit meets, before anything is rendered.
-struct Look {
-    exposure: Exposure,
-    /// Change of the object's flux, DN.
-    counts: f64,
-    depth: Depth,
 }
 
 /// One object with everything that stays the same over its visits.
@@ -124,26 +120,29 @@ impl Campaign {
     fn observe(&self, recipe: &Recipe, index: usize, wanted: usize, rng: &mut Stream) -> Vec<SimulatedAlert> {
         let changes = self.target.light.changes(&self.visits, rng);
         let mut backdrop = None;
+        let mut past = self.past(index, changes[0], rng);
         let mut history = self.earlier(&changes, rng);
         let mut out: Vec<SimulatedAlert> = Vec::new();
         let mut last = f64::NEG_INFINITY;
         for (&(jd, band), &change) in self.visits.iter().zip(&changes).take(self.tries(wanted)) {
             let look = self.look(jd, band, change, rng);
             history.visits += 1.0;
+            let brighter_than = |share: f64| self.target.bogus || look.counts.abs() >= share * look.depth.limit();
             // the history counts detections down to three sigma
-            if !self.target.bogus && look.counts.abs() < 0.6 * look.depth.limit() {
-                continue;
+            if brighter_than(0.6) {
+                history.detections += 1.0;
+                history.first = history.first.min(jd);
             }
-            history.detections += 1.0;
-            history.first = history.first.min(jd);
-            let hopeless = !self.target.bogus && look.counts.abs() < 0.85 * look.depth.limit();
-            if hopeless || jd - last < recipe.min_gap_days {
-                continue;
-            }
-            let backdrop = backdrop.get_or_insert_with(|| Backdrop::new(&self.target.surroundings));
-            if let Some(found) = self.render(index, look, history, backdrop, rng) {
+            let found = if brighter_than(0.85) && jd - last >= recipe.min_gap_days {
+                let backdrop = backdrop.get_or_insert_with(|| Backdrop::new(&self.target.surroundings));
+                self.render(index, look.clone(), history, backdrop, rng)
+            } else {
+                None
+            };
+            past.push(&look, found.as_ref().map(|found| &found.alert));
+            if let Some(found) = found {
                 last = jd;
-                out.push(found);
+                out.push(SimulatedAlert { past: past.before(jd), ..found });
                 if out.len() == wanted {
                     break;
                 }
@@ -168,6 +167,22 @@ impl Campaign {
         let counts = change * exposure.counts(0.0);
         let depth = Depth::new(&exposure, self.target.central_flux(band) * exposure.counts(0.0));
         Look { exposure, counts, depth }
+    }
+
+    /// The visits of the month before the first simulated one, where the change is `first`. What moves or is none was not there.
+    fn past(&self, index: usize, first: f64, rng: &Stream) -> Past {
+        let mut past = Past::new(index, rng);
+        let visits = past.visits(self.start);
+        let changes = if self.repeats() {
+            self.target.light.changes_before(&visits, (self.visits[0], first), &mut past.rng)
+        } else {
+            vec![0.0; visits.len()]
+        };
+        for (&(jd, band), change) in visits.iter().zip(changes) {
+            let look = self.look(jd, band, change, &mut past.rng);
+            past.push(&look, None);
+        }
+        past
     }
 
     /// Detections and visits between the survey's first night and the first visit simulated.
@@ -243,7 +258,7 @@ impl Campaign {
             values: observation.fields(rng),
             stamps,
         };
-        SimulatedAlert { alert, clean }
+        SimulatedAlert { alert, clean, past: Vec::new() }
     }
 }
 

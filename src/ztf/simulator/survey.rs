@@ -90,6 +90,11 @@ impl Exposure {
         10_f64.powf(-0.4 * (m - self.zero_point))
     }
 
+    /// Magnitude of `flux` DN.
+    pub(super) fn magnitude(&self, flux: f64) -> f64 {
+        self.zero_point - 2.5 * flux.max(1e-3).log10()
+    }
+
     /// Variance of a pixel holding `signal` DN above the sky, DN squared: Poisson and read noise over the gain.
     pub(super) fn variance(&self, signal: f64) -> f64 {
         (self.sky + signal.max(0.0)) / GAIN + (READ_NOISE / GAIN).powi(2) + self.stripes * self.stripes

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::*;
 use crate::ztf::alert::{FIELDS, SIDE};
+use crate::ztf::history::PointKind;
 
 fn survey(recipe: &Recipe, objects: usize) -> Vec<SimulatedObject> {
     (0..objects).into_par_iter().map(|index| simulate_object(recipe, 42, index)).collect()
@@ -134,4 +135,36 @@ fn edges_cut_stamps() {
             assert!(detection.clean[0].pixels.iter().all(|p| p.is_finite()));
         }
     }
+}
+
+#[test]
+fn the_past_is_thirty_days_of_visits_that_agree_with_the_alerts() {
+    let recipe = Recipe { max_detections: 4, ..Recipe::default() };
+    let (mut limits, mut detections) = ([0; 5], [0; 5]);
+    for object in survey(&recipe, 150) {
+        let place = Class::ALL.iter().position(|class| *class == object.class).unwrap();
+        for (i, found) in object.detections.iter().enumerate() {
+            let jd = found.alert.value("jd");
+            assert!(found.past.is_sorted_by(|a, b| a.jd <= b.jd));
+            assert!(found.past.iter().all(|point| (1e-3..30.0).contains(&(jd - point.jd))), "{:?}", object.class);
+            let of = |kind| found.past.iter().filter(move |point| point.kind == kind);
+            // forced photometry of each visit, and what the search made of it
+            assert_eq!(of(PointKind::Forced).count(), of(PointKind::Limit).count() + of(PointKind::Detection).count());
+            limits[place] += of(PointKind::Limit).count();
+            detections[place] += of(PointKind::Detection).count();
+            // alerts of the month before are among its detections, as they were sent
+            for earlier in object.detections[..i].iter().filter(|earlier| jd - earlier.alert.value("jd") < 30.0) {
+                let told = of(PointKind::Detection).find(|point| point.candid == Some(earlier.alert.candid)).unwrap();
+                assert_eq!(f64::from(told.value("magpsf")), earlier.alert.value("magpsf"));
+            }
+            for point in of(PointKind::Detection) {
+                let error = point.value("sigmapsf");
+                assert!(error > 0.0 && error < 0.25 && point.candid.is_some());
+            }
+        }
+    }
+    // an asteroid was not there before; what varies was seen on many visits
+    let [agn, _, star, asteroid, _] = detections;
+    assert!(asteroid == 0 && limits[3] > 50, "{detections:?} {limits:?}");
+    assert!(agn > limits[0] / 4 && star > limits[2] / 4, "{detections:?} {limits:?}");
 }
