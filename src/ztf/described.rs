@@ -33,8 +33,6 @@ pub struct TableOptions {
     pub pattern: String,
     /// Words for science, template and difference in names of files.
     pub cutouts: Vec<String>,
-    /// Whether the files come from several folders, whose names their labels begin with.
-    pub several: bool,
 }
 
 /// An open table.
