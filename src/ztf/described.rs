@@ -123,7 +123,9 @@ impl Described {
         let cells = self.rows.next()?;
         let number = self.number;
         self.number += 1;
-        let bad = |e: csv::Error| Fault::new(Reason::BadRow, in_words(&e, number, line));
+        // what the system says is no property of the row
+        let reason = |e: &csv::Error| if e.is_io_error() { Reason::Unreadable } else { Reason::BadRow };
+        let bad = |e: csv::Error| Fault::new(reason(&e), in_words(&e, number, line));
         Some(cells.map(|cells| self.row(number, cells)).map_err(bad))
     }
 
@@ -157,6 +159,13 @@ impl Described {
             packet.set_value(*index, &scalar);
         }
         packet
+    }
+
+    /// From here on reading fails as on a bad disk: a folder can be opened and not be read.
+    #[cfg(test)]
+    pub(super) fn break_disk(&mut self, folder: &std::path::Path) {
+        let reader = csv::ReaderBuilder::new().has_headers(false).from_path(folder);
+        self.rows = reader.unwrap().into_records();
     }
 
     /// The name that `pattern` gives to an image of `row`.
