@@ -191,7 +191,7 @@ fn others() -> Vec<Case> {
             &[(AVX2, "be42c1a03b4bfaec")],
         ),
         case("compare", both, &[("draws", int(200))], 3, &[(LIBRARY, "f9bf231ac91613fa")]),
-        case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
+        case("command", &[("a", "predictions")], &command, 2, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
 }
 

@@ -137,6 +137,28 @@ fn labels_and_settings_count_and_a_lost_portion_is_made_again() {
     assert_eq!(quality.lines().filter(named).count(), 448);
 }
 
+/// They are links to portions, which lead nowhere from the folders of a command.
+#[test]
+fn a_command_that_copies_alerts_has_their_bytes() {
+    let world = World::new();
+    night(&world, "1.tar.gz", 1000);
+    let copy = |name: &str, run: &str| {
+        format!("[stages.{name}]\nkind = \"command\"\ninputs = {{ a = \"alerts\" }}\nrun = \"{run}\"\n")
+    };
+    let (deep, flat) = (copy("deep", "cp -r {inputs.a} {out}/alerts"), copy("flat", "cp -r {inputs.a}/. {out}/"));
+    world.write("pipelines/p.toml", &format!("{LOAD}{deep}{flat}"));
+    world.run("pipelines/p.toml", 3, 0);
+    let copies = glob::glob(&world.path("cache/entries/command/*/out/**/stamps.npy").to_string_lossy()).unwrap();
+    let is_file = |path: PathBuf| path.symlink_metadata().unwrap().is_file();
+    assert_eq!(copies.flatten().map(is_file).collect::<Vec<_>>(), [true; 2]);
+    world.say(&["audit", "pipelines/p.toml", "--all"]).expect(0, "");
+    for portion in portions(&world) {
+        std::fs::remove_dir_all(portion.parent().unwrap().parent().unwrap()).unwrap();
+    }
+    let said = world.say(&["cache", "verify"]);
+    said.expect(1, "3 entries, 1 damaged");
+}
+
 /// A night or a table of labels that another program writes meanwhile: what was made of it is not kept.
 #[test]
 fn what_changes_while_it_is_read_leaves_no_portion() {
