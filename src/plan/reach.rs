@@ -49,14 +49,20 @@ impl<'a> Catalogue<'a> {
 
     fn agreeing(&self, known: &Parts) -> Vec<Key> {
         let same_rest = self.rest.get(&without_inputs(known)).into_iter().flatten();
-        let agrees = |meta: &&Meta| known.0.iter().all(|(name, value)| meta.parts.get(name) == Some(value));
+        // Of inputs each name comes once, of files perhaps not.
+        let inputs = known.0.iter().filter(|(name, _)| is_input(name));
+        let agrees = |meta: &&Meta| inputs.clone().all(|(name, value)| meta.parts.get(name) == Some(value));
         same_rest.map(|i| self.metas[*i]).filter(agrees).map(|meta| meta.key).collect()
     }
 }
 
 /// A hash of all parts but the inputs.
 fn without_inputs(parts: &Parts) -> Key {
-    Parts(parts.0.iter().filter(|(name, _)| !name.starts_with("input ")).cloned().collect()).key()
+    Parts(parts.0.iter().filter(|(name, _)| !is_input(name)).cloned().collect()).key()
+}
+
+fn is_input(part: &str) -> bool {
+    part.starts_with("input ")
 }
 
 #[cfg(test)]
@@ -166,6 +172,23 @@ mod tests {
         let sweep = choose(&items, rest, limits, 10);
         store.sweep(sweep.remove.iter().map(|i| &items[*i])).unwrap();
         sweep.left
+    }
+
+    #[test]
+    fn a_stage_that_waits_is_known_by_all_its_files_of_one_name() {
+        let known = Parts(vec![
+            ("kind".into(), "command".into()),
+            ("file files".into(), "1".into()),
+            ("file files".into(), "2".into()),
+        ]);
+        let mut whole = known.clone();
+        whole.0.insert(1, ("input a".into(), "3".into()));
+        let meta = draft(whole.clone());
+        let catalogue = Catalogue::of([&meta]);
+        assert_eq!(catalogue.agreeing(&known), [meta.key]);
+        assert_eq!(catalogue.agreeing(&whole), [meta.key]);
+        whole.0[1].1 = "4".into();
+        assert!(catalogue.agreeing(&whole).is_empty());
     }
 
     proptest! {
