@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn signs_are_words_or_numbers_and_anything_else_is_odd() {
-        let signs = ["1", "0", "-1", "-1.0", "f", "2", "-999.123456789012345678", "nan", ""];
+        let signs = ["1", "0", "-1", "-1.0", "f", "2", "-999.123456789012345678", "nan", "", "-999"];
         let rows = signs.map(|sign| format!("1,ZTFa,5,{sign}\n")).concat();
         let mut table = open(&format!("candid,objectId,jd,isdiffpos\n{rows}"), |_| ()).unwrap();
         let mut next = || {
@@ -256,7 +256,7 @@ mod tests {
         for expected in [1.0, 0.0, 0.0, 0.0, 0.0] {
             assert_eq!(next(), (expected, Vec::new()));
         }
-        for odd in [&["2"][..], &["-999.1234567890124"], &[], &[]] {
+        for odd in [&["2"][..], &["-999.1234567890124"], &[], &[], &[]] {
             let (value, faults) = next();
             assert!(value.is_nan() && faults == odd, "{faults:?}");
         }
