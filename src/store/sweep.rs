@@ -128,7 +128,7 @@ pub fn users(items: &[Item]) -> Vec<Vec<usize>> {
     let mut users = vec![Vec::new(); items.len()];
     for (user, item) in items.iter().enumerate() {
         let What::Entry(meta) = &item.what else { continue };
-        meta.holders().filter_map(|key| places.get(&key)).for_each(|holder| users[*holder].push(user));
+        meta.holders().filter_map(|(_, key)| places.get(&key)).for_each(|holder| users[*holder].push(user));
     }
     users
 }

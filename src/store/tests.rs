@@ -298,7 +298,7 @@ fn a_link_to_a_file_of_another_entry_is_that_file() {
     let sealed = entry.meta().unwrap();
     let record = &sealed.files[1];
     assert_eq!((record.name.as_str(), record.size), ("there.txt", 9));
-    assert_eq!(sealed.holders().collect::<Vec<_>>(), [holder.key]);
+    assert_eq!(sealed.holders().collect::<Vec<_>>(), [(KIND, holder.key)]);
     // The digest is that of an entry with the bytes themselves.
     let plain = trial_folder();
     fs::write(plain.path().join("own.txt"), "mine").unwrap();

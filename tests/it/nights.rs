@@ -159,6 +159,33 @@ fn a_command_that_copies_alerts_has_their_bytes() {
     said.expect(1, "3 entries, 1 damaged");
 }
 
+/// A file of the portion that nobody links to is damaged, and goes aside together with those that are linked to.
+#[test]
+fn verify_knows_who_has_files_of_what_is_damaged() {
+    let world = World::new();
+    night(&world, "1.tar.gz", 1000);
+    world.write("pipelines/p.toml", LOAD);
+    run(&world);
+    let damage = || {
+        let path = portions(&world)[0].with_file_name("alerts.csv");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.replace_range(text.len() - 3..text.len() - 2, "#");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, text).unwrap();
+    };
+    damage();
+    let said = world.say(&["cache", "verify", "p@1"]);
+    said.expect(1, "2 entries, 2 damaged")
+        .expect(1, "alerts.csv does not hold")
+        .expect(1, "is damaged, of which it has files");
+    run(&world);
+    damage();
+    let said = world.say(&["cache", "verify", "--repair", "pipelines/p.toml"]);
+    said.expect(0, "2 entries, 2 damaged").expect(0, "2 computed again, 0 left to later runs");
+    world.say(&["cache", "verify"]).expect(0, "2 entries, 0 damaged");
+    world.run("pipelines/p.toml", 0, 1);
+}
+
 /// A night or a table of labels that another program writes meanwhile: what was made of it is not kept.
 #[test]
 fn what_changes_while_it_is_read_leaves_no_portion() {
