@@ -73,6 +73,12 @@ impl Folder {
         let images = sources.into_iter().map(|source| (label(&source), source.path));
         // a file that two globs match is one
         let images: BTreeSet<(String, PathBuf)> = images.collect();
+        let mut pairs = images.iter().zip(images.iter().skip(1));
+        if let Some(((label, one), (_, other))) = pairs.find(|((label, _), (next, _))| label == next) {
+            let (one, other) = (one.display(), other.display());
+            let what = format!("images: {one} and {other} are both {label}; give their folders different names");
+            return Err(TableError(what));
+        }
         let image = |(label, path)| Image { label, path, used: false };
         let images: Vec<Image> = images.into_iter().map(image).collect();
         let names = names_of(&images);
@@ -299,6 +305,21 @@ mod tests {
         assert_eq!(science, 2.0, "the one named so goes before the one in a folder");
         assert_eq!((&*readings[3].place.file, readings[3].alert.is_none()), ("s1/1_sci.fits", true));
         assert_eq!(readings[1].occurrences[0].detail, "science: no file 2_sci.fits", "two folders down");
+    }
+
+    #[test]
+    fn folders_of_one_name_cannot_be_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = ["a", "b"].map(|below| {
+            let path = folder.path().join(&write_images(folder.path(), &format!("{below}/s1/"), 1)[0]);
+            Source { label: "s1/1_sci.fits".into(), path }
+        });
+        let table = options(folder.path(), "{candid}_{cutout}.fits");
+        let message = |sources: &[Source]| Folder::open(sources.to_vec(), &table).err().map(|e| e.to_string());
+        let said = message(&sources).unwrap();
+        let paths = sources.each_ref().map(|source| source.path.display().to_string());
+        assert!(paths.iter().all(|path| said.contains(path)) && said.contains("different names"), "{said}");
+        assert_eq!(message(&[sources[0].clone(), sources[0].clone()]), None, "a file that two globs match");
     }
 
     #[test]
