@@ -89,10 +89,11 @@ crate::keys! {
 
 impl KeyType for Reason {
     fn shape() -> Shape {
-        Shape::Choice(Self::ALL.iter().map(|reason| reason.name()).collect())
+        Shape::Choice(Self::choices().map(Self::name).collect())
     }
     fn read(value: &Value) -> Option<Self> {
-        if let Value::Text(name) = value { Self::parse(name) } else { None }
+        let Value::Text(name) = value else { return None };
+        Self::choices().find(|reason| reason.name() == name)
     }
     fn value(&self) -> Value {
         Value::Text(self.name().into())

@@ -97,6 +97,11 @@ reasons! {
 }
 
 impl Reason {
+    /// Those of which the user may say what is done about them.
+    pub fn choices() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|reason| *reason != Self::Unreadable)
+    }
+
     /// The reason called `name`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
