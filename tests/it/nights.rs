@@ -186,6 +186,28 @@ fn verify_knows_who_has_files_of_what_is_damaged() {
     world.run("pipelines/p.toml", 0, 1);
 }
 
+/// Both take the first night as the first of them has made it anew.
+#[test]
+fn what_two_forced_stages_make_of_one_file_is_made_once() {
+    let world = World::new();
+    let stage = |name: &str, more: &str| {
+        format!("[stages.{name}]\nkind = \"load\"\npath = [\"../nights/1.tar.gz\", \"../nights/{more}.tar.gz\"]\n")
+    };
+    for i in 1..4 {
+        night(&world, &format!("{i}.tar.gz"), 1000 * i);
+    }
+    world.write("pipelines/p.toml", &format!("{}{}", stage("a", "2"), stage("b", "3")));
+    run(&world);
+    for jobs in ["1", "2"] {
+        let forced = ["run", "pipelines/p.toml", "--force", "a", "--force", "b", "--jobs", jobs, "--format", "json"];
+        let said = world.say(&forced);
+        said.expect(0, "\"failed\":0");
+        let notes: Vec<&str> = said.out.lines().filter(|line| line.contains("900 alerts of 900 records")).collect();
+        let known = notes.iter().filter(|line| line.contains(", 1 files as before")).count();
+        assert_eq!((notes.len(), known), (2, 1), "{jobs} jobs: {}", said.out);
+    }
+}
+
 /// A night or a table of labels that another program writes meanwhile: what was made of it is not kept.
 #[test]
 fn what_changes_while_it_is_read_leaves_no_portion() {
