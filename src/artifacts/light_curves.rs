@@ -17,6 +17,7 @@ const IDENTITY: [&str; 7] = ["objectId", "jd", "fid", "kind", "told", "candid", 
 /// Moments in a day, and how many moments apart two dates are of one exposure: 9 s, the shortest exposure is 30.
 const MOMENTS: f64 = 1e7;
 const EXPOSURE: i64 = 1_000;
+const MOMENT: i64 = 0;
 /// Points that are held before they are written to a run: some 25 MB.
 const HELD: usize = 250_000;
 /// Sorted files that are open at once.
@@ -92,14 +93,16 @@ impl PartialEq for LightCurveRow {
 
 impl Eq for LightCurveRow {}
 
-/// Each measurement of an object once, as the first alert that has it tells it; in order. One is what an exposure gave of a
-/// kind: packets tell several sources near the object, each a `candid`, and a date that was put together anew is a second off.
-fn each_once(mut rows: Vec<LightCurveRow>) -> Vec<LightCurveRow> {
+/// Each measurement of an object once, as the first alert that has it tells it; in order. Those of a kind are one that are not
+/// more than `apart` moments apart: of an [`EXPOSURE`], for packets tell several sources near the object, each a `candid`, and a
+/// date that was put together anew is a second off. Whether a point is near to one that stays can be told only once all are
+/// there; until then those of one [`MOMENT`] go, which changes nothing.
+fn each_once(mut rows: Vec<LightCurveRow>, apart: i64) -> Vec<LightCurveRow> {
     rows.sort_unstable_by(|a, b| a.told.total_cmp(&b.told).then_with(|| a.cmp(b)));
     let mut known = BTreeSet::new();
     rows.retain(|LightCurveRow { point: Point { jd, fid, kind, .. }, .. }| {
         let moment = (jd * MOMENTS).round() as i64;
-        let near = moment.saturating_sub(EXPOSURE)..=moment.saturating_add(EXPOSURE);
+        let near = moment.saturating_sub(apart)..=moment.saturating_add(apart);
         let is_new = known.range((*kind, *fid, *near.start())..=(*kind, *fid, *near.end())).next().is_none();
         is_new && known.insert((*kind, *fid, moment))
     });
@@ -186,7 +189,7 @@ impl LightCurvesWriter {
         if self.held.len() >= self.most_held { self.spill() } else { Ok(()) }
     }
 
-    /// Adds the light curves of another artifact, which must stay until this one is finished.
+    /// Adds the light curves of a portion in `folder`, which must stay until this one is finished.
     pub fn push_all(&mut self, folder: &Path) -> Result<()> {
         self.add_run(folder.join(FILE), false)
     }
@@ -197,7 +200,7 @@ impl LightCurvesWriter {
         let path = self.scratch();
         let mut writer = writer(&path)?;
         for object in held.chunk_by(|a, b| a.object_id == b.object_id) {
-            each_once(object.to_vec()).iter().try_for_each(|row| writer.push(row.cells()))?;
+            each_once(object.to_vec(), MOMENT).iter().try_for_each(|row| writer.push(row.cells()))?;
         }
         writer.finish()?;
         held.clear();
@@ -216,13 +219,13 @@ impl LightCurvesWriter {
             return Ok(());
         }
         let path = self.scratch();
-        self.merge(&path)?;
+        self.merge(&path, MOMENT)?;
         self.runs.push((path, true));
         Ok(())
     }
 
-    /// Writes the rows of all runs into one file, and removes those of scratch.
-    fn merge(&mut self, path: &Path) -> Result<()> {
+    /// Writes the rows of all runs into one file, each once of those not more than `apart`, and removes those of scratch.
+    fn merge(&mut self, path: &Path, apart: i64) -> Result<()> {
         let runs: Vec<(PathBuf, bool)> = std::mem::take(&mut self.runs);
         let mut open = runs.iter().map(|(path, _)| LightCurves::of(path)).collect::<Result<Vec<_>>>()?;
         let mut heads = BinaryHeap::new();
@@ -232,7 +235,7 @@ impl LightCurvesWriter {
         let mut writer = writer(path)?;
         let mut object: Vec<LightCurveRow> = Vec::new();
         let mut write =
-            |object: Vec<LightCurveRow>| each_once(object).iter().try_for_each(|row| writer.push(row.cells()));
+            |object: Vec<LightCurveRow>| each_once(object, apart).iter().try_for_each(|row| writer.push(row.cells()));
         while let Some(Reverse((row, run))) = heads.pop() {
             heads.extend(open[run].pop()?.map(|row| Reverse((row, run))));
             if object.last().is_some_and(|last| last.object_id != row.object_id) {
@@ -247,10 +250,19 @@ impl LightCurvesWriter {
     }
 
     /// Completes the file.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
+        self.complete(EXPOSURE)
+    }
+
+    /// Completes a file that is only for [`Self::push_all`].
+    pub fn finish_portion(self) -> Result<()> {
+        self.complete(MOMENT)
+    }
+
+    fn complete(mut self, apart: i64) -> Result<()> {
         self.spill()?;
         let path = self.folder.join(FILE);
-        self.merge(&path)
+        self.merge(&path, apart)
     }
 }
 
@@ -342,6 +354,37 @@ mod tests {
             let expected = [&expected[..2], &[(2.500_003, None)], &expected[2..]].concat();
             assert_eq!(found, expected, "{most_held}");
         }
+    }
+
+    /// Each is near the next, and the first is far from the last: what is dropped decides what else is.
+    #[test]
+    fn what_is_near_to_what_was_dropped_stays_however_points_are_grouped() {
+        let detection = |jd| [point(jd, PointKind::Detection, 18.0)];
+        let points = [(2.5, 3.0), (2.500_08, 4.0), (2.500_16, 5.0)];
+        let written = |most_held: usize, order: [usize; 3]| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut writer = LightCurvesWriter { most_held, ..LightCurvesWriter::create(folder.path()) };
+            for (jd, told) in order.map(|i| points[i]) {
+                writer.push("a", told, detection(jd)).unwrap();
+            }
+            writer.finish().unwrap();
+            let rows = LightCurves::open(folder.path()).unwrap().unwrap().object().unwrap().unwrap();
+            rows.iter().map(|row| row.point.jd).collect::<Vec<_>>()
+        };
+        for most_held in [1, 2, HELD] {
+            for order in [[0, 1, 2], [1, 2, 0], [2, 0, 1]] {
+                assert_eq!(written(most_held, order), [2.5, 2.500_16], "{most_held} {order:?}");
+            }
+        }
+        let [night, folder] = [1, 2].map(|_| tempfile::tempdir().unwrap());
+        let mut writer = LightCurvesWriter::create(night.path());
+        points[1..].iter().for_each(|(jd, told)| writer.push("a", *told, detection(*jd)).unwrap());
+        writer.finish_portion().unwrap();
+        let mut writer = LightCurvesWriter::create(folder.path());
+        writer.push("a", 3.0, detection(2.5)).unwrap();
+        writer.push_all(night.path()).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(LightCurves::open(folder.path()).unwrap().unwrap().object().unwrap().unwrap().len(), 2);
     }
 
     #[test]

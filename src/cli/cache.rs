@@ -41,7 +41,7 @@ enum Action {
         /// Remove only until the cache is at most this large, e.g. 500M, 20G
         #[arg(long, value_name = "SIZE", value_parser = size)]
         max_size: Option<u64>,
-        /// Remove only what was not used for this long, e.g. 12h, 30d [default: 0s; interrupted work: 7d]
+        /// Remove only what was not used for this long, e.g. 12h, 30d [default: 0s; interrupted work and what `load` made of single files for no result that is there: 7d]
         #[arg(long, value_name = "AGE", value_parser = duration)]
         older_than: Option<u64>,
         /// Name what would go, remove nothing

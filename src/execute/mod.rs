@@ -7,6 +7,7 @@ mod portion;
 pub mod progress;
 pub mod schedule;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -18,6 +19,7 @@ use crate::spec::needs::Needs;
 use crate::stage::Device;
 use crate::store::Store;
 use crate::store::entry::Entry;
+use crate::store::key::Key;
 use crate::store::memory::Memory;
 
 use perform::{Performed, perform};
@@ -128,6 +130,8 @@ struct Run<'a> {
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
     earlier: Mutex<Earlier<'a>>,
+    /// What was made of single files.
+    made: Mutex<HashSet<Key>>,
     board: Mutex<Board>,
     changed: Condvar,
 }
@@ -157,7 +161,8 @@ pub fn run(request: &Request, plan: Plan, progress: &dyn Progress, stop: &Atomic
     let schedule = Schedule::new(request.graph, &wanted, &done, &seconds, request.options.limits);
     progress.begin(&wanted, &done, &seconds);
     let board = Mutex::new(Board { plan, outcomes, schedule, halted: false, due: None });
-    let run = Run { request, progress, stop, earlier: Mutex::new(earlier), board, changed: Condvar::new() };
+    let (earlier, made) = (Mutex::new(earlier), Mutex::default());
+    let run = Run { request, progress, stop, earlier, made, board, changed: Condvar::new() };
     thread::scope(|scope| {
         for _ in 0..request.options.limits.cpu.max(1) {
             scope.spawn(|| run.work());
@@ -174,6 +179,10 @@ impl<'a> Run<'a> {
 
     fn earlier(&self) -> MutexGuard<'_, Earlier<'a>> {
         self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn made(&self) -> MutexGuard<'_, HashSet<Key>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One worker: takes ready steps until nothing is left.

@@ -33,11 +33,9 @@ impl Shelf for StepShelf<'_, '_> {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let mut waited = false;
         loop {
-            // What another process, or another step of this one, made meanwhile is new enough for one that is forced.
-            let known = || {
-                let entry = request.store.lookup(&kind, &own);
-                entry.filter(|entry| !forced || waited && entry.created >= begun)
-            };
+            // What this run has made, or another process meanwhile, is new enough for one that is forced.
+            let is_new = |entry: &Entry| self.run.made().contains(&own) || waited && entry.created >= begun;
+            let known = || request.store.lookup(&kind, &own).filter(|entry| !forced || is_new(entry));
             if let Some(entry) = known() {
                 return Ok(entry.out());
             }
@@ -86,7 +84,9 @@ impl StepShelf<'_, '_> {
             return Err(StageError::with_hint(what, "run again"));
         }
         let meta = Meta::of(&parts::kind_of_portion(step), step.label(), parts, begun);
+        let own = meta.key;
         let entry = request.store.commit(&claim, meta).map_err(failure)?;
+        self.run.made().insert(own);
         claim.finish();
         entry.map(|entry| entry.out()).ok_or_else(|| StageError::failed("nothing came of the file (a bug)"))
     }

@@ -19,6 +19,8 @@ pub(super) struct Part {
     target: PathBuf,
     /// Most bytes that were here in this process.
     furthest: u64,
+    /// Whether the last answer was a part and did not say of how many bytes: the file ends where the server has no more.
+    is_open: bool,
 }
 
 /// What came of one request.
@@ -71,7 +73,13 @@ impl Part {
         at(folder, "cannot make the folder", fs::create_dir_all(folder))?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let beside = |end: &str| folder.join(format!(".{name}.{end}"));
-        Ok(Self { path: beside("part"), validator: beside("validator"), target: target.to_path_buf(), furthest: 0 })
+        Ok(Self {
+            path: beside("part"),
+            validator: beside("validator"),
+            target: target.to_path_buf(),
+            furthest: 0,
+            is_open: false,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -139,11 +147,15 @@ impl Part {
             (206, Some((here, _)), Some(range)) if range.is_sound() && range.first == *here => {
                 (*here, Some(range.last + 1), range.all)
             }
+            (416, Some((here, _)), _) if length_of_all(&answer).map_or(self.is_open, |all| all == *here) => {
+                return Ok(Came::All);
+            }
             _ => {
                 self.restart()?;
                 return Err(Trouble::passing(url, "the server does not go on where the part on disk ends", None));
             }
         };
+        self.is_open = answer.status == 206 && whole.is_none();
         if whole.max(end).is_some_and(|bytes| bytes > limit) {
             return Err(Fault::TooLarge { url: url.clone(), limit }.into());
         }
@@ -161,7 +173,7 @@ impl Part {
                 self.restart()?;
                 Err(fault.into())
             }
-            Ok(size) if whole.is_some_and(|whole| whole > size) => Ok(Came::Range { end: size }),
+            Ok(size) if self.is_open || whole.is_some_and(|whole| whole > size) => Ok(Came::Range { end: size }),
             came => came.map(|_| Came::All),
         }
     }
@@ -220,6 +232,11 @@ impl Part {
         at(&self.target, "cannot rename the part to", fs::rename(&self.path, &self.target))?;
         self.restart()
     }
+}
+
+/// Bytes of a file of which there is nothing where it was asked for, from `Content-Range: bytes */ALL`.
+fn length_of_all(answer: &Answer) -> Option<u64> {
+    answer.header("content-range")?.strip_prefix("bytes */")?.trim().parse().ok()
 }
 
 /// What a server promises to change with the file: a strong tag, or the time of the last change.

@@ -93,11 +93,12 @@ pub fn kind_of_portion(step: &Step) -> String {
 }
 
 /// The user's files of a step with the keys that name them.
-fn files(step: &Step) -> impl Iterator<Item = (&str, &ExternalFile)> {
+pub fn files(step: &Step) -> impl Iterator<Item = (&str, &ExternalFile)> {
     step.stage.files.iter().flat_map(|(key, list)| list.iter().map(move |file| (*key, file)))
 }
 
-fn part_of(key: &str, file: &ExternalFile) -> String {
+/// The name of the part that such a file is.
+pub fn part_of(key: &str, file: &ExternalFile) -> String {
     if file.label.is_empty() { format!("file {key}") } else { format!("file {key} {}", file.label) }
 }
 

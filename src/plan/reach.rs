@@ -1,15 +1,15 @@
 //! Which entries of a cache a graph's run would use: those of its plan and, behind stages that are still to run, every
 //! entry that may turn out to be the one. Opens no artifact.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::graph::{Graph, StepId};
+use crate::graph::{Graph, Step, StepId};
 use crate::store::StoreError;
 use crate::store::entry::Meta;
 use crate::store::key::{Key, Parts};
 use crate::store::memory::Memory;
 
-use super::Plan;
+use super::{Plan, State, parts};
 
 /// Entries, found by their key or by what is known of one.
 pub struct Catalogue<'a> {
@@ -32,11 +32,14 @@ impl<'a> Catalogue<'a> {
     }
 
     /// Keys of the entries that a run of the plan would use, with the step that does; a step that waits for stages to
-    /// run may use any entry that agrees with what is known of its key.
+    /// run may use any entry that agrees with what is known of its key, and one that is not cached what was made of its files.
     pub fn reached(&self, graph: &Graph, plan: &Plan, memory: &Memory) -> Result<Vec<(Key, StepId)>, StoreError> {
         let mut reached = Vec::new();
         for (i, planned) in plan.steps.iter().enumerate() {
             let id = StepId(i);
+            if planned.state != State::Cached {
+                reached.extend(self.portions(graph.step(id), memory)?.into_iter().map(|key| (key, id)));
+            }
             if let Some(key) = planned.key {
                 reached.extend(self.keys.contains_key(&key).then_some((key, id)));
             } else {
@@ -47,30 +50,48 @@ impl<'a> Catalogue<'a> {
         Ok(reached)
     }
 
+    /// What was made of the files of a step one by one.
+    fn portions(&self, step: &Step, memory: &Memory) -> Result<Vec<Key>, StoreError> {
+        let kind = parts::kind_of_portion(step);
+        let portions = self.metas.iter().filter(|meta| meta.kind == kind);
+        // Its file is the last part of a portion; most files are small and have none.
+        let names: HashSet<&str> = portions.filter_map(|meta| Some(meta.parts.0.last()?.0.as_str())).collect();
+        let files = parts::files(step).filter(|(key, file)| names.contains(&*parts::part_of(key, file)));
+        let key = |(key, file)| parts::of_portion(step, key, file, memory).map(|parts| parts.key());
+        let keys = files.map(key).collect::<Result<Vec<_>, _>>()?;
+        Ok(keys.into_iter().filter(|key| self.keys.contains_key(key)).collect())
+    }
+
     fn agreeing(&self, known: &Parts) -> Vec<Key> {
         let same_rest = self.rest.get(&without_inputs(known)).into_iter().flatten();
-        let agrees = |meta: &&Meta| known.0.iter().all(|(name, value)| meta.parts.get(name) == Some(value));
+        // Of inputs each name comes once, of files perhaps not.
+        let inputs = known.0.iter().filter(|(name, _)| is_input(name));
+        let agrees = |meta: &&Meta| inputs.clone().all(|(name, value)| meta.parts.get(name) == Some(value));
         same_rest.map(|i| self.metas[*i]).filter(agrees).map(|meta| meta.key).collect()
     }
 }
 
 /// A hash of all parts but the inputs.
 fn without_inputs(parts: &Parts) -> Key {
-    Parts(parts.0.iter().filter(|(name, _)| !name.starts_with("input ")).cloned().collect()).key()
+    Parts(parts.0.iter().filter(|(name, _)| !is_input(name)).cloned().collect()).key()
+}
+
+fn is_input(part: &str) -> bool {
+    part.starts_with("input ")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
     use std::fmt::Write;
     use std::path::Path;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::parts;
+    use crate::plan::Planned;
     use crate::spec::experiment;
     use crate::spec::faults::Faults;
+    use crate::stage::ExternalFile;
     use crate::store::Store;
     use crate::store::key::Digest;
     use crate::store::sweep::{Limits, What, choose};
@@ -166,6 +187,47 @@ mod tests {
         let sweep = choose(&items, rest, limits, 10);
         store.sweep(sweep.remove.iter().map(|i| &items[*i])).unwrap();
         sweep.left
+    }
+
+    #[test]
+    fn a_stage_that_waits_is_known_by_all_its_files_of_one_name() {
+        let known = Parts(vec![
+            ("kind".into(), "command".into()),
+            ("file files".into(), "1".into()),
+            ("file files".into(), "2".into()),
+        ]);
+        let mut whole = known.clone();
+        whole.0.insert(1, ("input a".into(), "3".into()));
+        let meta = draft(whole.clone());
+        let catalogue = Catalogue::of([&meta]);
+        assert_eq!(catalogue.agreeing(&known), [meta.key]);
+        assert_eq!(catalogue.agreeing(&whole), [meta.key]);
+        whole.0[1].1 = "4".into();
+        assert!(catalogue.agreeing(&whole).is_empty());
+    }
+
+    #[test]
+    fn a_stage_that_is_to_run_reaches_what_was_made_of_its_files() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        std::fs::create_dir(root.path().join("nights")).unwrap();
+        for name in ["1.avro", "2.avro"] {
+            write(&format!("nights/{name}"), name);
+        }
+        write("p.toml", "[stages.a]\nkind = \"load\"\npath = \"nights\"\n");
+        let graph = Graph::of(&experiment::read(&root.path().join("p.toml"), &[], &mut Faults::default()).unwrap());
+        let memory = Memory::open(root.path(), false);
+        let plan = Plan::of(&graph, &Store::view(root.path()), &memory, &[]).unwrap();
+        let file = ExternalFile { label: "2.avro".into(), path: root.path().join("nights/2.avro") };
+        let portion = |parts| Meta { kind: "load-portion".into(), ..draft(parts) };
+        let made = portion(parts::of_portion(&graph.steps[0], "path", &file, &memory).unwrap());
+        let mut parts = made.parts.clone();
+        parts.0.last_mut().unwrap().1 = Digest([0; 32]).to_string();
+        let other = portion(parts);
+        let catalogue = Catalogue::of([&made, &other]);
+        assert_eq!(catalogue.reached(&graph, &plan, &memory).unwrap(), [(made.key, StepId(0))]);
+        let cached = Plan { steps: vec![Planned { state: State::Cached, ..plan.steps[0].clone() }] };
+        assert!(catalogue.reached(&graph, &cached, &memory).unwrap().is_empty());
     }
 
     proptest! {

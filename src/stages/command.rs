@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use walkdir::WalkDir;
 
 use crate::spec::keys::{FilePath, Key, Keys};
 use crate::spec::value::{Params, Value};
@@ -51,7 +52,7 @@ impl StageKind for UserCommand {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn ports(&self) -> &'static [Port] {
@@ -88,6 +89,7 @@ impl StageKind for UserCommand {
         if !status.success() {
             return Err(failure(status, &mut log));
         }
+        copy_linked(job).map_err(|e| StageError::failed(format!("cannot copy what the command has linked: {e}")))?;
         if log.metadata().is_ok_and(|log| log.nlink() == 0) {
             LOG.set(Some(log));
         }
@@ -107,6 +109,20 @@ fn fill_in(run: &str, job: &Job) -> Result<String, StageError> {
         return Err(StageError::with_hint(format!("the command names an input `{name}` that is not connected"), hint));
     }
     Ok(text.replace("{seed}", &job.seed.to_string()).replace("{threads}", &job.threads.to_string()))
+}
+
+/// Artifacts of inputs may hold links that mean something in their folders alone: where the command has copied such a link, its
+/// file is put.
+fn copy_linked(job: &Job) -> std::io::Result<()> {
+    for entry in WalkDir::new(job.out).into_iter().filter_map(Result::ok).filter(|entry| entry.path_is_symlink()) {
+        let (path, target) = (entry.path(), entry.path().read_link()?);
+        let meant = job.inputs.values().map(|input| input.join(&target)).find(|file| file.is_file());
+        if let Some(file) = meant.filter(|_| !path.exists()) {
+            std::fs::remove_file(path)?;
+            std::fs::copy(file, path)?;
+        }
+    }
+    Ok(())
 }
 
 fn quoted(path: &Path) -> Result<String, StageError> {

@@ -138,22 +138,22 @@ fn others() -> Vec<Case> {
             "load",
             &[],
             &[("path", text("night.tar.gz")), ("labels", text("labels.csv"))],
-            4,
+            5,
             &[(EVERYWHERE, "dd0064017ad5c13b")],
         ),
         case(
             "load",
             &[],
             &[("path", text("night.tar.gz")), ("light_curves", Value::Bool(true))],
-            4,
+            5,
             &[(EVERYWHERE, "8904a2c649597561")],
         ),
-        case("load", &[], &tables, 4, &[(LIBRARY, "70f0a68bee9b8af9")]),
+        case("load", &[], &tables, 5, &[(LIBRARY, "70f0a68bee9b8af9")]),
         case(
             "load",
             &[],
             &[("path", text("stamps.npy")), ("table", text("rows.csv"))],
-            4,
+            5,
             &[(EVERYWHERE, "b25a03d244138802")],
         ),
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 2, &[(AVX2, "5348ee9941037c13")]),
@@ -198,7 +198,7 @@ fn others() -> Vec<Case> {
             &[(AVX2, "be42c1a03b4bfaec")],
         ),
         case("compare", both, &[("draws", int(200))], 3, &[(LIBRARY, "f9bf231ac91613fa")]),
-        case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
+        case("command", &[("a", "predictions")], &command, 2, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
 }
 

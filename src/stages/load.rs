@@ -78,7 +78,7 @@ crate::keys! {
         table: Option<FilePath> = None, added_later();
         /// Columns of `table` that are not called as the fields of a packet, field = column: { jd = "JD", objectId = "name" }.
         columns: BTreeMap<String, String> = BTreeMap::new(), added_later();
-        /// Where the FITS images of a row of `table` are below `path`: {column} stands for the row's cell, {cutout} for a word of `cutouts`; `.gz` may follow. With a list as `path`, below any of its entries, if only one of them has such a file.
+        /// Where the FITS images of a row of `table` are below `path`: {column} stands for the row's cell, {cutout} for a word of `cutouts`; `.gz` may follow. A file that is not there may be below one of the folders there, or of the entries if `path` is a list, if only one of them has it.
         pattern: String = "{candid}_{cutout}.fits".into(), added_later();
         /// Words for science, template and difference in `pattern`.
         cutouts: Vec<String> = ["science", "template", "difference"].map(String::from).into(), added_later();
@@ -89,10 +89,11 @@ crate::keys! {
 
 impl KeyType for Reason {
     fn shape() -> Shape {
-        Shape::Choice(Self::ALL.iter().map(|reason| reason.name()).collect())
+        Shape::Choice(Self::choices().map(Self::name).collect())
     }
     fn read(value: &Value) -> Option<Self> {
-        if let Value::Text(name) = value { Self::parse(name) } else { None }
+        let Value::Text(name) = value else { return None };
+        Self::choices().find(|reason| reason.name() == name)
     }
     fn value(&self) -> Value {
         Value::Text(self.name().into())
@@ -113,7 +114,7 @@ impl StageKind for Load {
         "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
-        4
+        5
     }
     fn ports(&self) -> &'static [Port] {
         &[]
@@ -175,8 +176,7 @@ fn table(job: &Job, keys: &LoadKeys) -> Option<TableOptions> {
     let label = own.cloned().unwrap_or_else(|| "label".into());
     let (columns, split) = (keys.columns.clone(), keys.split_column.clone().filter(|_| keys.labels.0.is_empty()));
     let (pattern, cutouts) = (keys.pattern.clone(), keys.cutouts.clone());
-    let several = keys.path.0.len() > 1;
-    Some(TableOptions { path, columns, label, split, pattern, cutouts, several })
+    Some(TableOptions { path, columns, label, split, pattern, cutouts })
 }
 
 fn faults_of_table(keys: &LoadKeys) -> Vec<(&'static str, String)> {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
@@ -97,13 +97,20 @@ pub(super) fn seal_folder(
     let (mut records, mut times) = (Vec::new(), Vec::new());
     let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
     for path in paths_below(folder)? {
-        let is_deeper = path.parent() != Some(folder);
-        let other = path.read_link().map_or(Ok(None), |target| if is_deeper { Ok(None) } else { linked(&target) });
-        if let Some((record, time)) = at(&path, "cannot be kept", other)? {
-            records.push(FileRecord { name: name(&path), ..record });
-            times.push(time);
-            continue;
+        if let Ok(target) = path.read_link() {
+            let is_deeper = path.parent() != Some(folder);
+            let other = if is_deeper { Ok(None) } else { linked(&target) };
+            if let Some((record, time)) = at(&path, "cannot be kept", other)? {
+                records.push(FileRecord { name: name(&path), ..record });
+                times.push(time);
+                continue;
+            }
+            if !lasts(folder, &path, &target) {
+                let what = format!("it links to {}, {}", target.display(), ADVICE);
+                return at(&path, "cannot be kept", Err(io::Error::other(what)));
+            }
         }
+        // A link to a folder of the artifact, whose files come by themselves.
         if !path.is_file() {
             continue;
         }
@@ -129,6 +136,24 @@ pub(super) fn seal_folder(
         }
     }
     Ok((records, times))
+}
+
+/// What is wrong with a link that does not last.
+const ADVICE: &str = "which is no file once the stage is done; put the file itself there (`cp -rL`)";
+
+/// Whether the link `path` leads to something from wherever `folder` will be: from there to a place in it, or by a whole path
+/// to a file elsewhere.
+fn lasts(folder: &Path, path: &Path, target: &Path) -> bool {
+    if target.is_absolute() {
+        return path.is_file() && !std::path::absolute(folder).is_ok_and(|folder| target.starts_with(folder));
+    }
+    let start = path.parent().and_then(|parent| parent.strip_prefix(folder).ok()).map_or(0, |path| path.iter().count());
+    let depth = target.components().try_fold(start, |depth, step| match step {
+        Component::ParentDir => depth.checked_sub(1),
+        Component::Normal(_) => Some(depth + 1),
+        _ => Some(depth),
+    });
+    depth.is_some() && path.exists()
 }
 
 /// Regular files below `folder` and links to some, ordered by name.

@@ -96,10 +96,10 @@ impl Meta {
         self.files.iter().map(|f| f.size).sum()
     }
 
-    /// Keys of the entries that hold some of its files.
-    pub fn holders(&self) -> impl Iterator<Item = Key> + '_ {
-        let holders = self.files.iter().filter_map(|file| file.held_by.as_deref());
-        holders.filter_map(|holder| Key::parse(holder.rsplit('/').next()?))
+    /// Kinds and keys of the entries that hold some of its files.
+    pub fn holders(&self) -> impl Iterator<Item = (&str, Key)> {
+        let holders = self.files.iter().filter_map(|file| file.held_by.as_deref()?.split_once('/'));
+        holders.filter_map(|(kind, key)| Some((kind, Key::parse(key)?)))
     }
 
     /// Hashes every file in `folder` again; names the first that differs.

@@ -1,6 +1,7 @@
 //! The key of a result: named parts, hashed in order. The same parts are what `explain` shows, so that the explanation
 //! cannot drift from the key.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::Error;
@@ -127,23 +128,30 @@ impl Parts {
         hasher.key()
     }
 
-    /// Parts in which `self` differs from `old`: name, old value, new value; absent ones are `None`.
-    pub fn changes<'a>(&'a self, old: &'a Parts) -> Vec<Change> {
-        let mut changes = Vec::new();
-        for (name, new) in &self.0 {
-            match old.get(name) {
-                Some(value) if value == new => {}
-                value => {
-                    changes.push(Change { part: name.clone(), old: value.map(String::from), new: Some(new.clone()) });
-                }
-            }
+    /// Parts in which `self` differs from `old`: name, old value, new value; absent ones are `None`. Files without labels have one
+    /// name: the second of it is compared with the second.
+    pub fn changes(&self, old: &Parts) -> Vec<Change> {
+        let (new, old) = (self.numbered(), old.numbered());
+        let (by_new, by_old): (HashMap<_, _>, HashMap<_, _>) =
+            (new.iter().copied().collect(), old.iter().copied().collect());
+        let change = |part: &(&str, usize)| {
+            let value = |parts: &HashMap<(&str, usize), &str>| parts.get(part).map(|value| (*value).to_string());
+            Change { part: part.0.into(), old: value(&by_old), new: value(&by_new) }
+        };
+        let gone = old.iter().filter(|(part, _)| !by_new.contains_key(part));
+        new.iter().chain(gone).map(|(part, _)| change(part)).filter(|change| change.old != change.new).collect()
+    }
+
+    /// Each value with its name and how many parts of that name come before it.
+    fn numbered(&self) -> Vec<((&str, usize), &str)> {
+        let mut counts = HashMap::<&str, usize>::new();
+        let mut numbered = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            let count = counts.entry(name).or_default();
+            numbered.push(((name.as_str(), *count), value.as_str()));
+            *count += 1;
         }
-        for (name, value) in &old.0 {
-            if self.get(name).is_none() {
-                changes.push(Change { part: name.clone(), old: Some(value.clone()), new: None });
-            }
-        }
-        changes
+        numbered
     }
 }
 
@@ -205,5 +213,14 @@ mod tests {
         let new = parts(&[("crop", "33"), ("new", "2")]);
         let shown: Vec<String> = new.changes(&old).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["crop: 21 -> 33", "new: absent -> 2", "gone: 1 -> absent"]);
+    }
+
+    #[test]
+    fn parts_of_one_name_are_compared_in_their_order() {
+        let old = parts(&[("file script", "a"), ("file script", "b"), ("file script", "c")]);
+        let new = parts(&[("file script", "a"), ("file script", "d")]);
+        let shown: Vec<String> = new.changes(&old).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["file script: b -> d", "file script: c -> absent"]);
+        assert!(old.changes(&old).is_empty());
     }
 }

@@ -88,24 +88,27 @@ pub struct Sweep {
     pub young: u64,
 }
 
-/// Chooses what goes: damaged things, then what nobody needs, the longest unused first. An entry that holds files of others
-/// is needed and used as they are, and goes after them. `rest` are the bytes of the cache outside of `items`, which never go.
+/// Chooses what goes: damaged things that nobody has a file of, then what nobody needs, the longest unused first. An entry that
+/// holds files of others is needed and used as they are, and goes after them. `rest` are the bytes of the cache outside of
+/// `items`, which never go.
 pub fn choose(items: &[Item], rest: u64, limits: &Limits, now: u64) -> Sweep {
     let total = rest + items.iter().map(|item| item.size).sum::<u64>();
     let mut sweep = Sweep { left: total, ..Sweep::default() };
     let users = users(items);
     let used = |i: usize| users[i].iter().map(|user| items[*user].used).fold(items[i].used, u64::max);
     let is_kept = |i: usize| std::iter::once(&i).chain(&users[i]).any(|item| !items[*item].keepers.is_empty());
+    // What of it is damaged may be no file that a user has of it.
+    let is_rest = |i: usize| items[i].what == What::Damaged && users[i].is_empty();
     let is_old = |i: usize| {
-        let least = if items[i].what == What::Damaged { Some(0) } else { limits.older_than };
+        let least = if is_rest(i) { Some(0) } else { limits.older_than };
         let default = if items[i].what.is_part() && users[i].is_empty() { WEEK } else { 0 };
         now.saturating_sub(used(i)) >= least.unwrap_or(default)
     };
     let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_key(|i| (items[*i].what != What::Damaged, used(*i), !users[*i].is_empty(), &items[*i].folder));
+    order.sort_by_key(|i| (!is_rest(*i), used(*i), !users[*i].is_empty(), &items[*i].folder));
     for i in order {
         let item = &items[i];
-        let wanted = item.what == What::Damaged || limits.max_size.is_none_or(|max| sweep.left > max);
+        let wanted = is_rest(i) || limits.max_size.is_none_or(|max| sweep.left > max);
         let is_free = !is_kept(i) && is_old(i);
         if wanted && is_free {
             sweep.remove.push(i);
@@ -122,13 +125,18 @@ pub fn choose(items: &[Item], rest: u64, limits: &Limits, now: u64) -> Sweep {
 
 /// Of each item the positions of those whose files it holds.
 pub fn users(items: &[Item]) -> Vec<Vec<usize>> {
-    let entry = |item: &Item| if let What::Entry(meta) = &item.what { Some(meta.key) } else { None };
+    let entry = |item: &Item| match &item.what {
+        What::Entry(meta) => Some(meta.key),
+        // In its place still; what was moved aside has another name.
+        What::Damaged => Key::parse(&item.folder.file_name()?.to_string_lossy()),
+        What::Unfinished(_) => None,
+    };
     let places: HashMap<Key, usize> =
         items.iter().enumerate().filter_map(|(i, item)| Some((entry(item)?, i))).collect();
     let mut users = vec![Vec::new(); items.len()];
     for (user, item) in items.iter().enumerate() {
         let What::Entry(meta) = &item.what else { continue };
-        meta.holders().filter_map(|key| places.get(&key)).for_each(|holder| users[*holder].push(user));
+        meta.holders().filter_map(|(_, key)| places.get(&key)).for_each(|holder| users[*holder].push(user));
     }
     users
 }
@@ -300,6 +308,27 @@ mod tests {
         kept[2].keepers.push("nights".into());
         let sweep = choose(&kept, 0, &Limits::default(), 100);
         assert_eq!((sweep.remove, sweep.kept), (vec![3, 1], 101));
+    }
+
+    /// Its files may be right although what it says of itself cannot be read; they are those of its user.
+    #[test]
+    fn what_holds_files_of_others_stays_with_them_though_it_is_damaged() {
+        let damaged = |folder: String| Item {
+            what: What::Damaged,
+            folder: folder.into(),
+            size: 100,
+            used: 1,
+            keepers: Vec::new(),
+        };
+        let (holder, user) = (damaged(format!("load-portion/{}", Key([1; 20]))), entry(2, 1, 50, &[1]));
+        let aside = damaged(format!("damaged/{}.0", Key([1; 20])));
+        let kept = Item { keepers: vec!["a run".into()], ..user.clone() };
+        let removed = |items: &[Item], limits| choose(items, 0, &limits, 100).remove;
+        assert_eq!(removed(&[holder.clone(), kept, aside.clone()], Limits::default()), [2]);
+        assert_eq!(removed(&[holder.clone(), user.clone(), aside.clone()], Limits::default()), [2, 1, 0]);
+        let young = Limits { max_size: None, older_than: Some(60) };
+        assert_eq!(removed(&[holder.clone(), user, aside.clone()], young), [2]);
+        assert_eq!(removed(&[holder, aside], young), [1, 0], "nobody's");
     }
 
     #[test]

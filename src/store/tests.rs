@@ -6,7 +6,7 @@ mod power;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use tempfile::TempDir;
@@ -298,7 +298,7 @@ fn a_link_to_a_file_of_another_entry_is_that_file() {
     let sealed = entry.meta().unwrap();
     let record = &sealed.files[1];
     assert_eq!((record.name.as_str(), record.size), ("there.txt", 9));
-    assert_eq!(sealed.holders().collect::<Vec<_>>(), [holder.key]);
+    assert_eq!(sealed.holders().collect::<Vec<_>>(), [(KIND, holder.key)]);
     // The digest is that of an entry with the bytes themselves.
     let plain = trial_folder();
     fs::write(plain.path().join("own.txt"), "mine").unwrap();
@@ -405,6 +405,46 @@ fn a_link_to_a_damaged_or_a_strange_file_of_the_cache_is_refused() {
         assert!(error.contains(name) && error.contains("no intact file of an entry"), "{error}");
         claim.finish();
         assert!(matches!(store.find(KIND, &meta.key), Found::Absent));
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_from_where_the_entry_will_be_is_refused() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    let store = trial.store(&fate, BOOT).unwrap();
+    let parts = Parts(vec![("name".into(), "links".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let other = trial_folder();
+    fs::write(other.path().join("x"), "of the user").unwrap();
+    let commit = |name: &str, target: &dyn Fn(&Path) -> PathBuf| {
+        let claim = store.claim(&meta.key).unwrap().unwrap();
+        fs::create_dir_all(claim.out().join("a/b")).unwrap();
+        fs::write(claim.out().join("a/own.txt"), "mine").unwrap();
+        std::os::unix::fs::symlink(target(&claim.out()), claim.out().join(name)).unwrap();
+        let committed = store.commit(&claim, meta.clone()).map(|entry| entry.unwrap().meta().unwrap().files.len());
+        claim.finish();
+        committed.map_err(|e| e.to_string())
+    };
+    let dangling = |_: &Path| PathBuf::from("nothing");
+    let deep = |_: &Path| PathBuf::from("../../../command/00/out/x");
+    let out = |out: &Path| std::path::absolute(out).unwrap().join("a/own.txt");
+    let sibling = |_: &Path| PathBuf::from("../../there");
+    let folder = |_: &Path| other.path().to_path_buf();
+    fs::write(trial.root.path().join("unfinished").join("there"), "beside what is being made").unwrap();
+    let refused: [(&str, &dyn Fn(&Path) -> PathBuf); 5] =
+        [("gone", &dangling), ("a/gone", &deep), ("gone", &out), ("gone", &sibling), ("a/gone", &folder)];
+    for (name, target) in refused {
+        let error = commit(name, target).unwrap_err();
+        assert!(error.contains(&format!("/{name}: ")) && error.contains("cp -rL"), "{error}");
+        assert!(matches!(store.find(KIND, &meta.key), Found::Absent));
+    }
+    let (inner, up) = (|_: &Path| PathBuf::from("a"), |_: &Path| PathBuf::from("../own.txt"));
+    let user = |_: &Path| other.path().join("x");
+    let kept: [(&str, &dyn Fn(&Path) -> PathBuf, usize); 3] =
+        [("there", &inner, 1), ("a/b/there", &up, 2), ("there", &user, 2)];
+    for (name, target, files) in kept {
+        assert_eq!(commit(name, target), Ok(files), "{name}");
+        store.forget(KIND, &meta.key).unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 //! whose row i describes stamp i: to pieces, some stamps at a time. Channels are science, template, difference.
 
 use super::alert::Stamp;
-use super::described::{Described, TableError, TableOptions};
+use super::described::{Described, Row, TableError, TableOptions};
 use super::feed::{Piece, Source};
 use super::npy::Header;
 use super::quality::{Fault, Reason};
@@ -40,12 +40,12 @@ struct Stack {
 }
 
 impl Stack {
-    fn open(source: &Source) -> Result<Self, Fault> {
-        let unreadable = |e: std::io::Error| Fault::new(Reason::Unreadable, e.to_string());
-        let mut reader = BufReader::with_capacity(1 << 18, File::open(&source.path).map_err(unreadable)?);
-        let zipped = reader.fill_buf().map_err(unreadable)?.starts_with(ZIP);
-        let stack = if zipped { member(&source.path) } else { Self::start(Box::new(reader)) };
-        stack.map_err(|detail| Fault::new(Reason::BadArray, detail))
+    /// A lower-case fragment where it is no array.
+    fn open(source: &Source) -> Result<Self, String> {
+        let file = File::open(&source.path).map_err(|e| e.to_string())?;
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let zipped = reader.fill_buf().map_err(|e| e.to_string())?.starts_with(ZIP);
+        if zipped { member(&source.path) } else { Self::start(Box::new(reader)) }
     }
 
     fn start(mut reader: Box<dyn Read + Send>) -> Result<Self, String> {
@@ -65,7 +65,9 @@ impl Stack {
         if let Err(e) = self.reader.read_exact(&mut bytes) {
             let (left, all) = (std::mem::take(&mut self.left), self.header.shape[0]);
             let detail = format!("it claims {all} stamps and ends, or is damaged, before the last {left}: {e}");
-            return Some(Err(Fault::new(Reason::BadArray, detail)));
+            // what the system says is no property of the file
+            let reason = if e.raw_os_error().is_some() { Reason::Unreadable } else { Reason::BadArray };
+            return Some(Err(Fault::new(reason, detail)));
         }
         self.left -= 1;
         let value = |i: usize| self.header.number.value(&bytes[i * size..(i + 1) * size]);
@@ -147,7 +149,7 @@ impl Arrays {
         let mut stamps = 0_u64;
         for source in &sources {
             let stack = Stack::open(source);
-            let stack = stack.map_err(|fault| TableError(format!("array {}: {}", source.shown(), fault.detail)))?;
+            let stack = stack.map_err(|why| TableError(format!("array {}: {why}", source.shown())))?;
             stamps = stamps.saturating_add(stack.left);
         }
         if stamps != rows {
@@ -167,24 +169,24 @@ impl Arrays {
             (Ok(stamps), Some(Ok(row))) => {
                 return Some(Record { number, told: row.told, images: Images::Stamps(stamps) });
             }
-            // the table has changed since it was counted: what follows has no known row
-            (Ok(_), row) => {
-                self.sources = Vec::new().into_iter();
-                let why = row.and_then(Result::err).map_or_else(|| "it ends early".to_owned(), |fault| fault.detail);
-                let what = format!("the table was changed meanwhile ({why}); no stamp from here on is read");
-                self.fault = Some(Fault::new(Reason::BadArray, what));
-            }
-            (Err(fault), _) => {
-                self.fault = Some(fault);
+            (Ok(_), row) => self.fault = Some(self.end(row)),
+            (Err(fault), row) => {
                 // the rows of the stamps that are lost
-                for _ in 1..claimed {
-                    if self.table.next_row().is_none() {
-                        break;
-                    }
-                }
+                let rest = (1..claimed).map(|_| self.table.next_row());
+                let bad = std::iter::once(row).chain(rest).find(|row| !matches!(row, Some(Ok(_))));
+                self.fault = Some(bad.map_or(fault, |row| self.end(row)));
             }
         }
         None
+    }
+
+    /// Every row could be read when they were counted: since then the disk has failed or the table was changed, and what follows
+    /// has no known row.
+    fn end(&mut self, row: Option<Result<Row, Fault>>) -> Fault {
+        self.sources = Vec::new().into_iter();
+        let why = row.and_then(Result::err).map_or_else(|| "it ends early".to_owned(), |fault| fault.detail);
+        let what = format!("the table cannot be read as before ({why}); no stamp from here on is read");
+        Fault::new(Reason::Unreadable, what)
     }
 }
 
@@ -210,7 +212,11 @@ impl Iterator for Arrays {
             let source = self.sources.next()?;
             match Stack::open(&source) {
                 Ok(stack) => self.open = Some((source.shown(), stack)),
-                Err(fault) => return Some(Piece::Fault { file: source.shown(), fault }),
+                // it could be when the stamps were counted
+                Err(why) => {
+                    let fault = Fault::new(Reason::Unreadable, why);
+                    return Some(Piece::Fault { file: source.shown(), fault });
+                }
             }
         }
     }

@@ -6,11 +6,12 @@ use super::labels::Label;
 use super::packet::{Packet, Scalar};
 use super::quality::{Fault, Reason};
 use super::record::Told;
-use csv::{Reader, StringRecord, Trim};
+use csv::{Position, Reader, StringRecord, Trim};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why sources cannot be read with their table.
@@ -33,8 +34,6 @@ pub struct TableOptions {
     pub pattern: String,
     /// Words for science, template and difference in names of files.
     pub cutouts: Vec<String>,
-    /// Whether the files come from several folders, whose names their labels begin with.
-    pub several: bool,
 }
 
 /// An open table.
@@ -46,6 +45,7 @@ pub(super) struct Described {
     fields: Vec<(usize, usize)>,
     label: Option<usize>,
     split: Option<usize>,
+    path: PathBuf,
     rows: csv::StringRecordsIntoIter<File>,
     number: u64,
 }
@@ -93,7 +93,8 @@ impl Described {
             position(name).ok_or_else(|| TableError(format!("table: no column `{name}` among {}", found())))
         });
         let (candid, label, split) = (column("candid")?, position(&options.label), split.transpose()?);
-        Ok(Self { candid, object_id, fields, label, split, rows: reader.into_records(), number: 0, header })
+        let (path, rows) = (options.path.clone(), reader.into_records());
+        Ok(Self { candid, object_id, fields, label, split, path, rows, number: 0, header })
     }
 
     /// Number of rows of the csv.
@@ -104,9 +105,10 @@ impl Described {
         let (mut reader, mut row, mut count) = (reader(options)?, StringRecord::new(), 0);
         reader.headers().map_err(|e| TableError(format!("table: {e}")))?;
         loop {
-            let line = reader.position().line();
+            let before = reader.position().clone();
             let read = reader.read_record(&mut row);
-            if !read.map_err(|e| TableError(format!("table, {}", in_words(&e, count, line))))? {
+            let bad = |e| TableError(format!("table, {}", in_words(&e, count, line_behind(&options.path, &before))));
+            if !read.map_err(bad)? {
                 break;
             }
             count += 1;
@@ -121,11 +123,13 @@ impl Described {
 
     /// The next row; none at the end. One that cannot be read counts as a row as well, lest those behind it move up.
     pub(super) fn next_row(&mut self) -> Option<Result<Row, Fault>> {
-        let line = self.rows.reader().position().line();
+        let before = self.rows.reader().position().clone();
         let cells = self.rows.next()?;
         let number = self.number;
         self.number += 1;
-        let bad = |e: csv::Error| Fault::new(Reason::BadRow, in_words(&e, number, line));
+        // what the system says is no property of the row
+        let reason = |e: &csv::Error| if e.is_io_error() { Reason::Unreadable } else { Reason::BadRow };
+        let bad = |e: csv::Error| Fault::new(reason(&e), in_words(&e, number, line_behind(&self.path, &before)));
         Some(cells.map(|cells| self.row(number, cells)).map_err(bad))
     }
 
@@ -161,6 +165,13 @@ impl Described {
         packet
     }
 
+    /// From here on reading fails as on a bad disk: a folder can be opened and not be read.
+    #[cfg(test)]
+    pub(super) fn break_disk(&mut self, folder: &std::path::Path) {
+        let reader = csv::ReaderBuilder::new().has_headers(false).from_path(folder);
+        self.rows = reader.unwrap().into_records();
+    }
+
     /// The name that `pattern` gives to an image of `row`.
     pub(super) fn name(&self, row: &Row, pattern: &str, cutout: &str) -> String {
         let mut name = pattern.replace("{cutout}", cutout);
@@ -174,6 +185,17 @@ impl Described {
 fn reader(options: &TableOptions) -> Result<Reader<File>, TableError> {
     let reader = csv::ReaderBuilder::new().trim(Trim::All).from_path(&options.path);
     reader.map_err(|e| TableError(format!("table: {e}")))
+}
+
+/// Line of the row behind a place where the reader stood: first come the rest of the line's end and empty lines.
+fn line_behind(path: &Path, before: &Position) -> u64 {
+    let skip = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(before.byte()))?;
+        let ends = BufReader::new(file).bytes().map_while(Result::ok).take_while(|byte| b"\r\n".contains(byte));
+        Ok::<u64, std::io::Error>(ends.filter(|byte| *byte == b'\n').count() as u64)
+    };
+    before.line() + skip().unwrap_or(0)
 }
 
 /// What is wrong with row `number`, from 0, at this line.
@@ -239,7 +261,7 @@ mod tests {
 
     #[test]
     fn signs_are_words_or_numbers_and_anything_else_is_odd() {
-        let signs = ["1", "0", "-1", "-1.0", "f", "2", "-999.123456789012345678", "nan", ""];
+        let signs = ["1", "0", "-1", "-1.0", "f", "2", "-999.123456789012345678", "nan", "", "-999"];
         let rows = signs.map(|sign| format!("1,ZTFa,5,{sign}\n")).concat();
         let mut table = open(&format!("candid,objectId,jd,isdiffpos\n{rows}"), |_| ()).unwrap();
         let mut next = || {
@@ -249,9 +271,30 @@ mod tests {
         for expected in [1.0, 0.0, 0.0, 0.0, 0.0] {
             assert_eq!(next(), (expected, Vec::new()));
         }
-        for odd in [&["2"][..], &["-999.1234567890124"], &[], &[]] {
+        for odd in [&["2"][..], &["-999.1234567890124"], &[], &[], &[]] {
             let (value, faults) = next();
             assert!(value.is_nan() && faults == odd, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_named_with_its_line() {
+        for (csv, line) in [
+            ("objectId,jd\na,1\nb,2,3\nc,3\n", 3),
+            ("objectId,jd\n\n\na,1\n\n\nb,2,3\nc,3\n", 7),
+            ("objectId,jd\r\na,1\r\nb,2,3\r\nc,3\r\n", 3),
+            ("objectId,jd\r\n\r\na,1\r\n\r\nb,2,3\r\n", 5),
+            ("objectId,jd\n\"a\na\",1\nb,2,3\n", 4),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("t.csv");
+            std::fs::write(&path, csv).unwrap();
+            let options = TableOptions { path, ..TableOptions::default() };
+            let expected = format!("row 2 (line {line}): it has 3 cells, and the header 2");
+            let mut table = Described::open(&options).unwrap();
+            assert!(table.next_row().unwrap().is_ok());
+            assert_eq!(table.next_row().unwrap().err().unwrap().detail, expected, "{csv:?}");
+            assert_eq!(Described::count(&options).unwrap_err().to_string(), format!("table, {expected}"));
         }
     }
 

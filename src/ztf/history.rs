@@ -2,7 +2,7 @@
 //! (`fp_hists`). Knows names and values of fields (packet schema 4.02), no Avro.
 
 use super::alert::Alert;
-use super::packet::{Scalar, sign};
+use super::packet::{Scalar, sign, sign_of_number};
 
 /// What forced photometry says for "not measured", and what other fields say; both are missing values here.
 const MISSING: [f32; 2] = [-99_999.0, -999.0];
@@ -122,7 +122,7 @@ impl Point {
             PointColumn::Isdiffpos => {
                 self.isdiffpos = match scalar {
                     Scalar::Text(text) => sign(text),
-                    other => Some(other.number()).filter(|value| !value.is_nan()).map(|value| value > 0.0),
+                    number => sign_of_number(number.number()),
                 }
             }
             PointColumn::Value(index) => {
@@ -220,6 +220,18 @@ pub(crate) mod tests {
         let points = points.unwrap();
         assert!(points[0].kind == PointKind::Limit && points[0].values.iter().all(|value| value.is_nan()));
         assert_eq!(points[1].value("forcediffimflux"), -1006.94);
+    }
+
+    #[test]
+    fn a_sign_is_what_it_is_of_an_alert() {
+        let sign = |scalar: Scalar| {
+            let mut point = Point::new(PointKind::Detection);
+            point.set(PointColumn::Isdiffpos, &scalar);
+            point.isdiffpos
+        };
+        assert_eq!([1.0, 0.0, -1.0].map(|number| sign(Scalar::Float(number))), [Some(true), Some(false), Some(false)]);
+        assert_eq!([-999.0, 2.0, f64::NAN].map(|number| sign(Scalar::Float(number))), [None; 3]);
+        assert_eq!([sign(Scalar::Text("t")), sign(Scalar::Text("neg"))], [Some(true), None]);
     }
 
     #[test]

@@ -73,9 +73,15 @@ impl Folder {
         let images = sources.into_iter().map(|source| (label(&source), source.path));
         // a file that two globs match is one
         let images: BTreeSet<(String, PathBuf)> = images.collect();
+        let mut pairs = images.iter().zip(images.iter().skip(1));
+        if let Some(((label, one), (_, other))) = pairs.find(|((label, _), (next, _))| label == next) {
+            let (one, other) = (one.display(), other.display());
+            let what = format!("images: {one} and {other} are both {label}; give their folders different names");
+            return Err(TableError(what));
+        }
         let image = |(label, path)| Image { label, path, used: false };
         let images: Vec<Image> = images.into_iter().map(image).collect();
-        let names = names_of(&images, options.several);
+        let names = names_of(&images);
         Ok(Self { images, names, told: 0, table, pattern, cutouts, fault: None })
     }
 
@@ -106,7 +112,7 @@ impl Folder {
             [] => Err(Fault::new(Reason::MissingCutout, format!("no file {name}"))),
             [one, other, ..] => {
                 let [one, other] = [one, other].map(|index| &self.images[*index].label);
-                let what = format!("{name} is in two entries of `path` ({one}, {other}); `pattern` must tell which");
+                let what = format!("{name} is in two folders ({one}, {other}); `pattern` must tell which");
                 Err(Fault::new(Reason::MissingCutout, what))
             }
         }
@@ -122,14 +128,15 @@ impl Folder {
     }
 }
 
-/// Images by label and, where `path` is a list, by the part below its entry. A label goes before such a part.
-fn names_of(images: &[Image], several: bool) -> HashMap<String, Vec<usize>> {
+/// Images by label and by the part below the first folder: where `path` is a list, labels begin with that of its entry. Whether it
+/// is one, no key tells, so that it must not matter. A label goes before such a part.
+fn names_of(images: &[Image]) -> HashMap<String, Vec<usize>> {
     let mut names: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, image) in images.iter().enumerate() {
         names.entry(image.label.clone()).or_default().push(index);
     }
     let mut below: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (index, image) in images.iter().enumerate().filter(|_| several) {
+    for (index, image) in images.iter().enumerate() {
         if let Some((_, part)) = image.label.split_once('/') {
             below.entry(part).or_default().push(index);
         }
@@ -274,10 +281,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let names = [write_images(folder.path(), "s1/", 2), write_images(folder.path(), "img/", 1)].concat();
         let mut table = options(folder.path(), "{candid}_{cutout}.fits");
-        table.several = true;
         let readings = read_all(folder.path(), &names, &table);
         let found = |i: usize| readings[i].occurrences.first().map(|found| (found.reason, found.detail.as_str()));
-        let twice = "science: 1_sci.fits is in two entries of `path` (img/1_sci.fits, s1/1_sci.fits); `pattern` must tell which";
+        let twice = "science: 1_sci.fits is in two folders (img/1_sci.fits, s1/1_sci.fits); `pattern` must tell which";
         assert_eq!(found(0), Some((Reason::MissingCutout, twice)));
         assert_eq!((readings[1].alert.as_ref().unwrap().candid, found(1)), (2, None));
         assert_eq!((readings.len(), found(2).unwrap().1), (3, "science: no file 3_sci.fits"));
@@ -285,6 +291,35 @@ mod tests {
         let readings = read_all(folder.path(), &names, &table);
         assert!(readings[0].alert.is_some() && readings[1].alert.is_some());
         assert_eq!(readings[3..].len(), 3, "those of img/ belong to no row");
+    }
+
+    /// As `path = "data"` and `path = ["data/s1", "data/s2"]` give the same labels.
+    #[test]
+    fn what_is_found_depends_on_labels_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [write_images(folder.path(), "s1/", 1), write_images(folder.path(), "s2/deep/", 3)].concat();
+        let names = [names, vec!["1_sci.fits".to_owned()]].concat();
+        std::fs::write(folder.path().join("1_sci.fits"), stamp(SIDE, 2.0)).unwrap();
+        let readings = read_all(folder.path(), &names, &options(folder.path(), "{candid}_{cutout}.fits"));
+        let science = readings[0].alert.as_ref().unwrap().stamps[0].pixels[0];
+        assert_eq!(science, 2.0, "the one named so goes before the one in a folder");
+        assert_eq!((&*readings[3].place.file, readings[3].alert.is_none()), ("s1/1_sci.fits", true));
+        assert_eq!(readings[1].occurrences[0].detail, "science: no file 2_sci.fits", "two folders down");
+    }
+
+    #[test]
+    fn folders_of_one_name_cannot_be_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = ["a", "b"].map(|below| {
+            let path = folder.path().join(&write_images(folder.path(), &format!("{below}/s1/"), 1)[0]);
+            Source { label: "s1/1_sci.fits".into(), path }
+        });
+        let table = options(folder.path(), "{candid}_{cutout}.fits");
+        let message = |sources: &[Source]| Folder::open(sources.to_vec(), &table).err().map(|e| e.to_string());
+        let said = message(&sources).unwrap();
+        let paths = sources.each_ref().map(|source| source.path.display().to_string());
+        assert!(paths.iter().all(|path| said.contains(path)) && said.contains("different names"), "{said}");
+        assert_eq!(message(&[sources[0].clone(), sources[0].clone()]), None, "a file that two globs match");
     }
 
     #[test]

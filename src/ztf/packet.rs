@@ -21,6 +21,8 @@ use std::sync::LazyLock;
 pub(super) const LONGEST_ARRAY: usize = 100_000;
 /// Deepest nesting that is followed; a packet has four levels.
 const DEEPEST: usize = 32;
+/// What stands for a number that is missing where null is not allowed.
+const MISSING: f64 = -999.0;
 
 /// The parts of a record that matter, borrowed from its bytes; absent parts stay `None` or NaN.
 #[derive(Clone, Debug)]
@@ -138,7 +140,7 @@ impl<'a> Packet<'a> {
         self.values[index] = match scalar {
             _ if Some(index) != *ISDIFFPOS => number,
             Scalar::Text(text) => self.judged_sign(sign(text), text),
-            _ if number.is_nan() => number,
+            _ if number.is_nan() || number == MISSING => f64::NAN,
             _ => self.judged_sign(sign_of_number(number), &number.to_string()),
         };
     }
@@ -153,7 +155,7 @@ impl<'a> Packet<'a> {
 }
 
 /// What a number says as `isdiffpos`: brokers and tables write 1 and -1, or 1 and 0.
-fn sign_of_number(number: f64) -> Option<bool> {
+pub(super) fn sign_of_number(number: f64) -> Option<bool> {
     match number {
         1.0 => Some(true),
         0.0 | -1.0 => Some(false),

@@ -78,8 +78,8 @@ reasons! {
     NanPixels "nan_pixels" Keep "A cutout has NaN pixels: no data or masked.",
     HugePixels "huge_pixels" Keep "A cutout has pixels above 1e10 in size, such as -3.4e38: no fluxes."
         => "such pixels become NaN",
-    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0, or, as a number, none of 1, 0, -1."
-        => "read by its first letter",
+    OddIsdiffpos "odd_isdiffpos" Keep "`isdiffpos` is present but none of t, true, 1, f, false, 0, or, as a number, none of 1, 0, -1 and -999 (missing)."
+        => "read by its first letter, if it is a word",
     MissingJd "missing_jd" Keep "The record has no date `jd`."
         => "taken from candid, which holds it to a second",
     Duplicate "duplicate" Skip "The same `candid` came before; the first one is used.",
@@ -97,6 +97,11 @@ reasons! {
 }
 
 impl Reason {
+    /// Those of which the user may say what is done about them.
+    pub fn choices() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|reason| *reason != Self::Unreadable)
+    }
+
     /// The reason called `name`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -3,6 +3,7 @@
 
 use super::alert::{SIDE, Stamp, field, missing_before};
 use super::cutout::{HUGE, oddities};
+use super::packet::sign_of_number;
 use super::quality::{Fault, Policies, Reason};
 use super::record::Told;
 
@@ -28,13 +29,15 @@ pub(super) fn values(told: &mut Told, faults: &mut [Fault], policies: &Policies)
     }
 }
 
-/// The sign that a word begins with: 1 for t, 1 or +, 0 for f, 0 or -.
+/// The sign that a word begins with: 1 for t, 1 or +, 0 for f, 0 or -. A number is no word.
 fn sign(word: &str) -> Option<f64> {
-    match word.trim_start().chars().next()? {
-        't' | 'T' | '1' | '+' => Some(1.0),
-        'f' | 'F' | '0' | '-' => Some(0.0),
-        _ => None,
-    }
+    let positive = match (word.trim().parse(), word.trim_start().chars().next()?) {
+        (Ok(number), _) => sign_of_number(number)?,
+        (_, 't' | 'T' | '1' | '+') => true,
+        (_, 'f' | 'F' | '0' | '-') => false,
+        _ => return None,
+    };
+    Some(f64::from(u8::from(positive)))
 }
 
 /// The date in a `candid`: days since 2017-01-01, six digits of a fraction, nine digits of place on the camera. Within a
@@ -204,5 +207,10 @@ mod tests {
         let (found, repaired) = mended("neg", 7);
         assert!(found.iter().all(|value| value.is_nan()) && repaired == [false, false]);
         assert_eq!(mended("false alarm", 7).0[0], 0.0);
+        assert_eq!(mended("-1", 7).0[0], 0.0);
+        for number in ["-5", "17", "-99999", "+2.5", "1e3"] {
+            let (found, repaired) = mended(number, 7);
+            assert!(found[0].is_nan() && !repaired[0], "a number has no first letter: {number}");
+        }
     }
 }

@@ -131,6 +131,43 @@ fn ranged(asked: &Asked, bytes: &[u8], most: usize) -> Reply {
     Reply::whole(&bytes[from..end]).under(206).with("Content-Range", &range)
 }
 
+/// It sends at most so many bytes, and does not say of how many.
+fn ranged_without_end(asked: &Asked, bytes: &[u8], most: usize, behind: &str) -> Reply {
+    let from = asked.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+    match from.map(|from| from.parse::<usize>().unwrap()) {
+        None => Reply::file(asked, bytes, "\"one\"").cut(most),
+        Some(from) if from >= bytes.len() && behind.is_empty() => Reply::status(416),
+        Some(from) if from >= bytes.len() => Reply::status(416).with("Content-Range", &format!("bytes */{behind}")),
+        Some(from) => {
+            let end = bytes.len().min(from + most);
+            let range = format!("bytes {from}-{}/*", end - 1);
+            Reply::whole(&bytes[from..end]).under(206).with("Content-Range", &range)
+        }
+    }
+}
+
+#[test]
+fn a_file_of_which_no_answer_says_the_length_ends_where_the_server_has_no_more() {
+    for says_length in [true, false] {
+        let asked = expect_whole(
+            move |asked, _, bytes| {
+                let behind = if says_length { bytes.len().to_string() } else { String::new() };
+                ranged_without_end(asked, bytes, bytes.len().div_ceil(3), &behind)
+            },
+            4,
+        );
+        assert!(asked[3].headers["range"] != asked[2].headers["range"], "behind the last byte");
+    }
+    // Another length than that of what is here: all of it again.
+    expect_whole(
+        |asked, earlier, bytes| match earlier {
+            0..4 => ranged_without_end(asked, bytes, bytes.len().div_ceil(3), "7"),
+            _ => Reply::whole(bytes),
+        },
+        5,
+    );
+}
+
 #[test]
 fn a_server_may_send_less_than_all_that_is_left() {
     let world = World::new();

@@ -137,6 +137,77 @@ fn labels_and_settings_count_and_a_lost_portion_is_made_again() {
     assert_eq!(quality.lines().filter(named).count(), 448);
 }
 
+/// They are links to portions, which lead nowhere from the folders of a command.
+#[test]
+fn a_command_that_copies_alerts_has_their_bytes() {
+    let world = World::new();
+    night(&world, "1.tar.gz", 1000);
+    let copy = |name: &str, run: &str| {
+        format!("[stages.{name}]\nkind = \"command\"\ninputs = {{ a = \"alerts\" }}\nrun = \"{run}\"\n")
+    };
+    let (deep, flat) = (copy("deep", "cp -r {inputs.a} {out}/alerts"), copy("flat", "cp -r {inputs.a}/. {out}/"));
+    world.write("pipelines/p.toml", &format!("{LOAD}{deep}{flat}"));
+    world.run("pipelines/p.toml", 3, 0);
+    let copies = glob::glob(&world.path("cache/entries/command/*/out/**/stamps.npy").to_string_lossy()).unwrap();
+    let is_file = |path: PathBuf| path.symlink_metadata().unwrap().is_file();
+    assert_eq!(copies.flatten().map(is_file).collect::<Vec<_>>(), [true; 2]);
+    world.say(&["audit", "pipelines/p.toml", "--all"]).expect(0, "");
+    for portion in portions(&world) {
+        std::fs::remove_dir_all(portion.parent().unwrap().parent().unwrap()).unwrap();
+    }
+    let said = world.say(&["cache", "verify"]);
+    said.expect(1, "3 entries, 1 damaged");
+}
+
+/// A file of the portion that nobody links to is damaged, and goes aside together with those that are linked to.
+#[test]
+fn verify_knows_who_has_files_of_what_is_damaged() {
+    let world = World::new();
+    night(&world, "1.tar.gz", 1000);
+    world.write("pipelines/p.toml", LOAD);
+    run(&world);
+    let damage = || {
+        let path = portions(&world)[0].with_file_name("alerts.csv");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.replace_range(text.len() - 3..text.len() - 2, "#");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, text).unwrap();
+    };
+    damage();
+    let said = world.say(&["cache", "verify", "p@1"]);
+    said.expect(1, "2 entries, 2 damaged")
+        .expect(1, "alerts.csv does not hold")
+        .expect(1, "is damaged, of which it has files");
+    run(&world);
+    damage();
+    let said = world.say(&["cache", "verify", "--repair", "pipelines/p.toml"]);
+    said.expect(0, "2 entries, 2 damaged").expect(0, "2 computed again, 0 left to later runs");
+    world.say(&["cache", "verify"]).expect(0, "2 entries, 0 damaged");
+    world.run("pipelines/p.toml", 0, 1);
+}
+
+/// Both take the first night as the first of them has made it anew.
+#[test]
+fn what_two_forced_stages_make_of_one_file_is_made_once() {
+    let world = World::new();
+    let stage = |name: &str, more: &str| {
+        format!("[stages.{name}]\nkind = \"load\"\npath = [\"../nights/1.tar.gz\", \"../nights/{more}.tar.gz\"]\n")
+    };
+    for i in 1..4 {
+        night(&world, &format!("{i}.tar.gz"), 1000 * i);
+    }
+    world.write("pipelines/p.toml", &format!("{}{}", stage("a", "2"), stage("b", "3")));
+    run(&world);
+    for jobs in ["1", "2"] {
+        let forced = ["run", "pipelines/p.toml", "--force", "a", "--force", "b", "--jobs", jobs, "--format", "json"];
+        let said = world.say(&forced);
+        said.expect(0, "\"failed\":0");
+        let notes: Vec<&str> = said.out.lines().filter(|line| line.contains("900 alerts of 900 records")).collect();
+        let known = notes.iter().filter(|line| line.contains(", 1 files as before")).count();
+        assert_eq!((notes.len(), known), (2, 1), "{jobs} jobs: {}", said.out);
+    }
+}
+
 /// A night or a table of labels that another program writes meanwhile: what was made of it is not kept.
 #[test]
 fn what_changes_while_it_is_read_leaves_no_portion() {

@@ -19,8 +19,11 @@ use crate::store::key::{Digest, Key};
 use crate::store::runs::{RunFile, RunStep};
 use crate::store::{Store, digest};
 
-/// Digests that damaged entries had, as far as they are known, by key.
-type Damaged = HashMap<Key, Option<Digest>>;
+/// Places of damaged entries and digests that they had, as far as they are known, by key.
+type Damaged = HashMap<Key, (PathBuf, Option<Digest>)>;
+
+/// Folder of an entry, with what it says of itself if that can be read.
+type Place = (PathBuf, Option<Meta>);
 
 /// Hashes everything, or all that a run used; damaged entries are moved aside, and with targets to repair computed again.
 pub(super) fn verify(run: Option<&str>, repair: &[PathBuf], places: &Places) -> Outcome {
@@ -44,6 +47,8 @@ pub(super) fn verify(run: Option<&str>, repair: &[PathBuf], places: &Places) -> 
     for target in repair {
         mend(target, places, &mut damaged)?;
     }
+    // What a stage made of one file comes again with the stage.
+    damaged.retain(|_, (folder, _)| Meta::read(folder).is_none());
     if !repair.is_empty() && found > 0 {
         say(format!("{} computed again, {} left to later runs", found - damaged.len(), damaged.len()));
     } else if found > 0 {
@@ -52,22 +57,40 @@ pub(super) fn verify(run: Option<&str>, repair: &[PathBuf], places: &Places) -> 
     Ok(if damaged.is_empty() && differences == 0 { Exit::Done } else { Exit::Failed })
 }
 
-/// Names the damaged ones among entries, and moves them aside.
-fn set_aside(store: &Store, entries: &[(PathBuf, Option<Meta>)]) -> Result<Damaged, Ending> {
-    let check = |(folder, meta): &(PathBuf, Option<Meta>)| store.check(folder, meta.as_ref()).err();
+/// Names the damaged ones among entries and those who have files of them, and moves all of them aside.
+fn set_aside(store: &Store, entries: &[Place]) -> Result<Damaged, Ending> {
+    let check = |(folder, meta): &Place| store.check(folder, meta.as_ref()).err();
     let faults: Vec<Option<String>> = entries.par_iter().map(check).collect();
+    let faulty = entries.iter().cloned().zip(faults).filter_map(|(entry, what)| Some((entry, what?)));
+    let faulty: Vec<(Place, String)> = faulty.collect();
+    let users = users(store, &faulty);
     let mut damaged = Damaged::new();
-    for ((folder, meta), what) in entries.iter().zip(faults).filter_map(|(entry, what)| Some((entry, what?))) {
+    for ((folder, meta), what) in faulty.into_iter().chain(users) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let kind = folder.parent().and_then(|f| f.file_name()).unwrap_or_default().to_string_lossy();
         let stage = meta.as_ref().map_or("?", |meta| meta.stage.as_str());
         say(format!("damaged: {stage} ({kind} {}): {what}", name.get(..10).unwrap_or(&name)));
-        store.set_aside(folder).map_err(Ending::failed)?;
+        store.set_aside(&folder).map_err(Ending::failed)?;
         if let Some(key) = Key::parse(&name) {
-            damaged.insert(key, meta.as_ref().map(|meta| meta.digest));
+            damaged.insert(key, (folder.clone(), meta.map(|meta| meta.digest)));
         }
     }
     Ok(damaged)
+}
+
+/// The intact entries of the whole cache that have files of damaged ones, with which these go.
+fn users(store: &Store, faulty: &[(Place, String)]) -> Vec<(Place, String)> {
+    if faulty.is_empty() {
+        return Vec::new();
+    }
+    let is_faulty = |folder: &Path| faulty.iter().any(|((faulty, _), _)| faulty == folder);
+    let why = |(folder, meta): &Place| {
+        let mut holders = meta.as_ref().filter(|_| !is_faulty(folder))?.holders();
+        let (kind, key) = holders.find(|(kind, key)| is_faulty(&store.place(kind, key)))?;
+        Some(format!("{kind} {} is damaged, of which it has files", key.short()))
+    };
+    let with_reason = |entry: Place| why(&entry).map(|what| (entry, what));
+    store.places().into_iter().filter_map(with_reason).collect()
 }
 
 /// The steps of a run, each entry once.
@@ -77,10 +100,23 @@ fn steps(named: &Named) -> impl Iterator<Item = &RunStep> {
     named.record.steps.iter().filter(of_arm).filter(move |step| seen.insert(step.key))
 }
 
-/// The entries that a run used and that are there.
-fn used(store: &Store, named: &Named) -> Vec<(PathBuf, Option<Meta>)> {
-    let entry = |step: &RunStep| (store.place(&step.kind, &step.key), store.meta(&step.kind, &step.key));
-    steps(named).map(entry).filter(|(folder, _)| folder.is_dir()).collect()
+/// The entries that a run used and that are there, and behind each those of whose files it has some.
+fn used(store: &Store, named: &Named) -> Vec<Place> {
+    let mut seen = HashSet::new();
+    let mut used = Vec::new();
+    let mut add = |kind: &str, key: &Key| {
+        let meta = store.meta(kind, key);
+        let folder = store.place(kind, key);
+        if folder.is_dir() && seen.insert(*key) {
+            used.push((folder, meta.clone()));
+        }
+        meta
+    };
+    for step in steps(named) {
+        let meta = add(&step.kind, &step.key);
+        meta.iter().flat_map(Meta::holders).for_each(|(kind, key)| drop(add(kind, &key)));
+    }
+    used
 }
 
 /// Names what a run used that is gone or is another thing by now, the user's files among it; how much that is.
@@ -137,7 +173,7 @@ fn mend(target: &Path, places: &Places, damaged: &mut Damaged) -> Result<(), End
         for id in ids {
             let planned = report.plan.step(id);
             let Some(key) = planned.key else { continue };
-            let was = damaged.remove(&key).flatten();
+            let was = damaged.remove(&key).and_then(|(_, was)| was);
             let Some(entry) = &planned.entry else {
                 return Err(Ending::failed(format!("error: {} could not be computed", session.graph.step(id).label())));
             };

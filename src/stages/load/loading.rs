@@ -152,7 +152,7 @@ impl Loading {
         };
         trace.write(job.out)?;
         self.quality.finish()?;
-        self.light_curves.map_or(Ok(()), LightCurvesWriter::finish)?;
+        self.light_curves.map_or(Ok(()), LightCurvesWriter::finish_portion)?;
         Ok(self.alerts.finish()?)
     }
 

@@ -216,14 +216,17 @@ fn a_trace_comes_back_and_an_odd_one_is_an_error() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_fails_the_stage_whatever_is_asked_for() {
+fn a_file_that_cannot_be_read_fails_the_stage_and_nothing_else_can_be_asked_for() {
     let folder = nights();
     std::fs::remove_file(folder.path().join("c.tar.gz")).unwrap();
-    let skip = [("skip", list(&["unreadable"]))];
     for remembered in [REMEMBERED, 1] {
-        let fault = load_remembering(remembered, folder.path(), &["c.tar.gz", "d.tar.gz"], &skip).unwrap_err();
+        let fault = load_remembering(remembered, folder.path(), &["c.tar.gz", "d.tar.gz"], &[]).unwrap_err();
         assert!(fault.to_string().contains("unreadable"), "{fault}");
     }
+    assert!(
+        Reason::read(&Value::Text("unreadable".into())).is_none()
+            && Reason::read(&Value::Text("bad_row".into())).is_some()
+    );
 }
 
 #[test]

@@ -156,3 +156,52 @@ fn without_a_table_an_array_is_named_and_not_read() {
     let found = Archive::open(sources, Policies::default()).flat_map(|reading| reading.occurrences);
     assert_eq!(found.map(|found| found.reason).collect::<Vec<_>>(), [Reason::NoTable; 2]);
 }
+
+/// Gives what it has, then the error of a disk.
+struct Failing(Cursor<Vec<u8>>);
+
+impl Read for Failing {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(into)? {
+            0 => Err(std::io::Error::from_raw_os_error(5)),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_disk_is_no_property_of_an_array() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = file("'<f4'", "(3, 2, 2, 3)", &counted(3));
+    let source = write(&folder, "a.npy", &whole);
+    let reasons = |arrays: &mut dyn Iterator<Item = Piece>| {
+        let fault = |piece| if let Piece::Fault { fault, .. } = piece { Some(fault.reason) } else { None };
+        arrays.filter_map(fault).collect::<Vec<_>>()
+    };
+    let mut arrays = open(&folder, vec![source.clone()], &ROWS).unwrap();
+    let stack = Stack::start(Box::new(Failing(Cursor::new(whole[..whole.len() - 40].to_vec())))).unwrap();
+    (arrays.open, arrays.sources) = (Some((source.shown(), stack)), Vec::new().into_iter());
+    assert_eq!(reasons(&mut arrays), [Reason::Unreadable]);
+    // what could be opened before and cannot now
+    let arrays = open(&folder, vec![source.clone()], &ROWS).unwrap();
+    std::fs::write(&source.path, &whole[..20]).unwrap();
+    assert_eq!(reasons(&mut arrays.into_iter()), [Reason::Unreadable]);
+}
+
+/// A folder can be opened and not be read, as a file on a bad disk.
+#[test]
+fn an_error_of_the_disk_is_no_property_of_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = |name: &str| write(&folder, name, &file("'<f4'", "(3, 2, 2, 3)", b""));
+    let source = array("a.npy");
+    let six = [&ROWS[..], &["4,ZTFd,4", "5,ZTFe,5", "6,ZTFf,6"]].concat();
+    for sources in
+        [vec![write(&folder, "b.npy", &file("'<f4'", "(6, 2, 2, 3)", &counted(6)))], vec![source, array("c.npy")]]
+    {
+        let mut arrays = open(&folder, sources, &six).unwrap();
+        arrays.table.break_disk(folder.path());
+        let first = arrays.find_map(|piece| if let Piece::Fault { fault, .. } = piece { Some(fault) } else { None });
+        let first = first.unwrap();
+        assert!(first.reason == Reason::Unreadable && first.detail.contains("row 1"), "{first:?}");
+    }
+}
