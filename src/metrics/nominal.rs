@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::bootstrap::{self, Groups};
 use super::mcnemar;
 use super::paired_objects::{ObjectSum, ObjectsDifference, differences};
+use super::shares::{self, Count};
 use super::statistics::{holm, mean_interval, paired_difference};
 
 const TRIALS: u64 = 2000;
@@ -89,6 +90,37 @@ fn intervals_over_objects_cover() {
         covers(bootstrap::interval(&bootstrap::resample(&groups, 500, random.random(), mean)), 0.0)
     };
     assert_covers("a bootstrap of 120 objects with two rows each", share(bootstrap));
+}
+
+/// Exact intervals are never too narrow, and wider than they need be for few rows.
+#[test]
+fn intervals_of_shares_near_one_cover() {
+    let covered = |rows: usize, truth: f64| {
+        share(|random| {
+            let row = |_| Count { rows: 1, hits: usize::from(random.random_bool(truth)) };
+            covers(shares::interval((0..rows).map(row)), truth)
+        })
+    };
+    for (rows, truth) in [(7, 0.98), (11, 0.9), (34, 0.95), (100, 0.98)] {
+        let covered = covered(rows, truth);
+        assert!(covered >= 0.945, "95 % intervals of {truth} of {rows} rows cover in {covered} of the trials");
+    }
+    // Rows of an object agree more than those of others do: 1 to 5 rows, the chance of each object drawn from 0.8 to 1, or 0 or 1.
+    let of_objects = |number: usize, ease: fn(&mut ChaCha8Rng) -> f64| {
+        share(|random| {
+            let object = |_| {
+                let (rows, ease) = (random.random_range(1..=5), ease(random));
+                Count { rows, hits: (0..rows).filter(|_| random.random_bool(ease)).count() }
+            };
+            let objects: Vec<Count> = (0..number).map(object).collect();
+            covers(shares::interval(objects), 0.9)
+        })
+    };
+    for number in [20, 60] {
+        let alike = of_objects(number, |random| random.random_range(0.8..1.0));
+        let equal = of_objects(number, |random| f64::from(u8::from(random.random_bool(0.9))));
+        assert!(alike.min(equal) >= 0.93, "{number} objects with several rows: {alike} and {equal} of the trials");
+    }
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn t_two_sided(t: f64, freedom: usize) -> f64 {
 }
 
 /// The `t` with [`CONFIDENCE`] between `-t` and `t`; those of few degrees of freedom are found once.
-fn t_quantile(freedom: usize) -> f64 {
+pub(super) fn t_quantile(freedom: usize) -> f64 {
     static FOUND: [OnceLock<f64>; 64] = [const { OnceLock::new() }; 64];
     FOUND.get(freedom).map_or_else(|| bisected(freedom), |found| *found.get_or_init(|| bisected(freedom)))
 }

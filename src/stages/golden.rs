@@ -190,7 +190,7 @@ fn others() -> Vec<Case> {
             3,
             &[(AVX2, "be42c1a03b4bfaec")],
         ),
-        case("compare", both, &[("draws", int(200))], 3, &[(LIBRARY, "f9bf231ac91613fa")]),
+        case("compare", both, &[("draws", int(200))], 4, &[(LIBRARY, "e007e0d66d95d09c")]),
         case("command", &[("a", "predictions")], &command, 1, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
 }
