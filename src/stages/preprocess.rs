@@ -75,7 +75,7 @@ crate::keys! {
         fold: usize = 0, range(0, 99);
         /// Whether each replicate draws a split of its own; otherwise all share one.
         resample: bool = false;
-        /// Column of the alerts whose values are never divided, such as "rcid" or "field", or "input" for the name of the input: all objects with a value go into one split, and shares and folds count values, whatever their classes. Left out: objects are divided.
+        /// Column of the alerts whose values are never divided, such as "rcid" or "field", or "input" for the name of the input: all objects with a value go into one split, and shares and folds count values, whatever their classes; not with `time` and `count`. Left out: objects are divided.
         group_by: Option<String> = None, added_later();
         /// Objects at one place on the sky, one source with two names: into one split, an error when they are in two, or as it comes. Where `split` is a column they are never moved: "together" is an error when they are in two.
         one_place: OnePlace = OnePlace::Together, added_later();
@@ -123,6 +123,11 @@ impl PreprocessKeys {
         if self.split == SplitRule::Folds && self.fold >= self.folds {
             let what = format!("{} folds are numbered 0 to {}, not {}", self.folds, self.folds - 1, self.fold);
             faults.push(("fold", what));
+        }
+        if self.split == SplitRule::Time && self.group_by.is_some() {
+            let what = "values are seen again and again, so split = \"time\" would put old ones with all their new objects into \
+                        train, and test on what came before; leave `group_by` out, or use \"fraction\"";
+            faults.push(("group_by", what.into()));
         }
         if self.split == SplitRule::Count && self.group_by.is_some() {
             faults.push((
