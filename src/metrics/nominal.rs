@@ -11,7 +11,7 @@ use super::bootstrap::{self, Groups};
 use super::mcnemar;
 use super::paired_objects::{ObjectSum, ObjectsDifference, differences};
 use super::shares::{self, Count};
-use super::statistics::{holm, mean_interval, paired_difference};
+use super::statistics::{holm, mean_interval, paired_difference, ratio_interval};
 
 const TRIALS: u64 = 2000;
 
@@ -90,6 +90,14 @@ fn intervals_over_objects_cover() {
         covers(bootstrap::interval(&bootstrap::resample(&groups, 500, random.random(), mean)), 0.0)
     };
     assert_covers("a bootstrap of 120 objects with two rows each", share(bootstrap));
+    let mean = |random: &mut ChaCha8Rng| {
+        let objects = normals(random, 20).into_iter().map(|object| {
+            let rows = random.random_range(1..=5);
+            (normals(random, rows).iter().map(|noise| object + 0.3 * noise).sum(), rows as f64)
+        });
+        covers(ratio_interval(&objects.collect::<Vec<_>>()), 0.0)
+    };
+    assert_covers("a mean of rows of 20 objects", share(mean));
 }
 
 /// Exact intervals are never too narrow, and wider than they need be for few rows.

@@ -51,6 +51,21 @@ pub fn mean_interval(values: &[f64], shared: f64) -> Option<Summary> {
     Some(Summary { n, mean, std: Some(std), interval: Some((mean - half, mean + half)), shared })
 }
 
+/// 95 % interval of a ratio of sums `r = \sum a_i / \sum b_i` over independent parts `(a_i, b_i)`, such as the sum and the number
+/// of one object's values, whose ratio is the mean of all: Student's t with the variance of a ratio of means,
+/// `\frac{n}{n-1} \sum (a_i - r b_i)^2 / (\sum b_i)^2` (Cochran 1977, Sampling Techniques, section 6.3). `None` for fewer than two
+/// parts.
+pub fn ratio_interval(parts: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let (above, below) = parts.iter().fold((0.0, 0.0), |(above, below), part| (above + part.0, below + part.1));
+    if parts.len() < 2 || below <= 0.0 {
+        return None;
+    }
+    let (ratio, n) = (above / below, parts.len() as f64);
+    let squares: f64 = parts.iter().map(|(above, below)| (above - ratio * below).powi(2)).sum();
+    let half = t_quantile(parts.len() - 1) * (squares * n / (n - 1.0)).sqrt() / below;
+    Some((ratio - half, ratio + half))
+}
+
 /// Difference between two arms over the replicates that both have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairedDifference {
@@ -194,6 +209,24 @@ mod tests {
         close(t_two_sided(0.5, 1), 0.704_832_764_699_133_5);
         close(t_two_sided(10.0, 4), 0.000_562_003_622_715_991);
         assert!((t_two_sided(40.0, 9) / 1.898_299_844_933_982_2e-11 - 1.0).abs() < 1e-8);
+    }
+
+    /// ```python
+    /// s, n = np.array([3.0, 1.5, 4.0, 2.0, 6.5]), np.array([2, 1, 3, 1, 4])
+    /// r = s.sum() / n.sum()
+    /// scale = np.sqrt(5/4 * ((s - r*n)**2).sum()) / n.sum()
+    /// stats.t.interval(0.95, 4, r, scale)
+    /// ```
+    #[test]
+    fn interval_of_a_ratio_agrees_with_scipy() {
+        let parts = [(3.0, 2.0), (1.5, 1.0), (4.0, 3.0), (2.0, 1.0), (6.5, 4.0)];
+        let (low, high) = ratio_interval(&parts).unwrap();
+        close(low, 1.305_481_339_319_711_8);
+        close(high, 1.785_427_751_589_379);
+        let alone: Vec<(f64, f64)> = A.iter().map(|a| (*a, 1.0)).collect();
+        let (ours, mean) = (ratio_interval(&alone).unwrap(), mean_interval(&A, 0.0).unwrap().interval.unwrap());
+        assert!((ours.0 - mean.0).abs() < 1e-14 && (ours.1 - mean.1).abs() < 1e-14, "a mean of as many values");
+        assert_eq!(ratio_interval(&parts[..1]), None);
     }
 
     #[test]
