@@ -36,7 +36,7 @@ fn draws_of(draws: &[Vec<Values>], series: usize, value: usize) -> Values {
     draws.iter().map(|draw| draw[series][value]).collect()
 }
 
-/// Every metric of every series; `n` is the number of rows, for a class the number of its rows.
+/// Every metric of every series; `n` is the number of rows: for a share of those that count, otherwise for a class of its own.
 pub(super) fn metrics(series: &[Series], draws: &[Vec<Values>]) -> Vec<Metric> {
     let Some(first) = series.first() else { return Vec::new() };
     let groups = Groups::new(first.objects.iter().copied());
@@ -53,13 +53,17 @@ pub(super) fn metrics(series: &[Series], draws: &[Vec<Values>]) -> Vec<Metric> {
                 (None, Measure::Biased(_)) => None,
                 _ => value.and_then(|_| of_draws(&draws_of(draws, number, position))),
             };
+            let n = match outcomes {
+                Some(outcomes) => outcomes.iter().flatten().count(),
+                None => rows.iter().filter(|row| class.is_none_or(|class| row.label == class)).count(),
+            };
             table.push(Metric {
                 series: series.name.into(),
                 split: series.split.into(),
                 metric: metric.name.into(),
                 class: class.map_or_else(String::new, |class| series.classes[class].clone()),
                 value,
-                n: rows.iter().filter(|row| class.is_none_or(|class| row.label == class)).count(),
+                n,
                 interval,
             });
         }

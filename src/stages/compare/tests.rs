@@ -105,6 +105,9 @@ fn shares_near_one_have_an_interval_and_errors_of_calibration_have_none() {
             |m: &&Metric| (m.split == "validation" && m.series == name) && m.metric == metric && m.class == class;
         found.metrics.iter().find(wanted).unwrap().clone()
     };
+    let (given, other) = (of("nearly", "precision", "SN"), of("nearly", "precision", "VS"));
+    assert_eq!((given.n, other.n), (9, 11), "rows that were given the class");
+    assert_eq!(of("nearly", "recall", "SN").n, 10);
     assert_eq!((of("right", "ece", "").interval, of("right", "macro_auc", "").interval), (None, None));
     assert!(of("nearly", "macro_f1", "").interval.is_some());
     let texts = |name| found.differences.texts(name);
