@@ -13,7 +13,7 @@ pub mod write;
 
 use std::collections::BTreeMap;
 
-use crate::artifacts::split::TRAIN;
+use crate::artifacts::split::{TEST, TRAIN};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
@@ -23,7 +23,7 @@ use metadata::Sentinel;
 use normalise::Normalise;
 use pixels::{Channel, NanPolicy, Recipe};
 use places::OnePlace;
-use rows::{Detections, LabelFrom, Reading, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
+use rows::{Detections, LabelFrom, Reading, Row, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
 use split::{Object, Rule, SplitRule};
 
 crate::keys! {
@@ -194,7 +194,7 @@ impl StageKind for Preprocess {
         "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
     }
     fn version(&self) -> u32 {
-        3
+        4
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[Port {
@@ -227,9 +227,12 @@ impl StageKind for Preprocess {
         let fields = keys.metadata.iter().flat_map(|name| metadata::fields_of(name));
         let others: Vec<&str> = fields.chain(keys.group_by.as_deref()).collect();
         let sources = rows::open_sources(job, &others, &keys.metadata)?;
-        let rows = select(&sources, &keys)?;
+        let mut rows = select(&sources, &keys)?;
         let classes = classes(&rows, &keys)?;
         let splits = splits(&rows, &keys, job.seed)?;
+        if keys.split == SplitRule::Time {
+            drop_test_period(&mut rows, &splits);
+        }
         let split_of: Vec<&str> = rows.kept.iter().map(|row| splits[&row.object_id]).collect();
         if !split_of.contains(&TRAIN) {
             let what = format!("no training rows among {} alerts", rows.kept.len());
@@ -320,6 +323,13 @@ fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError
             Err(StageError::with_hint(what, "correct `classes` or the label table"))
         }
     }
+}
+
+/// Drops what is not tested of the time from the first test alert on: who trains before the test has seen none of it.
+fn drop_test_period(rows: &mut Rows, splits: &BTreeMap<String, &'static str>) {
+    let is_tested = |row: &Row| splits[&row.object_id] == TEST;
+    let begin = rows.kept.iter().filter(|row| is_tested(row)).map(|row| row.jd).fold(f64::INFINITY, f64::min);
+    rows.retain(reason::TEST_PERIOD, |row| is_tested(row) || row.jd <= begin);
 }
 
 /// The split of every object.

@@ -81,6 +81,8 @@ pub mod reason {
     /// Its object has no word in the column `split` and `split = "column"`.
     pub const NO_SPLIT: &str = "no_split";
 }
+    /// It is of a time from which objects are tested, but its object is not, and `split = "time"`.
+    pub const TEST_PERIOD: &str = "test_period";
 
 /// One input.
 pub struct Source {

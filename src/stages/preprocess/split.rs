@@ -14,7 +14,8 @@ choice! {
         Fraction = "fraction",
         /// So many of each class to validation and as many to test, at random \[2\].
         Count = "count",
-        /// The newest objects by their first alert to test, those before them to validation.
+        /// The newest objects by their first alert to test, those before them to validation; of these and of the others alerts
+        /// after the first of the test objects are dropped, for nobody had them when the test began.
         Time = "time",
         /// As the alerts say (`split` of the label table).
         Column = "column",

@@ -145,6 +145,25 @@ fn an_object_is_in_one_split_only() {
     }
 }
 
+/// 20 objects, one new each day, with an alert then and one 10 days later: 3 are tested, from the day 17 on.
+#[test]
+fn nothing_is_trained_on_from_the_time_of_the_test() {
+    let mut alerts = given(20);
+    for given in alerts.iter_mut().filter(|given| given.alert.candid % 10 == 1) {
+        given.alert.values[0] += 9.0;
+    }
+    let bench = run_one(&alerts, &[("detections", text("all")), ("split", text("time"))]).unwrap();
+    let index = stamps(&bench).index;
+    let (dates, splits) = (index.numbers("jd").unwrap(), index.texts("split"));
+    let begin = 2_459_000.5 + 17.0;
+    let late = dates.iter().zip(&splits).filter(|(jd, _)| **jd > begin);
+    assert!(late.clone().all(|(_, split)| split == TEST) && late.count() == 5, "{splits:?}");
+    let objects: BTreeSet<String> = index.texts("objectId").into_iter().collect();
+    assert_eq!(objects.len(), 20, "each keeps its first alert");
+    let dropped = Table::read(bench.out().join("dropped.csv")).unwrap();
+    assert_eq!(dropped.texts("reason"), vec!["test_period"; 9]);
+}
+
 #[test]
 fn one_and_four_threads_give_the_same_bytes() {
     let alerts = given(300);
