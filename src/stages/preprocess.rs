@@ -256,6 +256,7 @@ fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError>
             "look at what the stage before wrote or dropped",
         ));
     }
+    rows::check_names(&kept, sources)?;
     let mut rows = Rows { kept, dropped: Vec::new() };
     merge(&mut rows, &keys.merge)?;
     rows.drop_duplicates();
