@@ -25,11 +25,14 @@ pub struct PredictionsFacts {
     pub temperature: Option<f64>,
 }
 
-/// Labels that were taken from the training split.
+/// Labels that were taken from the training split, and from the validation split for what is chosen there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelsTaken {
-    /// Rows per class without copies, in the order of the classes.
+    /// Training rows per class without copies, in the order of the classes.
     pub per_class: Vec<usize>,
+    /// Validation rows per class.
+    #[serde(default)]
+    pub validation: Vec<usize>,
     /// Classes that have fewer labels than were asked for: these keep all.
     pub short: Vec<String>,
 }

@@ -1,10 +1,12 @@
 //! Metrics as a tidy table `metrics.csv`: the narrow waist between what stages measure and what reports print. Any
 //! artifact may hold one; a `scores` artifact is one, with `confusion.csv` and `differences.csv` beside it. A metric that is undefined is empty, not 0.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Result;
 use super::table::{RowWriter, Table, number};
+use crate::metrics::statistics::ratio_interval;
 
 /// Name of the table in an artifact's folder.
 pub const METRICS: &str = "metrics.csv";
@@ -39,17 +41,24 @@ impl Metric {
         Self { series, split, metric, class, value, n, interval: None }
     }
 
-    /// The mean of the values that are defined, with its normal 95 % interval.
-    pub fn mean(series: &str, split: &str, metric: &str, values: &[f64]) -> Self {
-        let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-        let n = values.len() as f64;
-        let value = (n > 0.0).then(|| values.iter().sum::<f64>() / n);
-        let interval = value.filter(|_| n > 1.0).map(|mean| {
-            let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            let half = 1.96 * (variance / n).sqrt();
-            (mean - half, mean + half)
-        });
-        Self { interval, ..Self::new(series, split, metric, value, values.len()) }
+    /// The mean of the values that are defined, with its 95 % interval over `objects`, those that the values are of: several
+    /// values of one object are one piece of evidence.
+    pub fn mean<'a>(
+        series: &str,
+        split: &str,
+        metric: &str,
+        values: &[f64],
+        objects: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut parts: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+        let (mut sum, mut n) = (0.0_f64, 0);
+        for (value, object) in values.iter().zip(objects).filter(|(value, _)| value.is_finite()) {
+            let part = parts.entry(object).or_default();
+            *part = (part.0 + *value, part.1 + 1.0);
+            (sum, n) = (sum + *value, n + 1);
+        }
+        let interval = ratio_interval(&parts.into_values().collect::<Vec<_>>());
+        Self { interval, ..Self::new(series, split, metric, (n > 0).then(|| sum / n as f64), n) }
     }
 
     /// The same about one class.
@@ -204,6 +213,21 @@ mod tests {
         write_metrics(folder.path(), &metrics).unwrap();
         assert!(std::fs::read_to_string(folder.path().join(METRICS)).unwrap().contains("SN,,10,,"));
         assert_eq!(read_metrics(folder.path()).unwrap(), metrics);
+    }
+
+    /// Five objects, one of which has no value; whether each is seen once or three times alike, they tell the same of the mean.
+    #[test]
+    fn alerts_of_one_object_are_one_piece_of_evidence() {
+        let of = |times: usize| {
+            let each = [("a", 1.0), ("b", 2.0), ("c", 4.0), ("d", 1.5), ("e", f64::NAN)];
+            let rows: Vec<(&str, f64)> = each.into_iter().flat_map(|row| std::iter::repeat_n(row, times)).collect();
+            let values: Vec<f64> = rows.iter().map(|row| row.1).collect();
+            Metric::mean("cae", "test", "mse", &values, rows.iter().map(|row| row.0))
+        };
+        let (once, thrice) = (of(1), of(3));
+        assert_eq!((once.value, once.n, thrice.value, thrice.n), (Some(2.125), 4, Some(2.125), 12));
+        let (one, three) = (once.interval.unwrap(), thrice.interval.unwrap());
+        assert!((one.0 - three.0).abs() < 1e-12 && (one.1 - three.1).abs() < 1e-12, "{one:?} and {three:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Accuracy.
 
-use super::{Better, Judged, Measure, Metric, share};
+use super::{Better, Measure, Metric};
 
 /// Share of rows whose most probable class is the true one.
 pub static ACCURACY: Metric = Metric {
@@ -9,9 +9,5 @@ pub static ACCURACY: Metric = Metric {
     formula: r"\frac{1}{n} \sum_i [\hat y_i = y_i]",
     source: "scikit-learn accuracy_score",
     better: Better::Higher,
-    measure: Measure::Whole(|rows, _| share(correct(rows), rows.len())),
+    measure: Measure::Share(|row| row.predicted == row.label),
 };
-
-fn correct(rows: &[Judged]) -> usize {
-    rows.iter().filter(|row| row.predicted == row.label).count()
-}

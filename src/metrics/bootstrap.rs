@@ -38,6 +38,11 @@ impl Groups {
         self.rows.is_empty()
     }
 
+    /// Rows of each object.
+    pub fn rows(&self) -> impl Iterator<Item = &[usize]> {
+        self.rows.iter().map(Vec::as_slice)
+    }
+
     /// Rows of as many objects as there are, drawn with replacement. Each draw has its own stream of random numbers, so
     /// draws can be made in any order.
     fn draw(&self, seed: u64, draw: usize) -> Vec<usize> {

@@ -9,11 +9,11 @@ pub const BINS: usize = 15;
 pub static CALIBRATION_ERROR: Metric = Metric {
     name: "ece",
     summary: "Expected calibration error: distance between confidence (probability of the most probable class) and accuracy, \
-              averaged over 15 equal bins of confidence by their number of rows.",
+              averaged over 15 equal bins of confidence by their number of rows. Few rows make it larger, so it has no interval.",
     formula: r"\sum_{b=1}^{15} \frac{n_b}{n} |\mathrm{acc}_b - \mathrm{conf}_b|, \quad b = ((b-1)/15, b/15]",
     source: "Guo et al. 2017, arXiv:1706.04599, eq. 3",
     better: Better::Lower,
-    measure: Measure::Whole(|rows, _| expected_calibration_error(rows)),
+    measure: Measure::Biased(expected_calibration_error),
 };
 
 /// Rows of similar confidence.

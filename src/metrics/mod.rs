@@ -25,6 +25,7 @@ pub mod purity;
 pub mod rand_index;
 pub mod rates;
 pub mod recall;
+pub mod shares;
 pub mod silhouette;
 pub mod statistics;
 pub mod top2_accuracy;
@@ -96,8 +97,15 @@ pub enum Better {
 pub enum Measure {
     /// All rows together, and the number of classes.
     Whole(fn(&[Judged], usize) -> Option<f64>),
+    /// All rows together, by a number that the scatter of few rows makes larger: that of resampled rows is larger still, so
+    /// draws give neither an interval of it nor one of a difference.
+    Biased(fn(&[Judged]) -> Option<f64>),
     /// All rows, about one class.
     OfClass(fn(&[Judged], usize) -> Option<f64>),
+    /// Share of all rows for which it holds.
+    Share(fn(&Judged) -> bool),
+    /// Share of the rows that count for a class, those that give not `None`.
+    ShareOfClass(fn(&Judged, usize) -> Option<bool>),
 }
 
 /// One metric.
@@ -121,8 +129,11 @@ impl Metric {
     /// Its values: one for all rows together (class `None`), or one for each class.
     pub fn values(&self, rows: &[Judged], classes: usize) -> Vec<(Option<usize>, Option<f64>)> {
         match self.measure {
-            Measure::Whole(measure) => vec![(None, measure(rows, classes))],
             Measure::OfClass(measure) => (0..classes).map(|class| (Some(class), measure(rows, class))).collect(),
+            Measure::ShareOfClass(holds) => {
+                (0..classes).map(|class| (Some(class), share_of(rows, |row| holds(row, class)))).collect()
+            }
+            Measure::Whole(_) | Measure::Biased(_) | Measure::Share(_) => vec![(None, self.whole(rows, classes))],
         }
     }
 
@@ -130,9 +141,26 @@ impl Metric {
     pub fn whole(&self, rows: &[Judged], classes: usize) -> Option<f64> {
         match self.measure {
             Measure::Whole(measure) => measure(rows, classes),
-            Measure::OfClass(_) => None,
+            Measure::Biased(measure) => measure(rows),
+            Measure::Share(holds) => share_of(rows, |row| Some(holds(row))),
+            Measure::OfClass(_) | Measure::ShareOfClass(_) => None,
         }
     }
+
+    /// Of a metric that is a share: for each row whether it holds, `None` where the row does not count.
+    pub fn outcomes(&self, rows: &[Judged], class: Option<usize>) -> Option<Vec<Option<bool>>> {
+        match (self.measure, class) {
+            (Measure::Share(holds), _) => Some(rows.iter().map(|row| Some(holds(row))).collect()),
+            (Measure::ShareOfClass(holds), Some(class)) => Some(rows.iter().map(|row| holds(row, class)).collect()),
+            _ => None,
+        }
+    }
+}
+
+/// Share of the rows that count for which it holds.
+fn share_of(rows: &[Judged], outcome: impl Fn(&Judged) -> Option<bool>) -> Option<f64> {
+    let counted = || rows.iter().filter_map(&outcome);
+    share(counted().filter(|holds| *holds).count(), counted().count())
 }
 
 /// `part / whole`, undefined for nothing.

@@ -1,6 +1,7 @@
 //! Do the intervals cover as often as they say, and do the tests find a difference where there is none as often as they say?
 //! Simulated again and again, from fixed seeds: what a script cannot quote.
 
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -9,7 +10,8 @@ use rayon::prelude::*;
 use super::bootstrap::{self, Groups};
 use super::mcnemar;
 use super::paired_objects::{ObjectSum, ObjectsDifference, differences};
-use super::statistics::{holm, mean_interval, paired_difference};
+use super::shares::{self, Count};
+use super::statistics::{holm, mean_interval, paired_difference, ratio_interval};
 
 const TRIALS: u64 = 2000;
 
@@ -57,14 +59,17 @@ fn assert_nominal(name: &str, share: f64) {
 
 #[test]
 fn intervals_over_replicates_cover() {
-    assert_covers("a mean of 5", share(|random| covers(mean_interval(&normals(random, 5)).unwrap().interval, 0.0)));
+    assert_covers(
+        "a mean of 5",
+        share(|random| covers(mean_interval(&normals(random, 5), 0.0).unwrap().interval, 0.0)),
+    );
     let paired = |random: &mut ChaCha8Rng| {
         let luck = normals(random, 5);
         let arm = |shift: f64, random: &mut ChaCha8Rng| -> Vec<f64> {
             luck.iter().zip(normals(random, 5)).map(|(luck, noise)| 3.0 * luck + noise + shift).collect()
         };
         let (a, b) = (arm(0.5, random), arm(0.0, random));
-        covers(paired_difference(&a, &b).unwrap().summary.interval, 0.5)
+        covers(paired_difference(&a, &b, 0.0).unwrap().summary.interval, 0.5)
     };
     assert_covers("a paired difference of 5", share(paired));
 }
@@ -85,13 +90,53 @@ fn intervals_over_objects_cover() {
         covers(bootstrap::interval(&bootstrap::resample(&groups, 500, random.random(), mean)), 0.0)
     };
     assert_covers("a bootstrap of 120 objects with two rows each", share(bootstrap));
+    let mean = |random: &mut ChaCha8Rng| {
+        let objects = normals(random, 20).into_iter().map(|object| {
+            let rows = random.random_range(1..=5);
+            (normals(random, rows).iter().map(|noise| object + 0.3 * noise).sum(), rows as f64)
+        });
+        covers(ratio_interval(&objects.collect::<Vec<_>>()), 0.0)
+    };
+    assert_covers("a mean of rows of 20 objects", share(mean));
+}
+
+/// Exact intervals are never too narrow, and wider than they need be for few rows.
+#[test]
+fn intervals_of_shares_near_one_cover() {
+    let covered = |rows: usize, truth: f64| {
+        share(|random| {
+            let row = |_| Count { rows: 1, hits: usize::from(random.random_bool(truth)) };
+            covers(shares::interval((0..rows).map(row)), truth)
+        })
+    };
+    for (rows, truth) in [(7, 0.98), (11, 0.9), (34, 0.95), (100, 0.98)] {
+        let covered = covered(rows, truth);
+        assert!(covered >= 0.945, "95 % intervals of {truth} of {rows} rows cover in {covered} of the trials");
+    }
+    // Rows of an object agree more than those of others do: 1 to 5 rows, the chance of each object drawn from 0.8 to 1, or 0 or 1.
+    let of_objects = |number: usize, ease: fn(&mut ChaCha8Rng) -> f64| {
+        share(|random| {
+            let object = |_| {
+                let (rows, ease) = (random.random_range(1..=5), ease(random));
+                Count { rows, hits: (0..rows).filter(|_| random.random_bool(ease)).count() }
+            };
+            let objects: Vec<Count> = (0..number).map(object).collect();
+            covers(shares::interval(objects), 0.9)
+        })
+    };
+    for number in [20, 60] {
+        let alike = of_objects(number, |random| random.random_range(0.8..1.0));
+        let equal = of_objects(number, |random| f64::from(u8::from(random.random_bool(0.9))));
+        assert!(alike.min(equal) >= 0.93, "{number} objects with several rows: {alike} and {equal} of the trials");
+    }
 }
 
 #[test]
 fn tests_find_nothing_where_there_is_nothing() {
     let p_below = |p: Option<f64>| p.is_some_and(|p| p <= 0.05);
-    let replicates =
-        |n: usize| move |random: &mut ChaCha8Rng| paired_difference(&normals(random, n), &normals(random, n)).unwrap();
+    let replicates = |n: usize| {
+        move |random: &mut ChaCha8Rng| paired_difference(&normals(random, n), &normals(random, n), 0.0).unwrap()
+    };
     assert_nominal("the paired t-test of 5", share(|random| p_below(replicates(5)(random).t_test)));
     // 2^8 assignments: at most 12 of them are 5 %.
     assert_nominal("the sign-flip test of 8", share(|random| p_below(replicates(8)(random).sign_flip)));
@@ -104,6 +149,48 @@ fn tests_find_nothing_where_there_is_nothing() {
         p_below(bootstrap::p_value(&bootstrap::resample(&groups, 500, random.random(), mean)))
     };
     assert_nominal("the bootstrap of 150 objects", share(bootstrap));
+}
+
+/// Accuracies over `replicates` random splits of the same objects of two classes, by a threshold on each of two columns that
+/// tell equally much of the class.
+fn over_splits(random: &mut ChaCha8Rng, (train, test): (usize, usize), replicates: usize) -> [Vec<f64>; 2] {
+    const OBJECTS: usize = 120;
+    let columns = [(); 2].map(|()| {
+        let noise = normals(random, OBJECTS);
+        noise.into_iter().enumerate().map(|(i, noise)| noise + (i % 2) as f64).collect::<Vec<f64>>()
+    });
+    let mut order: Vec<usize> = (0..OBJECTS).collect();
+    let mut accuracies = [Vec::new(), Vec::new()];
+    for _ in 0..replicates {
+        order.shuffle(random);
+        let (trained, tested) = (&order[..train], &order[train..train + test]);
+        for (column, accuracies) in columns.iter().zip(&mut accuracies) {
+            let mean = |class: usize| {
+                let values: Vec<f64> = trained.iter().filter(|i| **i % 2 == class).map(|i| column[*i]).collect();
+                values.iter().sum::<f64>() / values.len() as f64
+            };
+            let threshold = f64::midpoint(mean(0), mean(1));
+            let right = tested.iter().filter(|i| (column[**i] > threshold) == (**i % 2 == 1)).count();
+            accuracies.push(right as f64 / test as f64);
+        }
+    }
+    accuracies
+}
+
+/// Taken as independent, these splits find a difference where there is none in a tenth to a fifth of the trials.
+#[test]
+fn splits_of_the_same_objects_find_no_more_than_they_may() {
+    for (sizes, replicates) in [((84, 18), 5), ((84, 18), 10), ((60, 36), 5)] {
+        let found = |shared: f64| {
+            share(|random| {
+                let [a, b] = over_splits(random, sizes, replicates);
+                paired_difference(&a, &b, shared).unwrap().t_test.is_some_and(|p| p <= 0.05)
+            })
+        };
+        let (corrected, plain) = (found(sizes.1 as f64 / sizes.0 as f64), found(0.0));
+        assert!((0.015..=0.065).contains(&corrected), "{sizes:?}, {replicates} splits: {corrected} of the trials");
+        assert!(plain > 0.09, "{sizes:?}, {replicates} splits: {plain} without the correction");
+    }
 }
 
 #[test]
@@ -122,7 +209,7 @@ fn exact_tests_of_counts_never_find_more_than_they_may() {
 fn holm_keeps_the_chance_of_any_false_find() {
     let any = share(|random| {
         let p_values: Vec<f64> =
-            (0..6).map(|_| paired_difference(&normals(random, 6), &[0.0; 6]).unwrap().t_test.unwrap()).collect();
+            (0..6).map(|_| paired_difference(&normals(random, 6), &[0.0; 6], 0.0).unwrap().t_test.unwrap()).collect();
         holm(&p_values).iter().any(|p| *p <= 0.05)
     });
     assert_nominal("the best of six arms after Holm", any);

@@ -1,6 +1,6 @@
 //! Precision of each class.
 
-use super::{Better, Judged, Measure, Metric, share};
+use super::{Better, Measure, Metric};
 
 /// Share of the rows given a class that are of that class; undefined when no row is given it.
 pub static PRECISION: Metric = Metric {
@@ -9,10 +9,5 @@ pub static PRECISION: Metric = Metric {
     formula: r"P_c = \frac{\sum_i [\hat y_i = c][y_i = c]}{\sum_i [\hat y_i = c]}",
     source: "scikit-learn precision_score",
     better: Better::Higher,
-    measure: Measure::OfClass(precision),
+    measure: Measure::ShareOfClass(|row, class| (row.predicted == class).then_some(row.label == class)),
 };
-
-fn precision(rows: &[Judged], class: usize) -> Option<f64> {
-    let given = || rows.iter().filter(|row| row.predicted == class);
-    share(given().filter(|row| row.label == class).count(), given().count())
-}

@@ -33,6 +33,7 @@ const BALANCED_500: &str =
 const TEMPORAL_600: &str = "600 objects of ZTF, 200 for each of AGN, SN, VS, with as many detections";
 const HITS: &str = "candidates of HiTS 2013 (DECam), half of them artefacts";
 const CABRERA_VIVES: &str = "Cabrera-Vives et al. 2017, ApJ 836, 97";
+const RECOMPUTED: &str = "recomputed from Cabrera-Vives et al. 2017, ApJ 836, 97, which prints 2e-3 and 1e-2";
 const DUEV: &str = "Duev et al. 2019 (arXiv:1907.11259)";
 const BRAAI: &str = "alerts of ZTF, real and bogus, labelled by people";
 const RTF: &str = "README of RTF (AppleCiDEr), 2026";
@@ -41,16 +42,16 @@ const THIRD_PARTY: &str = "third party, not published";
 const NEWEST: &str = "the newest 15 % of 11,826 objects of ZTF by first alert: SN, AGN, VS";
 const BALANCED_250: &str = "250 first alerts of ZTF, 50 for each of AGN, SN, VS, asteroid, bogus; older set";
 
-/// Figures, and the classes that they are about; none: whatever the classes are called.
-pub type List = (Option<&'static [&'static str]>, &'static [Published]);
+/// Figures, and the classes that they are about.
+pub type List = (&'static [&'static str], &'static [Published]);
 
 /// Every list. A new one is one line here.
 pub const LISTS: &[List] = &[
-    (Some(&["AGN", "SN", "VS", "asteroid", "bogus"]), FIRST_ALERT),
-    (Some(&["AGN", "SN", "VS"]), SEVERAL_DETECTIONS),
-    (Some(&["AGN", "SN", "VS"]), NEWEST_OBJECTS),
-    (Some(&["real", "bogus"]), REAL_BOGUS),
-    (None, CLUSTERS),
+    (&["AGN", "SN", "VS", "asteroid", "bogus"], FIRST_ALERT),
+    (&["AGN", "SN", "VS"], SEVERAL_DETECTIONS),
+    (&["AGN", "SN", "VS"], NEWEST_OBJECTS),
+    (&["real", "bogus"], REAL_BOGUS),
+    (&["real", "bogus"], CLUSTERS),
 ];
 
 /// Five-class classification of single ZTF alerts.
@@ -115,8 +116,8 @@ pub const NEWEST_OBJECTS: &[Published] = &[
 pub const REAL_BOGUS: &[Published] = &[
     published("Deep-HiTS", 0.9945, Some(0.0003), None, CABRERA_VIVES, HITS),
     published("random forest on features of the stamps", 0.9896, None, None, CABRERA_VIVES, HITS),
-    of_real("fnr_at_fpr_1e-2", "Deep-HiTS", 2.06e-3, CABRERA_VIVES, HITS),
-    of_real("fnr_at_fpr_1e-2", "random forest on features of the stamps", 1.06e-2, CABRERA_VIVES, HITS),
+    of_real("fnr_at_fpr_1e-2", "Deep-HiTS", 2.06e-3, RECOMPUTED, HITS),
+    of_real("fnr_at_fpr_1e-2", "random forest on features of the stamps", 1.06e-2, RECOMPUTED, HITS),
     of_real("equal_error_rate", "braai, threshold 0.66", 0.017, DUEV, BRAAI),
 ];
 

@@ -20,29 +20,50 @@ pub struct Summary {
     pub mean: f64,
     /// Sample standard deviation (`n - 1`); `None` for one value.
     pub std: Option<f64>,
-    /// 95 % interval of the mean, Student's t with `n - 1` degrees of freedom; `None` for one value.
+    /// 95 % interval of the mean, Student's t with `n - 1` degrees of freedom, see [`mean_interval`]; `None` for one value.
     pub interval: Option<(f64, f64)>,
+    /// What the values share, see [`mean_interval`].
+    pub shared: f64,
 }
 
 /// Mean, standard deviation and 95 % interval of `values`; `None` when there are none.
 ///
+/// `shared`: 0 where replicates are independent. Where each divides the same objects anew, their training and test sets overlap,
+/// so their spread is too small, and it is the number of test objects over that of training objects: the variance of the mean is
+/// then taken as `s^2 (1/n + n_test/n_train)` (Nadeau & Bengio 2003, Machine Learning 52, 239, eq. 9).
+///
 /// ```
 /// use estampa::metrics::statistics::mean_interval;
-/// assert_eq!(mean_interval(&[0.5]).unwrap().interval, None);
+/// assert_eq!(mean_interval(&[0.5], 0.0).unwrap().interval, None);
 /// ```
-pub fn mean_interval(values: &[f64]) -> Option<Summary> {
+pub fn mean_interval(values: &[f64], shared: f64) -> Option<Summary> {
     let n = values.len();
     if n == 0 {
         return None;
     }
     let mean = values.iter().sum::<f64>() / n as f64;
     if n == 1 {
-        return Some(Summary { n, mean, std: None, interval: None });
+        return Some(Summary { n, mean, std: None, interval: None, shared });
     }
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     let std = (squares / (n - 1) as f64).sqrt();
-    let half = t_quantile(n - 1) * std / (n as f64).sqrt();
-    Some(Summary { n, mean, std: Some(std), interval: Some((mean - half, mean + half)) })
+    let half = t_quantile(n - 1) * std * (1.0 / n as f64 + shared).sqrt();
+    Some(Summary { n, mean, std: Some(std), interval: Some((mean - half, mean + half)), shared })
+}
+
+/// 95 % interval of a ratio of sums `r = \sum a_i / \sum b_i` over independent parts `(a_i, b_i)`, such as the sum and the number
+/// of one object's values, whose ratio is the mean of all: Student's t with the variance of a ratio of means,
+/// `\frac{n}{n-1} \sum (a_i - r b_i)^2 / (\sum b_i)^2` (Cochran 1977, Sampling Techniques, section 6.3). `None` for fewer than two
+/// parts.
+pub fn ratio_interval(parts: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let (above, below) = parts.iter().fold((0.0, 0.0), |(above, below), part| (above + part.0, below + part.1));
+    if parts.len() < 2 || below <= 0.0 {
+        return None;
+    }
+    let (ratio, n) = (above / below, parts.len() as f64);
+    let squares: f64 = parts.iter().map(|(above, below)| (above - ratio * below).powi(2)).sum();
+    let half = t_quantile(parts.len() - 1) * (squares * n / (n - 1.0)).sqrt() / below;
+    Some((ratio - half, ratio + half))
 }
 
 /// Difference between two arms over the replicates that both have.
@@ -53,23 +74,23 @@ pub struct PairedDifference {
     /// Two-sided p of the paired t-test; `None` for one pair, or when all differences are equal.
     pub t_test: Option<f64>,
     /// Two-sided p of the exact sign-flip permutation test of the mean (all `2^n` signs); `None` for one pair or more
-    /// than 16.
+    /// than 16, and for pairs that share objects: their signs are not independent.
     pub sign_flip: Option<f64>,
     /// The smallest p that the sign-flip test can give with so many pairs, `2 / 2^n`.
     pub smallest_sign_flip: f64,
 }
 
 /// `arm - baseline` pair by pair; `None` when there is no pair. Slices must be equally long; what is beyond the
-/// shorter one is left out.
-pub fn paired_difference(arm: &[f64], baseline: &[f64]) -> Option<PairedDifference> {
+/// shorter one is left out. `shared` as in [`mean_interval`].
+pub fn paired_difference(arm: &[f64], baseline: &[f64], shared: f64) -> Option<PairedDifference> {
     let differences: Vec<f64> = arm.iter().zip(baseline).map(|(a, b)| a - b).collect();
-    let summary = mean_interval(&differences)?;
+    let summary = mean_interval(&differences, shared)?;
     let n = summary.n;
     let t_test = summary.std.filter(|std| *std > 0.0).map(|std| {
-        let t = summary.mean / (std / (n as f64).sqrt());
+        let t = summary.mean / (std * (1.0 / n as f64 + shared).sqrt());
         t_two_sided(t, n - 1)
     });
-    let sign_flip = (2..=EXACT_LIMIT).contains(&n).then(|| sign_flip(&differences));
+    let sign_flip = ((2..=EXACT_LIMIT).contains(&n) && shared == 0.0).then(|| sign_flip(&differences));
     let smallest_sign_flip = 2.0_f64.powi(1 - n.min(1000) as i32);
     Some(PairedDifference { summary, t_test, sign_flip, smallest_sign_flip })
 }
@@ -110,7 +131,7 @@ fn t_two_sided(t: f64, freedom: usize) -> f64 {
 }
 
 /// The `t` with [`CONFIDENCE`] between `-t` and `t`; those of few degrees of freedom are found once.
-fn t_quantile(freedom: usize) -> f64 {
+pub(super) fn t_quantile(freedom: usize) -> f64 {
     static FOUND: [OnceLock<f64>; 64] = [const { OnceLock::new() }; 64];
     FOUND.get(freedom).map_or_else(|| bisected(freedom), |found| *found.get_or_init(|| bisected(freedom)))
 }
@@ -144,7 +165,7 @@ mod tests {
 
     #[test]
     fn mean_and_interval_agree_with_scipy() {
-        let summary = mean_interval(&A).unwrap();
+        let summary = mean_interval(&A, 0.0).unwrap();
         close(summary.mean, 0.910_714_285_714_285_8);
         close(summary.std.unwrap(), 0.007_409_774_753_982_877);
         let (low, high) = summary.interval.unwrap();
@@ -154,13 +175,28 @@ mod tests {
 
     #[test]
     fn paired_difference_agrees_with_scipy() {
-        let paired = paired_difference(&A, &B).unwrap();
+        let paired = paired_difference(&A, &B, 0.0).unwrap();
         close(paired.summary.mean, 0.007_142_857_142_857_15);
         let (low, high) = paired.summary.interval.unwrap();
         close(low, 0.000_316_756_781_672_853_7);
         close(high, 0.013_968_957_504_041_445);
         close(paired.t_test.unwrap(), 0.042_882_244_998_284_52);
         close(paired.sign_flip.unwrap(), 0.078_125);
+    }
+
+    /// Seven splits of the same 100 objects, 70 to train and 15 to test on:
+    /// ```python
+    /// scale = d.std(ddof=1) * np.sqrt(1/7 + 15/70)
+    /// stats.t.interval(0.95, 6, d.mean(), scale), 2 * stats.t.sf(abs(d.mean()) / scale, 6)
+    /// ```
+    #[test]
+    fn splits_of_the_same_objects_have_the_variance_of_nadeau_and_bengio() {
+        let paired = paired_difference(&A, &B, 15.0 / 70.0).unwrap();
+        let (low, high) = paired.summary.interval.unwrap();
+        close(low, -0.003_650_155_196_263_052_3);
+        close(high, 0.017_935_869_481_977_35);
+        close(paired.t_test.unwrap(), 0.156_493_691_951_713_25);
+        assert_eq!(paired.sign_flip, None);
     }
 
     #[test]
@@ -175,23 +211,41 @@ mod tests {
         assert!((t_two_sided(40.0, 9) / 1.898_299_844_933_982_2e-11 - 1.0).abs() < 1e-8);
     }
 
+    /// ```python
+    /// s, n = np.array([3.0, 1.5, 4.0, 2.0, 6.5]), np.array([2, 1, 3, 1, 4])
+    /// r = s.sum() / n.sum()
+    /// scale = np.sqrt(5/4 * ((s - r*n)**2).sum()) / n.sum()
+    /// stats.t.interval(0.95, 4, r, scale)
+    /// ```
+    #[test]
+    fn interval_of_a_ratio_agrees_with_scipy() {
+        let parts = [(3.0, 2.0), (1.5, 1.0), (4.0, 3.0), (2.0, 1.0), (6.5, 4.0)];
+        let (low, high) = ratio_interval(&parts).unwrap();
+        close(low, 1.305_481_339_319_711_8);
+        close(high, 1.785_427_751_589_379);
+        let alone: Vec<(f64, f64)> = A.iter().map(|a| (*a, 1.0)).collect();
+        let (ours, mean) = (ratio_interval(&alone).unwrap(), mean_interval(&A, 0.0).unwrap().interval.unwrap());
+        assert!((ours.0 - mean.0).abs() < 1e-14 && (ours.1 - mean.1).abs() < 1e-14, "a mean of as many values");
+        assert_eq!(ratio_interval(&parts[..1]), None);
+    }
+
     #[test]
     fn one_replicate_has_no_interval_and_no_p() {
-        let paired = paired_difference(&[0.9], &[0.8]).unwrap();
+        let paired = paired_difference(&[0.9], &[0.8], 0.0).unwrap();
         assert_eq!((paired.summary.interval, paired.t_test, paired.sign_flip), (None, None, None));
-        assert_eq!(mean_interval(&[]), None);
+        assert_eq!(mean_interval(&[], 0.0), None);
     }
 
     #[test]
     fn few_replicates_cannot_reach_a_small_p() {
-        let paired = paired_difference(&[2.0, 2.1, 2.2, 2.3, 2.4], &[1.0; 5]).unwrap();
+        let paired = paired_difference(&[2.0, 2.1, 2.2, 2.3, 2.4], &[1.0; 5], 0.0).unwrap();
         assert_eq!(paired.sign_flip, Some(0.0625));
         assert_eq!(paired.smallest_sign_flip, 0.0625);
     }
 
     #[test]
     fn equal_differences_have_no_t() {
-        let paired = paired_difference(&[0.5, 0.6], &[0.5, 0.6]).unwrap();
+        let paired = paired_difference(&[0.5, 0.6], &[0.5, 0.6], 0.0).unwrap();
         assert_eq!((paired.t_test, paired.sign_flip), (None, Some(1.0)));
     }
 

@@ -1,6 +1,6 @@
 //! Accuracy within the two most probable classes.
 
-use super::{Better, Judged, Measure, Metric, ranking, share};
+use super::{Better, Judged, Measure, Metric, ranking};
 
 /// Share of rows whose true class is among the two most probable.
 pub static TOP2_ACCURACY: Metric = Metric {
@@ -9,7 +9,7 @@ pub static TOP2_ACCURACY: Metric = Metric {
     formula: r"\frac{1}{n} \sum_i [y_i \in \mathrm{top}_2(p_i)]",
     source: "scikit-learn top_k_accuracy_score, k=2",
     better: Better::Higher,
-    measure: Measure::Whole(|rows, _| share(rows.iter().filter(|row| in_top_two(row)).count(), rows.len())),
+    measure: Measure::Share(in_top_two),
 };
 
 fn in_top_two(row: &Judged) -> bool {

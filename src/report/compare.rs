@@ -3,10 +3,12 @@
 
 mod effects;
 mod objects;
+mod resplit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use effects::Effect;
+use resplit::Splits;
 
 use super::record::{ArmRecord, Record};
 use super::tidy::{self, TidyRow};
@@ -136,13 +138,15 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
     let arms = arms(records);
     let tidy: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let tidy: Vec<&TidyRow> = tidy.iter().filter(|row| wanted(row, options)).collect();
-    let known = Known::new(&tidy);
+    let (known, splits) = (Known::new(&tidy), Splits::new(records));
     let baseline = baseline(&arms, records, options);
     let (mut rows, mut effects) = (Vec::new(), Vec::new());
     for measure in measures(&tidy) {
         let points: Vec<Vec<Point>> = arms.iter().map(|arm| known.points(arm, &measure)).collect();
-        rows.extend(compare_measure(&measure, &arms, &points, baseline));
-        effects.extend(baseline.map(|base| effects::effects(&measure, &arms, &points, base)).unwrap_or_default());
+        let shared: Vec<f64> = arms.iter().map(|arm| splits.shared(arm, &measure)).collect();
+        rows.extend(compare_measure(&measure, &arms, &points, &shared, baseline));
+        let of_settings = |base| effects::effects(&measure, &arms, &points, &shared, base);
+        effects.extend(baseline.map(of_settings).unwrap_or_default());
     }
     if let Some(base) = baseline {
         objects::attach(&mut rows, &arms, base, &known, records, &options.split);
@@ -213,14 +217,16 @@ fn compare_measure(
     measure: &Measure,
     arms: &[Arm],
     points: &[Vec<Point>],
+    shared: &[f64],
     baseline: Option<usize>,
 ) -> Vec<ComparisonRow> {
+    let each = arms.iter().zip(points).zip(shared);
     let mut rows: Vec<ComparisonRow> =
-        arms.iter().zip(points).map(|(arm, points)| summarise(arm, measure, points)).collect();
+        each.map(|((arm, points), shared)| summarise(arm, measure, points, *shared)).collect();
     if let Some(base) = baseline {
         for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
             if arms[index].experiment.seed == arms[base].experiment.seed {
-                row.delta = pair(&points[index], &points[base]);
+                row.delta = pair(&points[index], &points[base], shared[index].max(shared[base]));
             }
         }
     }
@@ -255,14 +261,14 @@ impl<'a> Known<'a> {
 }
 
 /// One value per distinct result: replicates that share a cached result are one measurement, not several.
-fn summarise(arm: &Arm, measure: &Measure, points: &[Point]) -> ComparisonRow {
+fn summarise(arm: &Arm, measure: &Measure, points: &[Point], shared: f64) -> ComparisonRow {
     let mut seen = BTreeSet::new();
     let distinct: Vec<&Point> = points.iter().filter(|p| seen.insert(&p.key)).collect();
     let values: Vec<f64> = distinct.iter().map(|p| p.value).collect();
     ComparisonRow {
         arm: arm.name.clone(),
         measure: measure.clone(),
-        summary: mean_interval(&values),
+        summary: mean_interval(&values, shared),
         rows: distinct.iter().map(|p| p.rows).min(),
         own_interval: if let [only] = distinct[..] { only.interval } else { None },
         values,
@@ -274,7 +280,7 @@ fn summarise(arm: &Arm, measure: &Measure, points: &[Point]) -> ComparisonRow {
     }
 }
 
-fn pair(arm: &[Point], baseline: &[Point]) -> Option<PairedDifference> {
+fn pair(arm: &[Point], baseline: &[Point], shared: f64) -> Option<PairedDifference> {
     let by_replicate: BTreeMap<usize, &Point> = baseline.iter().map(|p| (p.replicate, p)).collect();
     let mut seen = BTreeSet::new();
     let pairs: (Vec<f64>, Vec<f64>) = arm
@@ -283,7 +289,7 @@ fn pair(arm: &[Point], baseline: &[Point]) -> Option<PairedDifference> {
         .filter(|(p, b)| seen.insert((&p.key, &b.key)))
         .map(|(p, b)| (p.value, b.value))
         .unzip();
-    paired_difference(&pairs.0, &pairs.1)
+    paired_difference(&pairs.0, &pairs.1, shared)
 }
 
 /// Holm's correction over the arms, of each of the two tests.

@@ -326,7 +326,7 @@ fn predictions(seed: u64, quality: f64, rows: usize, labels: Option<usize>) -> P
         classes,
         classifier: "logistic_regression".into(),
         train_counts: vec![80; 5],
-        labels: labels.map(|n| LabelsTaken { per_class: vec![n; 5], short: Vec::new() }),
+        labels: labels.map(|n| LabelsTaken { per_class: vec![n; 5], validation: vec![n; 5], short: Vec::new() }),
         temperature: None,
     };
     Predictions { facts, rows }

@@ -99,7 +99,11 @@ fn long_row(row: &ComparisonRow) -> Vec<String> {
         over.filter(|_| m.metric == ACCURACY.name).map(|o| o.sign),
     ];
     let objects = over.map_or_else(String::new, |o| o.objects.to_string());
-    let test = if delta.is_some_and(|d| d.t_test.is_some()) { "paired t" } else { "" };
+    let test = match delta.filter(|d| d.t_test.is_some()).map(|d| d.summary.shared) {
+        None => "",
+        Some(0.0) => "paired t",
+        Some(_) => "paired t, splits of the same objects",
+    };
     let best = if row.best { "yes" } else { "" };
     let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string())];
     let numbers = numbers.map(cell).into_iter().chain([objects]).chain(over_objects.map(cell));

@@ -13,6 +13,13 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
             .to_string(),
         "n counts distinct results: replicates that share a cached result count once.".to_string(),
     ];
+    if let Some(shared) = shared(comparison) {
+        notes.push(format!(
+            "Each replicate divides the same objects anew, so replicates are not independent: intervals and p over replicates \
+             take the variance of their mean as s^2 (1/n + objects tested / objects trained on) (Nadeau and Bengio 2003), here \
+             s^2 (1/n + {shared:.2}). More replicates cannot make up for few objects."
+        ));
+    }
     if let Some(baseline) = &comparison.baseline
         && comparison.arms.len() > 1
     {
@@ -26,12 +33,13 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
 
 fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let mut notes = replicates_notes(comparison, baseline);
+    let luck = if shared(comparison).is_some() { "seed and split do" } else { "the seed does" };
     if comparison.rows.iter().any(|row| row.objects.is_some()) {
         notes.push(format!(
             "Over test objects: the replicates of both arms on the same objects, 95 % interval from {DRAWS} resamples of the \
              objects, p of a permutation test that exchanges the arms object by object, * for p < {SIGNIFICANT} after Holm's \
              correction over the arms. It says how far the choice of test objects matters for these trained networks, the \
-             test over replicates how far the seed does. McNemar: exact test of accuracy; with several replicates of the \
+             test over replicates how far {luck}. McNemar: exact test of accuracy; with several replicates of the \
              objects for which one arm is right more often."
         ));
     }
@@ -43,6 +51,12 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
         );
     }
     notes
+}
+
+/// What replicates share at most, where they divide the same objects anew.
+fn shared(comparison: &Comparison) -> Option<f64> {
+    let shared = comparison.rows.iter().filter_map(|row| Some(row.summary?.shared)).fold(0.0, f64::max);
+    (shared > 0.0).then_some(shared)
 }
 
 fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
@@ -61,8 +75,12 @@ fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     }
     let mut notes = vec![format!(
         "Differences from {baseline}: paired t-test over replicates, two-sided, 95 % interval of Student's t; * marks \
-         p < {SIGNIFICANT} after Holm's correction over the arms. comparison.csv also holds the exact sign-flip p."
+         p < {SIGNIFICANT} after Holm's correction over the arms."
     )];
+    if shared(comparison).is_some() {
+        return notes;
+    }
+    notes[0].push_str(" comparison.csv also holds the exact sign-flip p.");
     let smallest = deltas.iter().map(|d| d.smallest_sign_flip).fold(1.0, f64::min);
     if smallest >= SIGNIFICANT {
         notes.push(format!(

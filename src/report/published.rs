@@ -6,15 +6,14 @@ use super::words;
 use crate::artifacts::split::{TRAIN, VALIDATION};
 use crate::metrics::published::{CAVEAT, LISTS, Published};
 
-/// The published figures, then ours for the same metrics; `None` for other classes or metrics. Clusters are compared whatever
-/// the classes are called.
+/// The published figures, then ours for the same metrics; `None` for other classes or metrics.
 pub fn beside_ours(sources: &Sources) -> Option<Grid> {
-    let same = |classes: &&[&str]| {
-        let ours = sources.classes();
+    let same = |classes: &[&str]| {
+        let ours = sources.learnt();
         ours.len() == classes.len() && classes.iter().all(|class| ours.iter().any(|ours| ours == class))
     };
     let (mut rows, mut all_ours) = (Vec::new(), Vec::new());
-    for (_, figures) in LISTS.iter().filter(|(classes, _)| classes.as_ref().is_none_or(same)) {
+    for (_, figures) in LISTS.iter().filter(|(classes, _)| same(classes)) {
         let ours = ours(sources, figures);
         if !ours.is_empty() {
             rows.extend(figures.iter().map(published));
@@ -70,4 +69,35 @@ fn about(metric: &str, class: &str) -> String {
 
 fn row(cells: [String; 6]) -> Vec<Cell> {
     cells.map(|text| Cell { text, best: false }).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifacts::scores::{Metric, write_metrics};
+    use crate::report::{ComparisonOptions, comparison, fake, tidy};
+
+    /// Purity of clusters against five classes is not that against real and bogus.
+    #[test]
+    fn published_clusters_are_those_of_real_and_bogus() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = fake::record(folder.path());
+        record.steps.retain(|step| ["simulated", "stamps", "autoencoder"].contains(&step.stage.as_str()));
+        for step in record.steps.iter().filter(|step| step.stage == "autoencoder") {
+            let purity = Metric::new("vade", "test", "purity", Some(0.8), 60);
+            write_metrics(step.folder.as_ref().unwrap(), &[purity]).unwrap();
+        }
+        let printed = || {
+            let (metrics, _) = tidy::collect(&record);
+            let compared = comparison(std::slice::from_ref(&record), &ComparisonOptions::default());
+            beside_ours(&Sources::new(&record, &metrics, &compared)).map(|grid| grid.rows.len())
+        };
+        assert_eq!(printed(), None);
+        let facts = folder.path().join("stamps/stamps.json");
+        let five = std::fs::read_to_string(&facts).unwrap();
+        let mut facts_of_two: serde_json::Value = serde_json::from_str(&five).unwrap();
+        facts_of_two["classes"] = serde_json::json!(["bogus", "real"]);
+        std::fs::write(&facts, facts_of_two.to_string()).unwrap();
+        assert!(printed().is_some_and(|rows| rows > 10), "alerts keep their five labels, the stamps have two classes");
+    }
 }

@@ -22,14 +22,16 @@ pub struct Sources<'a> {
     /// The arms compared.
     pub comparison: &'a Comparison,
     classes: Vec<String>,
+    /// How many of them are classes of an artifact that something learns from; the others are labels of alerts alone.
+    learnt: usize,
     problems: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Sources<'a> {
     /// Looks through the artifacts for the classes.
     pub fn new(record: &'a Record, metrics: &'a [TidyRow], comparison: &'a Comparison) -> Self {
-        let classes = classes(record);
-        Self { record, metrics, comparison, classes, problems: Mutex::default() }
+        let (classes, learnt) = classes(record);
+        Self { record, metrics, comparison, classes, learnt, problems: Mutex::default() }
     }
 
     /// Names of the arms.
@@ -107,6 +109,11 @@ impl<'a> Sources<'a> {
         &self.classes
     }
 
+    /// The classes that something learns: what labels of alerts were put together under.
+    pub fn learnt(&self) -> &[String] {
+        &self.classes[..self.learnt]
+    }
+
     /// Legend of the given arms.
     pub fn arm_entries(&self, arms: &[&str]) -> Vec<Entry> {
         arms.iter().map(|arm| Entry { name: (*arm).into(), style: self.arm_style(arm) }).collect()
@@ -118,10 +125,11 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Class lists of stamps, sequences, features and predictions, then labels of alerts, in the order in which they come up.
-fn classes(record: &Record) -> Vec<String> {
+/// Class lists of stamps, sequences, features and predictions, then labels of alerts, in the order in which they come up; and
+/// how many come before the labels of alerts.
+fn classes(record: &Record) -> (Vec<String>, usize) {
     let mut found: Vec<String> = Vec::new();
-    let mut add = |class: &str| {
+    let add = |found: &mut Vec<String>, class: &str| {
         if !class.is_empty() && !found.iter().any(|c| c == class) {
             found.push(class.into());
         }
@@ -137,15 +145,16 @@ fn classes(record: &Record) -> Vec<String> {
         let file = folder.join(format!("{}.json", step.artifact.word()));
         let facts: Option<serde_json::Value> = if file.exists() { facts::read(file).ok() } else { None };
         let list = facts.as_ref().and_then(|f| f.get("classes")).and_then(|c| c.as_array());
-        list.into_iter().flatten().filter_map(|c| c.as_str()).for_each(&mut add);
+        list.into_iter().flatten().filter_map(|c| c.as_str()).for_each(|class| add(&mut found, class));
     }
+    let learnt = found.len();
     for (_, folder) in steps.iter().filter(|(s, _)| s.artifact == ArtifactType::Alerts) {
         if let Ok(table) = Table::read_columns(folder.join("alerts.csv"), |name| name == "label") {
             let labels: BTreeSet<String> = table.texts("label").into_iter().collect();
             for label in &labels {
-                add(label);
+                add(&mut found, label);
             }
         }
     }
-    found
+    (found, learnt)
 }

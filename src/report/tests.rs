@@ -67,7 +67,7 @@ fn table_agrees_with_the_statistics() {
     assert!(of("latent=64").best && !of("latent=8").best);
     assert!(of("latent=21").delta.is_none(), "the baseline differs from itself");
     let (a, b) = (of("latent=64").values, of("latent=21").values);
-    let expected = crate::metrics::statistics::paired_difference(&a, &b);
+    let expected = crate::metrics::statistics::paired_difference(&a, &b, 0.0);
     assert_eq!(of("latent=64").delta, expected);
     assert!(!compared.rows.iter().any(|row| row.measure.series == "majority class" && row.best));
 }

@@ -24,7 +24,7 @@ keys! {
     pub struct ClassifyKeys {
         /// Train on augmented copies too, where the features have them.
         copies: bool = true;
-        /// Train on so many labels of each class, drawn from the training split by the seed; 0: all. A class with fewer keeps all, and `predictions.json` says so. More labels hold the fewer, so an axis of this key makes a label-efficiency curve.
+        /// Train on so many labels of each class, drawn from the training split by the seed; 0: all. A class with fewer keeps all, and `predictions.json` says so. More labels hold the fewer, so an axis of this key makes a label-efficiency curve. What is chosen on the validation split (settings of a classifier, when it stops, the temperature) is chosen by as many labels there; all of them are judged.
         labels_per_class: usize = 0, added_later();
         /// Train on this share of the labels of each class, drawn in the same way.
         label_fraction: f64 = 1.0, range(1e-6, 1), added_later();
@@ -44,7 +44,7 @@ impl StageKind for Classify {
         "Fits a classifier on the labelled training rows and gives class probabilities of the validation and test rows."
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {
@@ -88,7 +88,7 @@ impl StageKind for Classify {
         let table = LabelledTable::new(&vectors, &keys, job.seed)?;
         let task = Task {
             training: table.labelled(&table.training),
-            validation: table.labelled(&table.validation),
+            validation: table.labelled(&table.choosing),
             classes: table.present.len(),
             seed: job.seed,
             cancelled: &|| job.pulse.cancelled(),
@@ -101,7 +101,7 @@ impl StageKind for Classify {
         let fitted = kind.fit(job.params, &task)?;
         let judged: Vec<usize> = table.validation.iter().chain(&table.test).copied().collect();
         let found = fitted.probabilities(&vectors.values(&judged))?;
-        let held = judged.iter().zip(&found).take(table.validation.len());
+        let held = judged.iter().zip(&found).filter(|(row, _)| table.choosing.binary_search(row).is_ok());
         let temperature = keys.calibrate.fit(held.filter_map(|(row, found)| Some((found, table.class(*row)?))))?;
         let facts = PredictionsFacts {
             classes: vectors.classes().to_vec(),
@@ -131,6 +131,8 @@ struct LabelledTable<'a> {
     vectors: &'a Vectors,
     /// Rows to fit on.
     training: Vec<usize>,
+    /// Validation rows to choose by, in order: as many of each class as there are to fit on, where these are not all.
+    choosing: Vec<usize>,
     validation: Vec<usize>,
     test: Vec<usize>,
     /// Labelled training rows per class, copies left out.
@@ -146,24 +148,31 @@ impl<'a> LabelledTable<'a> {
         let labelled = |rows: Vec<usize>| -> Vec<usize> {
             rows.into_iter().filter(|row| vectors.labels[*row].is_some()).collect()
         };
-        let originals = labelled(vectors.originals(TRAIN));
-        let of_class = |class| originals.iter().copied().filter(|row| vectors.labels[*row] == Some(class)).collect();
-        let by_class: Vec<Vec<usize>> = (0..vectors.classes().len()).map(of_class).collect();
+        let (originals, validation) = (labelled(vectors.originals(TRAIN)), labelled(vectors.originals(VALIDATION)));
+        let by_class = |rows: &[usize]| -> Vec<Vec<usize>> {
+            let of_class = |class| rows.iter().copied().filter(|row| vectors.labels[*row] == Some(class)).collect();
+            (0..vectors.classes().len()).map(of_class).collect()
+        };
+        let (training_by_class, mut choosing) = (by_class(&originals), validation.clone());
         let mut training = if keys.copies { labelled(vectors.of(TRAIN)) } else { originals };
         let mut taken = None;
         if labels::is_some(keys) {
-            let found = labels::take(keys, &by_class, vectors.classes(), seed);
+            let found = labels::take(keys, &training_by_class, TRAIN, seed);
             let candids: BTreeSet<i64> = found.rows.iter().map(|row| vectors.candid(*row)).collect();
             training.retain(|row| candids.contains(&vectors.candid(*row))); // copies go with what they are copies of
-            taken = Some(found.facts);
+            let to_choose = labels::take(keys, &by_class(&validation), VALIDATION, seed);
+            choosing = to_choose.rows.into_iter().collect();
+            let short = found.short.iter().map(|class| vectors.classes()[*class].clone()).collect();
+            taken = Some(LabelsTaken { per_class: found.per_class, validation: to_choose.per_class, short });
         }
         let is_present = |class: &usize| training.iter().any(|row| vectors.labels[*row] == Some(*class));
         let table = Self {
             vectors,
             present: (0..vectors.classes().len()).filter(is_present).collect(),
-            validation: labelled(vectors.originals(VALIDATION)),
+            choosing,
+            validation,
             test: labelled(vectors.originals(TEST)),
-            train_counts: by_class.iter().map(Vec::len).collect(),
+            train_counts: training_by_class.iter().map(Vec::len).collect(),
             training,
             taken,
         };

@@ -40,7 +40,7 @@ impl StageKind for Health {
         "structural similarity: Wang et al. 2004, IEEE Trans. Image Process. 13, 600"
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         const fn port(name: &'static str, accepts: &'static [ArtifactType], help: &'static str) -> Port {

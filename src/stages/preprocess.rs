@@ -13,7 +13,7 @@ pub mod write;
 
 use std::collections::BTreeMap;
 
-use crate::artifacts::split::TRAIN;
+use crate::artifacts::split::{TEST, TRAIN};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
@@ -23,7 +23,7 @@ use metadata::Sentinel;
 use normalise::Normalise;
 use pixels::{Channel, NanPolicy, Recipe};
 use places::OnePlace;
-use rows::{Detections, LabelFrom, Reading, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
+use rows::{Detections, LabelFrom, Reading, Row, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
 use split::{Object, Rule, SplitRule};
 
 crate::keys! {
@@ -75,7 +75,7 @@ crate::keys! {
         fold: usize = 0, range(0, 99);
         /// Whether each replicate draws a split of its own; otherwise all share one.
         resample: bool = false;
-        /// Column of the alerts whose values are never divided, such as "rcid" or "field", or "input" for the name of the input: all objects with a value go into one split, and shares and folds count values, whatever their classes. Left out: objects are divided.
+        /// Column of the alerts whose values are never divided, such as "rcid" or "field", or "input" for the name of the input: all objects with a value go into one split, and shares and folds count values, whatever their classes; not with `time` and `count`. Left out: objects are divided.
         group_by: Option<String> = None, added_later();
         /// Objects at one place on the sky, one source with two names: into one split, an error when they are in two, or as it comes. Where `split` is a column they are never moved: "together" is an error when they are in two.
         one_place: OnePlace = OnePlace::Together, added_later();
@@ -123,6 +123,11 @@ impl PreprocessKeys {
         if self.split == SplitRule::Folds && self.fold >= self.folds {
             let what = format!("{} folds are numbered 0 to {}, not {}", self.folds, self.folds - 1, self.fold);
             faults.push(("fold", what));
+        }
+        if self.split == SplitRule::Time && self.group_by.is_some() {
+            let what = "values are seen again and again, so split = \"time\" would put old ones with all their new objects into \
+                        train, and test on what came before; leave `group_by` out, or use \"fraction\"";
+            faults.push(("group_by", what.into()));
         }
         if self.split == SplitRule::Count && self.group_by.is_some() {
             faults.push((
@@ -189,7 +194,7 @@ impl StageKind for Preprocess {
         "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
     }
     fn version(&self) -> u32 {
-        3
+        4
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[Port {
@@ -222,9 +227,12 @@ impl StageKind for Preprocess {
         let fields = keys.metadata.iter().flat_map(|name| metadata::fields_of(name));
         let others: Vec<&str> = fields.chain(keys.group_by.as_deref()).collect();
         let sources = rows::open_sources(job, &others, &keys.metadata)?;
-        let rows = select(&sources, &keys)?;
+        let mut rows = select(&sources, &keys)?;
         let classes = classes(&rows, &keys)?;
         let splits = splits(&rows, &keys, job.seed)?;
+        if keys.split == SplitRule::Time {
+            drop_test_period(&mut rows, &splits);
+        }
         let split_of: Vec<&str> = rows.kept.iter().map(|row| splits[&row.object_id]).collect();
         if !split_of.contains(&TRAIN) {
             let what = format!("no training rows among {} alerts", rows.kept.len());
@@ -248,6 +256,7 @@ fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError>
             "look at what the stage before wrote or dropped",
         ));
     }
+    rows::check_names(&kept, sources)?;
     let mut rows = Rows { kept, dropped: Vec::new() };
     merge(&mut rows, &keys.merge)?;
     rows.drop_duplicates();
@@ -315,6 +324,13 @@ fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError
             Err(StageError::with_hint(what, "correct `classes` or the label table"))
         }
     }
+}
+
+/// Drops what is not tested of the time from the first test alert on: who trains before the test has seen none of it.
+fn drop_test_period(rows: &mut Rows, splits: &BTreeMap<String, &'static str>) {
+    let is_tested = |row: &Row| splits[&row.object_id] == TEST;
+    let begin = rows.kept.iter().filter(|row| is_tested(row)).map(|row| row.jd).fold(f64::INFINITY, f64::min);
+    rows.retain(reason::TEST_PERIOD, |row| is_tested(row) || row.jd <= begin);
 }
 
 /// The split of every object.

@@ -61,7 +61,7 @@ impl StageKind for TrainAutoencoder {
         "Astorga et al. 2018 (IJCNN)"
     }
     fn version(&self) -> u32 {
-        4
+        5
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[

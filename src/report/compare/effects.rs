@@ -24,8 +24,14 @@ pub struct Effect {
 }
 
 /// Effects of all settings on `measure`, for those that at least two pairs of arms tell of: a single pair says what the
-/// table of arms says. `points`: of each arm, as in `arms`.
-pub(super) fn effects(measure: &Measure, arms: &[Arm], points: &[Vec<Point>], baseline: usize) -> Vec<Effect> {
+/// table of arms says. `points`, and what its replicates share: of each arm, as in `arms`.
+pub(super) fn effects(
+    measure: &Measure,
+    arms: &[Arm],
+    points: &[Vec<Point>],
+    shared: &[f64],
+    baseline: usize,
+) -> Vec<Effect> {
     let base = &arms[baseline];
     let mut found = Vec::new();
     for (setting, from) in &base.record.settings {
@@ -34,7 +40,8 @@ pub(super) fn effects(measure: &Measure, arms: &[Arm], points: &[Vec<Point>], ba
                 continue;
             }
             let differences = by_replicate(&pairs, points);
-            if let Some(difference) = paired_difference(&differences, &vec![0.0; differences.len()]) {
+            let shared = pairs.iter().map(|(arm, partner)| shared[*arm].max(shared[*partner])).fold(0.0, f64::max);
+            if let Some(difference) = paired_difference(&differences, &vec![0.0; differences.len()], shared) {
                 let (setting, from, pairs) = (setting.clone(), from.clone(), pairs.len());
                 found.push(Effect { measure: measure.clone(), setting, from, to, pairs, difference });
             }
@@ -117,7 +124,7 @@ mod tests {
         let text = String::new;
         let measure =
             Measure { stage: text(), series: text(), split: text(), metric: "accuracy".into(), class: text() };
-        let found = effects(&measure, &arms, &points, 0);
+        let found = effects(&measure, &arms, &points, &[0.0; 6], 0);
         let shown: Vec<(&str, &str, usize, usize)> =
             found.iter().map(|e| (e.setting.as_str(), e.to.as_str(), e.pairs, e.difference.summary.n)).collect();
         assert_eq!(shown, [("s.one", "b", 3, 3), ("s.two", "y", 2, 3), ("s.two", "z", 2, 3)]);
@@ -128,6 +135,6 @@ mod tests {
         assert!(low < 1.0 && 1.0 < high && high - low < 0.1);
         // Without the results of one arm its pairs tell nothing.
         points[5].clear();
-        assert!(effects(&measure, &arms, &points, 0).iter().all(|e| e.setting == "s.two" && e.to == "y"));
+        assert!(effects(&measure, &arms, &points, &[0.0; 6], 0).iter().all(|e| e.setting == "s.two" && e.to == "y"));
     }
 }

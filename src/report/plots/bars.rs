@@ -68,7 +68,7 @@ fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Meas
     let (stage, split) = place;
     let caption = format!(
         "Series of stage {stage} on the {split} split: mean over replicates with its 95 % interval (over replicates; with \
-         one replicate over rows, where the stage gives one)."
+         one replicate over objects, where the stage gives one)."
     );
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }

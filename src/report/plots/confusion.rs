@@ -157,7 +157,7 @@ fn cell(canvas: &mut Canvas, rect: Rect, shares: &[(usize, usize)]) {
     let percent = match (total, count) {
         (0, _) => "no rows".into(),
         (_, 0) => "0".into(),
-        _ => match mean_interval(&of_replicates).and_then(|summary| summary.std) {
+        _ => match mean_interval(&of_replicates, 0.0).and_then(|summary| summary.std) {
             Some(std) => format!("{:.0} \u{b1} {:.0} %", 100.0 * share, 100.0 * std),
             None => format!("{:.0} %", 100.0 * share),
         },

@@ -1,5 +1,5 @@
 //! Detection error trade-off: false negative over false positive rate, both logarithmic, as Cabrera-Vives et al. 2017
-//! (figure 6) show real against bogus. Rates below the lowest of the axis are drawn on it.
+//! (figure 6) show real against bogus. Rates below one missed row are not drawn: they are not known.
 
 use super::rates::Curves;
 use super::{Figure, Plot};
@@ -12,11 +12,11 @@ pub struct Det;
 /// Lowest false negative rate that is shown.
 const LOWEST: f64 = 1e-3;
 
-const DET: Curves = Curves {
+pub(super) const DET: Curves = Curves {
     name: "det",
     title: "Detection error trade-off",
     axis: || Axis::new("false negative rate", Scale::Log(LOWEST, 1.0)),
-    value: |rate| (1.0 - rate).max(LOWEST),
+    value: |rate, one| Some(1.0 - rate).filter(|missed| *missed >= one.max(LOWEST) - 1e-9),
 };
 
 impl Plot for Det {

@@ -57,7 +57,8 @@ impl Plot for LabelEfficiency {
         let caption =
             "Test split, against the labels that each classifier learned from (mean over the classes that it \
                        knows): mean over replicates; the band spans the lowest and the highest replicate. Where \
-                       all labels are given, classes have unequal numbers of them."
+                       all labels are given, classes have unequal numbers of them. What is chosen on the validation \
+                       split is chosen by as many labels there."
                 .into();
         vec![Figure { name: file_name(&[self.name()]), caption, canvas }]
     }
@@ -138,7 +139,7 @@ mod tests {
             labels,
             temperature: None,
         };
-        let taken = LabelsTaken { per_class: vec![10, 4, 0], short: Vec::new() };
+        let taken = LabelsTaken { per_class: vec![10, 4, 0], validation: vec![10, 4, 0], short: Vec::new() };
         assert_eq!((labels_per_class(&facts(Some(taken))), labels_per_class(&facts(None))), (Some(7.0), Some(30.0)));
     }
 

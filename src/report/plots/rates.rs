@@ -20,12 +20,19 @@ pub(super) struct Curves {
     pub(super) title: &'static str,
     /// Title and scale of the vertical axis.
     pub(super) axis: fn() -> Axis,
-    /// The vertical value of a true positive rate.
-    pub(super) value: fn(f64) -> f64,
+    /// The vertical value of a true positive rate, among a share of the positives that one of them is; `None`: below what they can
+    /// tell.
+    pub(super) value: fn(f64, f64) -> Option<f64>,
 }
 
-/// Class and points (false positive rate, true positive rate).
-type Curve = (String, Vec<Point>);
+/// One class.
+struct Curve {
+    class: String,
+    /// False positive rate, true positive rate; from the lowest false positive rate that the negatives can tell.
+    points: Vec<Point>,
+    /// The share of the positives that one of them is.
+    one: f64,
+}
 
 /// False positive rates at which replicates are averaged: so many, from the lowest to 1 in equal ratios.
 const GRID: usize = 120;
@@ -57,46 +64,57 @@ fn figure(plot: &Curves, sources: &Sources, stage: &str) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let drawn = |class: &&String| panels.iter().any(|p| p.1.iter().any(|c| c.0 == **class));
+    let drawn = |class: &&String| panels.iter().any(|p| p.1.iter().any(|c| c.class == **class));
     let entries = sources.class_entries(sources.classes().iter().filter(drawn));
     let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
     let side = TWO_COLUMNS / columns.max(2) as f64;
     let (mut canvas, rects) = legend::panels(panels.len(), columns, (side, side.min(200.0)), Sample::Line, &entries);
     for (rect, (arm, curves)) in rects.into_iter().zip(&panels) {
-        let curves: Vec<(Style, &[Point])> =
-            curves.iter().map(|(class, points)| (sources.class_style(class), points.as_slice())).collect();
+        let curves: Vec<(Style, &Curve)> =
+            curves.iter().map(|curve| (sources.class_style(&curve.class), curve)).collect();
         panel(plot, &mut canvas, rect, sources.panel_title(arm, stage), &curves);
     }
     let caption = format!(
         "{} of stage {stage} on the test split, each class against the rest; mean over replicates at equal false \
-         positive rate. Dotted: chance.",
+         positive rate. Curves begin where one of the others is taken for the class and end where one of the class is \
+         missed: so few rows cannot tell lower rates. Dotted: chance.",
         plot.title
     );
     Some(Figure { name: file_name(&[plot.name, stage]), caption, canvas })
 }
 
-fn panel(plot: &Curves, canvas: &mut Canvas, rect: Rect, title: &str, curves: &[(Style, &[Point])]) {
+fn panel(plot: &Curves, canvas: &mut Canvas, rect: Rect, title: &str, curves: &[(Style, &Curve)]) {
     let x = Axis::new("false positive rate", Scale::Log(LOWEST, 1.0));
     let axes = Axes::draw(canvas, rect, title, x, (plot.axis)());
-    let shown = |points: &[Point]| points.iter().map(|(x, rate)| (*x, (plot.value)(*rate))).collect::<Vec<Point>>();
-    let chance = shown(&(0..=GRID).map(|i| (grid(i), grid(i))).collect::<Vec<Point>>());
+    let shown = |points: &[Point], one: f64| -> Vec<Point> {
+        points.iter().filter_map(|(x, rate)| Some((*x, (plot.value)(*rate, one)?))).collect()
+    };
+    let chance = shown(&(0..=GRID).map(|i| (grid(i), grid(i))).collect::<Vec<Point>>(), LOWEST);
     canvas.line(axes.places(&chance), GREY, 0.6, Dash::Dotted);
-    for (style, points) in curves {
-        canvas.line(axes.places(&shown(points)), style.colour, 1.2, style.dash);
+    for (style, Curve { points, one, .. }) in curves {
+        canvas.line(axes.places(&shown(points, *one)), style.colour, 1.2, style.dash);
     }
 }
 
-/// For each class that has both positives and negatives, its curve averaged over replicates.
+/// For each class that has both positives and negatives, its curve averaged over replicates, as far as each of them can tell.
 fn curves(replicates: &[Predictions]) -> Vec<Curve> {
     let Some(first) = replicates.first() else { return Vec::new() };
     let mut curves = Vec::new();
     for (class, name) in first.facts.classes.iter().enumerate() {
-        let rates: Vec<Vec<f64>> = replicates.iter().filter_map(|p| sampled(&curve(&p.rows, class)?)).collect();
-        if rates.is_empty() {
+        let known = replicates.iter().filter_map(|p| Some((p, sampled(&curve(&p.rows, class)?)?)));
+        let known: Vec<(&Predictions, Vec<f64>)> = known.collect();
+        if known.is_empty() {
             continue;
         }
-        let mean = |i: usize| rates.iter().map(|r| r[i]).sum::<f64>() / rates.len() as f64;
-        curves.push((name.clone(), (0..=GRID).map(|i| (grid(i), mean(i))).collect()));
+        let mean = |i: usize| known.iter().map(|(_, rates)| rates[i]).sum::<f64>() / known.len() as f64;
+        let one = |of_class: bool| {
+            let is_such = |row: &&Prediction| row.split == split::TEST && (row.label == class) == of_class;
+            let rows = known.iter().map(|(p, _)| p.rows.iter().filter(is_such).count());
+            rows.map(|rows| 1.0 / rows as f64).fold(0.0, f64::max)
+        };
+        let lowest = one(false) - 1e-12;
+        let points = (0..=GRID).map(|i| (grid(i), mean(i))).filter(|point| point.0 >= lowest).collect();
+        curves.push(Curve { class: name.clone(), points, one: one(true) });
     }
     curves
 }
@@ -126,6 +144,30 @@ mod tests {
         let sampled = sampled(&[(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]).unwrap();
         assert!((sampled[0] - 0.501).abs() < 1e-9 && sampled[GRID] == 1.0, "{sampled:?}");
         assert!((grid(0) - LOWEST).abs() < 1e-12 && grid(GRID) == 1.0);
+    }
+
+    /// 20 of the class and 50 others, all told apart: nothing below one false alarm in 50 is known, nor below one miss in 20.
+    #[test]
+    fn rates_that_so_few_rows_cannot_tell_are_not_drawn() {
+        let row = |i: usize| {
+            let (label, p) = (usize::from(i < 20), if i < 20 { 0.9 } else { 0.1 + i as f64 / 1e3 });
+            let probabilities = vec![1.0 - p, p];
+            Prediction { candid: 0, object_id: String::new(), label, split: split::TEST.into(), probabilities }
+        };
+        let facts = crate::artifacts::predictions::PredictionsFacts {
+            classes: vec!["bogus".into(), "real".into()],
+            classifier: String::new(),
+            train_counts: Vec::new(),
+            labels: None,
+            temperature: None,
+        };
+        let found = curves(&[Predictions { facts, rows: (0..70).map(row).collect() }]);
+        let real = &found[1];
+        assert!((1.0 / 50.0..1.06 / 50.0).contains(&real.points[0].0), "begins at {:?}", real.points[0]);
+        assert!((real.one - 1.0 / 20.0).abs() < 1e-12 && real.points.last().unwrap().0 == 1.0);
+        let det = super::super::det::DET.value;
+        assert_eq!((det(1.0, real.one), det(0.97, real.one)), (None, None));
+        assert!((det(0.95, real.one).unwrap() - 0.05).abs() < 1e-12);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Reliability diagram: how often the predicted class is right, against how sure the classifier was (Guo et al. 2017).
 
+use std::collections::BTreeSet;
+
 use super::{Figure, Plot, file_name};
 use crate::artifacts::predictions::Predictions;
 use crate::artifacts::split;
@@ -14,7 +16,7 @@ use crate::stage::ArtifactType;
 pub struct Reliability;
 
 const BINS: usize = 10;
-/// Fewer rows in a bin say nothing.
+/// Fewer objects in a bin say nothing, however often replicates judge them.
 const ENOUGH: usize = 5;
 
 impl Plot for Reliability {
@@ -37,7 +39,8 @@ fn figure(plot: &Reliability, sources: &Sources, stage: &str) -> Option<Figure> 
     for arm in sources.arms() {
         let steps = sources.steps(stage, arm);
         let predictions = steps.into_iter().filter_map(|step| sources.read(step, Predictions::open));
-        let points = bins(predictions.flat_map(|p| outcomes(&p)));
+        let predictions: Vec<Predictions> = predictions.collect();
+        let points = bins(predictions.iter().flat_map(outcomes));
         if !points.is_empty() {
             lines.push((arm, points));
         }
@@ -60,27 +63,39 @@ fn figure(plot: &Reliability, sources: &Sources, stage: &str) -> Option<Figure> 
         }
     }
     let caption = format!(
-        "Reliability of stage {stage} on the test split, in {BINS} bins of equal width with at least {ENOUGH} rows, \
+        "Reliability of stage {stage} on the test split, in {BINS} bins of equal width with at least {ENOUGH} objects, \
          replicates together. On the diagonal probabilities are true; below it the classifier is too sure."
     );
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }
 
-/// Highest probability, and whether that class is the true one.
-fn outcomes(predictions: &Predictions) -> Vec<(f64, bool)> {
+/// Object, highest probability, and whether that class is the true one.
+fn outcomes(predictions: &Predictions) -> impl Iterator<Item = (&str, f64, bool)> {
     let test = predictions.rows.iter().filter(|row| row.split == split::TEST && !row.probabilities.is_empty());
-    test.map(|row| (row.probabilities[row.predicted()], row.predicted() == row.label)).collect()
+    test.map(|row| (row.object_id.as_str(), row.probabilities[row.predicted()], row.predicted() == row.label))
+}
+
+/// What is known of a bin.
+#[derive(Clone, Default)]
+struct Bin<'a> {
+    objects: BTreeSet<&'a str>,
+    rows: usize,
+    right: usize,
+    probability: f64,
 }
 
 /// Mean probability and share of right ones in each bin.
-fn bins(outcomes: impl Iterator<Item = (f64, bool)>) -> Vec<Point> {
-    let mut sums = [(0.0, 0_usize, 0_usize); BINS];
-    for (probability, right) in outcomes {
-        let bin = &mut sums[((probability * BINS as f64) as usize).min(BINS - 1)];
-        *bin = (bin.0 + probability, bin.1 + usize::from(right), bin.2 + 1);
+fn bins<'a>(outcomes: impl Iterator<Item = (&'a str, f64, bool)>) -> Vec<Point> {
+    let mut bins = vec![Bin::default(); BINS];
+    for (object, probability, right) in outcomes {
+        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.objects.insert(object);
+        bin.rows += 1;
+        bin.right += usize::from(right);
+        bin.probability += probability;
     }
-    let full = sums.into_iter().filter(|bin| bin.2 >= ENOUGH);
-    full.map(|(sum, right, count)| (sum / count as f64, right as f64 / count as f64)).collect()
+    let full = bins.into_iter().filter(|bin| bin.objects.len() >= ENOUGH);
+    full.map(|bin| (bin.probability / bin.rows as f64, bin.right as f64 / bin.rows as f64)).collect()
 }
 
 #[cfg(test)]
@@ -89,10 +104,11 @@ mod tests {
 
     #[test]
     fn bins_by_hand() {
-        let sure = std::iter::repeat_n((0.95, true), 5).chain(std::iter::repeat_n((0.95, false), 5));
-        let rare = std::iter::once((0.55, true));
+        let sure =
+            ["a", "b", "c", "d", "e"].into_iter().flat_map(|object| [(object, 0.95, true), (object, 0.95, false)]);
+        let rare = std::iter::repeat_n(("f", 0.55, true), 7);
         let points = bins(sure.chain(rare));
-        assert_eq!(points.len(), 1);
+        assert_eq!(points.len(), 1, "seven judgements of one object are one object");
         assert!((points[0].0 - 0.95).abs() < 1e-12 && points[0].1 == 0.5);
     }
 }

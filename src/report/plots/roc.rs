@@ -12,7 +12,7 @@ const ROC: Curves = Curves {
     name: "roc",
     title: "ROC",
     axis: || Axis::new("true positive rate", Scale::Linear(0.0, 1.0)),
-    value: |rate| rate,
+    value: |rate, _| Some(rate),
 };
 
 impl Plot for Roc {

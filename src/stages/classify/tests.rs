@@ -184,6 +184,20 @@ fn what_was_taken_is_said_and_the_seed_enters_the_key_only_then() {
     assert_eq!((all.facts.labels, all.facts.temperature), (None, None));
     let few = run_with(&many(), "logistic", 1, &[("labels_per_class", Value::Int(3))]).unwrap().0;
     assert_eq!(few.facts.labels.unwrap().per_class, [3, 3, 0]);
+    let (some, metrics) = run_with(
+        &many(),
+        "knn",
+        1,
+        &[("labels_per_class", Value::Int(3)), ("calibrate", Value::Text("temperature".into()))],
+    )
+    .unwrap();
+    let chosen_by = metrics.iter().find(|metric| metric.metric == "temperature").unwrap();
+    assert_eq!(
+        (some.facts.labels.unwrap().validation, chosen_by.n),
+        (vec![3, 3, 0], 6),
+        "of 12 in the validation split"
+    );
+    assert_eq!(some.rows.len(), 24, "all are judged");
     let randomness = |labels: i64, share: f64| {
         let mut params: Params = Classify.keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
         params.extend([(CLASSIFIER, Value::Text("logistic".into())), ("labels_per_class", Value::Int(labels))]);

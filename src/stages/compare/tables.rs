@@ -4,7 +4,8 @@ use super::rows::Series;
 use crate::artifacts::scores::{ConfusionCell, Difference, Metric};
 use crate::metrics::bootstrap::{Groups, interval, p_value, resample};
 use crate::metrics::confusion::confusion as count;
-use crate::metrics::{Judged, METRICS, mcnemar};
+use crate::metrics::shares::{self, Count};
+use crate::metrics::{Judged, METRICS, Measure, mcnemar};
 
 /// Values of all metrics, class by class, in the order of [`METRICS`]: `[value]`.
 type Values = Vec<Option<f64>>;
@@ -35,27 +36,50 @@ fn draws_of(draws: &[Vec<Values>], series: usize, value: usize) -> Values {
     draws.iter().map(|draw| draw[series][value]).collect()
 }
 
-/// Every metric of every series; `n` is the number of rows, for a class the number of its rows.
+/// Every metric of every series; `n` is the number of rows: for a share of those that count, otherwise for a class of its own.
 pub(super) fn metrics(series: &[Series], draws: &[Vec<Values>]) -> Vec<Metric> {
+    let Some(first) = series.first() else { return Vec::new() };
+    let groups = Groups::new(first.objects.iter().copied());
     let mut table = Vec::new();
     for (number, series) in series.iter().enumerate() {
         let rows = series.judged();
         let values = METRICS.iter().flat_map(|metric| {
-            metric.values(&rows, series.classes.len()).into_iter().map(|(class, value)| (metric.name, class, value))
+            metric.values(&rows, series.classes.len()).into_iter().map(move |(class, value)| (metric, class, value))
         });
         for (position, (metric, class, value)) in values.enumerate() {
+            let outcomes = metric.outcomes(&rows, class);
+            let interval = match (&outcomes, metric.measure) {
+                (Some(outcomes), _) => shares::interval(groups.rows().map(|rows| counted(outcomes, rows))),
+                (None, Measure::Biased(_)) => None,
+                _ => value.and_then(|_| of_draws(&draws_of(draws, number, position))),
+            };
+            let n = match outcomes {
+                Some(outcomes) => outcomes.iter().flatten().count(),
+                None => rows.iter().filter(|row| class.is_none_or(|class| row.label == class)).count(),
+            };
             table.push(Metric {
                 series: series.name.into(),
                 split: series.split.into(),
-                metric: metric.into(),
+                metric: metric.name.into(),
                 class: class.map_or_else(String::new, |class| series.classes[class].clone()),
                 value,
-                n: rows.iter().filter(|row| class.is_none_or(|class| row.label == class)).count(),
-                interval: value.and_then(|_| interval(&draws_of(draws, number, position))),
+                n,
+                interval,
             });
         }
     }
     table
+}
+
+/// The outcomes of one object's rows.
+fn counted(outcomes: &[Option<bool>], rows: &[usize]) -> Count {
+    let outcomes = || rows.iter().filter_map(|row| outcomes[*row]);
+    Count { rows: outcomes().count(), hits: outcomes().filter(|holds| *holds).count() }
+}
+
+/// The interval of draws; none where all are equal, for they say nothing of how far the value could be off.
+fn of_draws(draws: &[Option<f64>]) -> Option<(f64, f64)> {
+    interval(draws).filter(|(low, high)| low < high)
 }
 
 /// Counts of every pair of classes.
@@ -100,10 +124,14 @@ pub(super) fn differences(series: &[Series], draws: &[Vec<Values>], baseline: &s
             let (ours, theirs) =
                 (metric.values(&rows, series.classes.len()), metric.values(&base_rows, series.classes.len()));
             if let ([(None, ours)], [(None, theirs)]) = (ours.as_slice(), theirs.as_slice()) {
-                let drawn = difference_draws(draws, number, base, position);
                 let value = ours.zip(*theirs).map(|(a, b)| a - b);
-                let interval = value.and_then(|_| interval(&drawn));
-                table.push(row(metric.name, value, interval, p_value(&drawn), "paired bootstrap over objects"));
+                table.push(if let Measure::Biased(_) = metric.measure {
+                    row(metric.name, value, None, None, "")
+                } else {
+                    let drawn = difference_draws(draws, number, base, position);
+                    let interval = value.and_then(|_| interval(&drawn));
+                    row(metric.name, value, interval, p_value(&drawn), "paired bootstrap over objects")
+                });
             }
             position += ours.len();
         }

@@ -93,6 +93,28 @@ fn metrics_have_intervals_and_the_majority_class_is_there() {
     assert_eq!(value(&found, MAJORITY, "precision", "VS").value, None);
 }
 
+/// Of the validation rows 0, 2 .. 58 every third is SN, in objects of two rows: all ten right in one series and nine in the other.
+#[test]
+fn shares_near_one_have_an_interval_and_errors_of_calibration_have_none() {
+    let found = run(&[("right", predictions(|_| false)), ("nearly", predictions(|i| i == 4))], &[]).unwrap();
+    let recall = value(&found, "right", "recall", "SN");
+    let (low, high) = recall.interval.unwrap();
+    assert!(low > 0.5 && low < 0.75 && high == 1.0, "{low} to {high}");
+    let of = |name, metric: &str, class: &str| {
+        let wanted =
+            |m: &&Metric| (m.split == "validation" && m.series == name) && m.metric == metric && m.class == class;
+        found.metrics.iter().find(wanted).unwrap().clone()
+    };
+    let (given, other) = (of("nearly", "precision", "SN"), of("nearly", "precision", "VS"));
+    assert_eq!((given.n, other.n), (9, 11), "rows that were given the class");
+    assert_eq!(of("nearly", "recall", "SN").n, 10);
+    assert_eq!((of("right", "ece", "").interval, of("right", "macro_auc", "").interval), (None, None));
+    assert!(of("nearly", "macro_f1", "").interval.is_some());
+    let texts = |name| found.differences.texts(name);
+    let ece = (0..found.differences.rows()).find(|row| texts("metric")[*row] == "ece").unwrap();
+    assert!(found.differences.numbers("p_value").unwrap()[ece].is_nan());
+}
+
 /// In the test split `metadata` is wrong for 5, 15, 25, 35, 45, 55 and `images` for i % 3 == 1: both for 25 and 55. So
 /// images alone is right 4 times and metadata alone 8 times: `scipy.stats.binomtest(4, 12).pvalue` = 0.3876953125.
 #[test]
@@ -119,7 +141,8 @@ fn equal_series_do_not_differ() {
     let same = [("a", predictions(|i| i % 5 == 0)), ("b", predictions(|i| i % 5 == 0))];
     let found = run(&same, &[]).unwrap();
     let (series, p) = (found.differences.texts("series"), found.differences.numbers("p_value").unwrap());
-    let of_b: Vec<f64> = series.iter().zip(p).filter(|(series, _)| *series == "b").map(|(_, p)| p).collect();
+    let of_b = series.iter().zip(p).filter(|(series, p)| *series == "b" && p.is_finite()).map(|(_, p)| p);
+    let of_b: Vec<f64> = of_b.collect();
     assert!(!of_b.is_empty() && of_b.iter().all(|p| *p == 1.0), "{of_b:?}");
 }
 

@@ -51,7 +51,9 @@ pub(in crate::stages) fn metrics(
 }
 
 fn mean(name: &str, series: &str, split: &str, values: impl Iterator<Item = f64>) -> Metric {
-    Metric { interval: None, ..Metric::mean(series, split, name, &values.collect::<Vec<_>>()) }
+    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    let mean = (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    Metric::new(series, split, name, mean, values.len())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) fn measure(
     radius: f64,
 ) -> Result<Vec<Metric>, StageError> {
     let (side, series) = (stamps.facts.side, model.card.model.as_str());
-    let centre = mean_image(stamps);
+    let (centre, ids) = (mean_image(stamps), stamps.index.texts("objectId"));
     let (mut metrics, mut done) = (Vec::new(), 0);
     for (split, rows) in splits(stamps) {
         let mut channels: Vec<Channel> = stamps.facts.channels.iter().map(|_| Channel::default()).collect();
@@ -64,9 +64,11 @@ pub(super) fn measure(
         let explained = (all > 0.0).then(|| 1.0 - left / all);
         metrics.push(Metric::new(series, split, "variance_explained", explained, rows.len()));
         for (channel, name) in channels.iter_mut().zip(&stamps.facts.channels) {
-            metrics.push(Metric::mean(series, split, "reconstruction_error", &channel.squares).of(name));
-            metrics.push(Metric::mean(series, split, "psnr", &channel.psnr).of(name));
-            metrics.push(Metric::mean(series, split, "ssim", &channel.ssim).of(name));
+            let means = [("reconstruction_error", &channel.squares), ("psnr", &channel.psnr), ("ssim", &channel.ssim)];
+            for (metric, values) in means {
+                let objects = rows.iter().map(|row| ids[*row].as_str());
+                metrics.push(Metric::mean(series, split, metric, values, objects).of(name));
+            }
             let n = channel.flux.len();
             metrics.push(Metric::new(series, split, "flux_residual", median(&mut channel.flux), n).of(name));
         }

@@ -1,7 +1,7 @@
 //! Which alerts become stamps: one table of rows over all inputs, and the dropped ones with their reason.
 //! Knows no pixels and no split.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::artifacts::ArtifactError;
@@ -10,6 +10,7 @@ use crate::artifacts::table::Table;
 use crate::choice;
 use crate::stage::{Job, StageError};
 use crate::ztf::alert::missing_before;
+use crate::ztf::sky::separation;
 
 use super::light_curves;
 use super::pixels::Pose;
@@ -80,6 +81,8 @@ pub mod reason {
     pub const MISSING_PIXELS: &str = "missing_pixels";
     /// Its object has no word in the column `split` and `split = "column"`.
     pub const NO_SPLIT: &str = "no_split";
+    /// It is of a time from which objects are tested, but its object is not, and `split = "time"`.
+    pub const TEST_PERIOD: &str = "test_period";
 }
 
 /// One input.
@@ -156,6 +159,34 @@ impl Rows {
 /// Columns of alerts that rows are made of.
 const COLUMNS: [&str; 13] =
     ["candid", "objectId", "label", "split", "rows", "columns", "jd", "fid", "ra", "dec", "xpos", "ypos", "isdiffpos"];
+
+/// Alerts of one object are nearer than this, arcsec: those of ZTF lie within 1.5.
+const ONE_OBJECT: f64 = 60.0;
+
+/// Fails where inputs that are put together give one name to two objects, such as two `simulate` stages with their own seeds do:
+/// they would be taken for one. `rows` are by object.
+pub fn check_names(rows: &[Row], sources: &[Source]) -> Result<(), StageError> {
+    let conflict =
+        |a: &Row, b: &Row| a.source != b.source && a.group == b.group && separation(a.place, b.place) > ONE_OBJECT;
+    for alerts in rows.chunk_by(|a, b| a.object_id == b.object_id) {
+        let firsts: BTreeMap<usize, &Row> = alerts.iter().rev().map(|row| (row.source, row)).collect();
+        let firsts: Vec<&Row> = firsts.into_values().collect();
+        let Some((a, b)) = firsts.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| conflict(a, b)) else {
+            continue;
+        };
+        let what = format!(
+            "`{}` and `{}` have an object {} each, {:.0} arcsec apart: two objects with one name",
+            sources[a.source].name,
+            sources[b.source].name,
+            a.object_id,
+            separation(a.place, b.place)
+        );
+        let hint = "give each object a name of its own: of simulated alerts make all in one `simulate`, for the names of two are \
+                    the same ones, or tell the inputs apart with label_from = \"input\"";
+        return Err(StageError::with_hint(what, hint));
+    }
+    Ok(())
+}
 
 /// Opens all inputs, in order of their names, with the columns that rows are made of, `others`, and of `metadata` those that come
 /// from light curves.

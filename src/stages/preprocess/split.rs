@@ -1,5 +1,6 @@
 //! Which object is in which split. Objects, never alerts, are divided, so an object is in one split only.
-//! Knows no pixels; draws by ranking hashes of (seed, object), so that one more object does not reshuffle the others.
+//! Knows no pixels; draws by ranking hashes of (seed, object), so that one more object does not reshuffle the others: of its class
+//! at most one moves over each border between splits or folds.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ choice! {
         Fraction = "fraction",
         /// So many of each class to validation and as many to test, at random \[2\].
         Count = "count",
-        /// The newest objects by their first alert to test, those before them to validation.
+        /// The newest objects by their first alert to test, those before them to validation; of these and of the others alerts
+        /// after the first of the test objects are dropped, for nobody had them when the test began.
         Time = "time",
         /// As the alerts say (`split` of the label table).
         Column = "column",
@@ -101,7 +103,7 @@ impl Rule {
             members.sort_by_cached_key(|object| (rank(seed, &object.id), object.id.clone()));
             splits.extend(match self.rule {
                 SplitRule::Count => dealt(&members, self.counts(class, members.len())?),
-                SplitRule::Folds => members.iter().enumerate().map(|(i, o)| (o.id.clone(), self.part(i))).collect(),
+                SplitRule::Folds => self.folded(&members),
                 _ => dealt(&members, self.shares(members.len())),
             });
         }
@@ -126,12 +128,14 @@ impl Rule {
         Err(StageError::with_hint(what, format!("set `per_class` to at most {}", n.saturating_sub(1) / 2)))
     }
 
-    fn part(&self, position: usize) -> &'static str {
-        match position % self.folds {
+    /// Neighbours in the order are one part, so that a new object pushes at most one over each border.
+    fn folded(&self, ordered: &[&Object]) -> BTreeMap<String, &'static str> {
+        let split = |i: usize| match i * self.folds / ordered.len() {
             part if part == self.fold => TEST,
             part if part == (self.fold + 1) % self.folds => VALIDATION,
             _ => TRAIN,
-        }
+        };
+        ordered.iter().enumerate().map(|(i, object)| (object.id.clone(), split(i))).collect()
     }
 }
 
@@ -250,6 +254,27 @@ mod tests {
         };
         assert_eq!(order(20), order(21));
         assert_ne!(rank(7, "a"), rank(8, "a"));
+    }
+
+    /// One more object of 41 moves at most one other over each of the four borders, and the parts stay equal.
+    #[test]
+    fn another_object_does_not_reshuffle_the_folds() {
+        let part_of = |n: usize| {
+            let mut parts = BTreeMap::new();
+            for fold in 0..5 {
+                let splits = Rule { fold, ..rule(SplitRule::Folds) }.assign(&objects(&[("SN", n)]), 3).unwrap();
+                let tested = splits.into_iter().filter(|(_, split)| *split == TEST);
+                parts.extend(tested.map(|(id, _)| (id, fold)));
+            }
+            parts
+        };
+        let (before, after) = (part_of(40), part_of(41));
+        let moved = before.iter().filter(|(id, part)| after[*id] != **part).count();
+        assert!(moved <= 4, "{moved} of 40 objects moved");
+        let sizes =
+            |parts: &BTreeMap<String, usize>| [0, 1, 2, 3, 4].map(|f| parts.values().filter(|p| **p == f).count());
+        assert_eq!(sizes(&before), [8; 5]);
+        assert!(sizes(&after).iter().all(|n| (8..=9).contains(n)));
     }
 
     proptest! {

@@ -145,6 +145,25 @@ fn an_object_is_in_one_split_only() {
     }
 }
 
+/// 20 objects, one new each day, with an alert then and one 10 days later: 3 are tested, from the day 17 on.
+#[test]
+fn nothing_is_trained_on_from_the_time_of_the_test() {
+    let mut alerts = given(20);
+    for given in alerts.iter_mut().filter(|given| given.alert.candid % 10 == 1) {
+        given.alert.values[0] += 9.0;
+    }
+    let bench = run_one(&alerts, &[("detections", text("all")), ("split", text("time"))]).unwrap();
+    let index = stamps(&bench).index;
+    let (dates, splits) = (index.numbers("jd").unwrap(), index.texts("split"));
+    let begin = 2_459_000.5 + 17.0;
+    let late = dates.iter().zip(&splits).filter(|(jd, _)| **jd > begin);
+    assert!(late.clone().all(|(_, split)| split == TEST) && late.count() == 5, "{splits:?}");
+    let objects: BTreeSet<String> = index.texts("objectId").into_iter().collect();
+    assert_eq!(objects.len(), 20, "each keeps its first alert");
+    let dropped = Table::read(bench.out().join("dropped.csv")).unwrap();
+    assert_eq!(dropped.texts("reason"), vec!["test_period"; 9]);
+}
+
 #[test]
 fn one_and_four_threads_give_the_same_bytes() {
     let alerts = given(300);
@@ -307,6 +326,22 @@ fn inputs_told_apart_may_hold_the_same_alerts() {
     assert_eq!(ids.iter().zip(&splits).collect::<BTreeSet<_>>().len(), 9);
 }
 
+/// As two `simulate` stages with their own seeds do: other objects under the same names.
+#[test]
+fn two_objects_with_one_name_are_refused() {
+    let (one, mut two) = (given(9), given(9));
+    for g in &mut two {
+        g.alert.candid += 5;
+        g.alert.values[field("dec").unwrap()] = 40.0;
+    }
+    let inputs: [(&str, &[Given]); 2] = [("one", &one), ("two", &two)];
+    let said = message(run(&inputs, false, &[]));
+    assert!(said.contains("`one` and `two` have an object ZTF000 each"), "{said}");
+    assert!(run(&inputs, false, &[("label_from", text("input"))]).is_ok(), "these are told apart");
+    let same = given(9);
+    assert!(run(&[("one", &one), ("two", &same)], false, &[]).is_ok(), "one object in two inputs");
+}
+
 #[test]
 fn labels_can_be_merged() {
     let table = |labels: &[&str]| [("merge", Value::Table([("real".to_string(), list(labels))].into()))];
@@ -369,7 +404,7 @@ fn objects_with_the_same_value_of_a_column_are_never_in_two_splits() {
     };
     let by_rcid = ("group_by", text("rcid"));
     assert!(splits(&run_one(&alerts, &[]).unwrap()).len() > 20);
-    for rule in ["fraction", "time", "folds"] {
+    for rule in ["fraction", "folds"] {
         let found = splits(&run_one(&alerts, &[by_rcid.clone(), ("split", text(rule))]).unwrap());
         assert_eq!(found.len(), 12, "{rule}: each of 12 detectors is in one split: {found:?}");
         let test = found.iter().filter(|(_, split)| split == TEST).count();
@@ -388,8 +423,10 @@ fn objects_with_the_same_value_of_a_column_are_never_in_two_splits() {
     assert!(refused.contains("ZTF006 and ZTF030 have the same `rcid`"), "{refused}");
     let unknown = message(run_one(&alerts, &[("group_by", text("detector"))]));
     assert!(unknown.contains("no column `detector`"), "{unknown}");
-    let counted = Preprocess.check(&params(&Preprocess, &[by_rcid, ("split", text("count"))]));
-    assert!(counted.iter().any(|(key, _)| *key == "group_by"), "{counted:?}");
+    for rule in ["count", "time"] {
+        let faults = Preprocess.check(&params(&Preprocess, &[by_rcid.clone(), ("split", text(rule))]));
+        assert!(faults.iter().any(|(key, what)| *key == "group_by" && what.contains(rule)), "{rule}: {faults:?}");
+    }
 }
 
 #[test]

@@ -34,9 +34,11 @@ pub(super) fn measure<B: Backend>(
 ) -> Result<Vec<Metric>, StageError> {
     let training = stamps.originals(split::TRAIN);
     let pca = Pca::fit(training.iter().map(|row| stamps.images.row(*row)), components).ok(); // none where the split has fewer rows than components
+    let ids = stamps.index.texts("objectId");
     let mut metrics = Vec::new();
     for name in split::ALL {
         let rows = stamps.originals(name);
+        let objects: Vec<&str> = rows.iter().map(|row| ids[*row].as_str()).collect();
         let mut errors = Errors::default();
         let mut first = 0;
         let data = ImageRows::new(&stamps.images, &rows);
@@ -47,7 +49,7 @@ pub(super) fn measure<B: Backend>(
             first += batch.rows;
             Ok(())
         })?;
-        metrics.extend(metrics_of(&model.card.model, name, &errors, stamps));
+        metrics.extend(metrics_of(&model.card.model, name, &errors, (stamps, &objects)));
         let mut errors = Errors::default();
         if let Some(pca) = &pca {
             for &row in &rows {
@@ -56,7 +58,7 @@ pub(super) fn measure<B: Backend>(
                 errors.add(&made, image, clean(stamps.clean.as_ref(), row));
             }
         }
-        metrics.extend(metrics_of("pca", name, &errors, stamps));
+        metrics.extend(metrics_of("pca", name, &errors, (stamps, &objects)));
     }
     Ok(metrics)
 }
@@ -65,10 +67,11 @@ fn clean(array: Option<&Array>, row: usize) -> Option<&[f32]> {
     array.map(|array| array.row(row))
 }
 
-fn metrics_of(series: &str, split: &str, errors: &Errors, stamps: &Stamps) -> Vec<Metric> {
+/// `objects`: of each row with an error.
+fn metrics_of(series: &str, split: &str, errors: &Errors, (stamps, objects): (&Stamps, &[&str])) -> Vec<Metric> {
     let pixels = stamps.images.row_len() as f64;
     let both = |per_image: &str, per_pixel: &str, errors: &[f64]| {
-        let of_image = Metric::mean(series, split, per_image, errors);
+        let of_image = Metric::mean(series, split, per_image, errors, objects.iter().copied());
         let interval = of_image.interval.map(|(low, high)| (low / pixels, high / pixels));
         let value = of_image.value.map(|mean| mean / pixels);
         let of_pixel = Metric { metric: per_pixel.into(), value, interval, ..of_image.clone() };

@@ -6,6 +6,7 @@
 
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split::{ALL, TRAIN};
+use crate::metrics::statistics::ratio_interval;
 use crate::nn::{Backend, Batch, Model};
 use crate::stage::StageError;
 
@@ -86,16 +87,10 @@ fn object_error(made: &[f32], target: &[f32], mean: &[f32]) -> ObjectError {
     ObjectError { all, earlier, detections }
 }
 
-/// Ratio of sums over objects, `Σ error / Σ values`, with the normal 95 % interval of a ratio of means.
+/// Ratio of sums over objects, `Σ error / Σ values`, with its 95 % interval over the objects.
 fn metric(series: &str, split: &str, name: &str, parts: &[(f64, f64)]) -> Metric {
-    let objects = parts.len() as f64;
     let (error, values) = parts.iter().fold((0.0, 0.0), |(e, v), part| (e + part.0, v + part.1));
     let ratio = (values > 0.0).then(|| error / values);
-    let interval = ratio.filter(|_| parts.len() > 1).map(|ratio| {
-        let residual: f64 = parts.iter().map(|(e, v)| (e - ratio * v).powi(2)).sum();
-        let half = 1.96 * (residual * objects / (objects - 1.0)).sqrt() / values;
-        (ratio - half, ratio + half)
-    });
     let (series, split, class) = (series.into(), split.into(), String::new());
-    Metric { series, split, metric: name.into(), class, value: ratio, n: parts.len(), interval }
+    Metric { series, split, metric: name.into(), class, value: ratio, n: parts.len(), interval: ratio_interval(parts) }
 }
