@@ -44,7 +44,7 @@ impl StageKind for Classify {
         "Fits a classifier on the labelled training rows and gives class probabilities of the validation and test rows."
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {
