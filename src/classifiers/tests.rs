@@ -4,7 +4,7 @@ use super::{CLASSIFIERS, Classifier, ClassifierError, Labelled, Task, classifier
 use crate::spec::value::{Params, Value};
 
 /// Rows and classes of the script below; the first 120 are for training.
-fn data() -> (Vec<Vec<f32>>, Vec<usize>) {
+pub(super) fn data() -> (Vec<Vec<f32>>, Vec<usize>) {
     let x = |i: usize, j: usize| ((i * 37 + j * j * 113 + i * i * (j + 1)) % 1009) as f32 / 64.0;
     let rows: Vec<Vec<f32>> = (0..160).map(|i| (0..6).map(|j| x(i, j)).collect()).collect();
     let score = |i: usize, row: &[f32]| 2.0 * row[0] - row[1] + row[2] + ((i * 5) % 7) as f32;

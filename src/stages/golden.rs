@@ -70,7 +70,7 @@ fn of_features() -> Vec<Case> {
         case("cluster", FEATURES, &mixed("full"), 1, &[(LIBRARY, "eac99182cdbf3c0c")]),
         case("classify", FEATURES, &[by("logistic")], 2, &[(VECTOR, "33688f42feeb9957")]),
         case("classify", FEATURES, &[by("knn"), ("k", Value::List(vec![int(5)]))], 2, &[(VECTOR, "0f82132077b2e348")]),
-        case("classify", FEATURES, &[by("random_forest"), ("trees", int(5))], 2, &[(LIBRARY, "6e927447ee52a722")]),
+        case("classify", FEATURES, &[by("random_forest"), ("trees", int(5))], 2, &[(EVERYWHERE, "9b9a14bd38d89b03")]),
         case("classify", FEATURES, &boosted, 2, &[(LIBRARY, "1a04e31ad864dc09")]),
         case("classify", FEATURES, &[by("mlp"), ("epochs", int(3))], 2, &[(AVX2, "add5551e071df253")]),
         case("classify", FEATURES, &few_labels, 2, &[(VECTOR, "64cb50fa8ee29d9c")]),
