@@ -3,10 +3,12 @@
 
 mod effects;
 mod objects;
+mod series;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use effects::Effect;
+pub use series::SeriesDifference;
 
 use super::record::{ArmRecord, Record};
 use super::tidy::{self, TidyRow};
@@ -89,6 +91,8 @@ pub struct Comparison {
     pub rows: Vec<ComparisonRow>,
     /// What each setting does, averaged over the others, measure by measure.
     pub effects: Vec<Effect>,
+    /// Differences between the series of a stage over test objects, of arms with one result.
+    pub series: Vec<SeriesDifference>,
     /// What has no result.
     pub missing: Vec<String>,
 }
@@ -156,6 +160,7 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
         split: options.split.clone(),
         rows,
         effects,
+        series: series::differences(&arms, records, options),
         missing: records.iter().flat_map(tidy::missing).collect(),
     }
 }

@@ -1,5 +1,7 @@
 //! The comparison as plain grids of cells: one algorithm; the formats only say how a row looks.
 
+mod series;
+
 use super::compare::{Comparison, ComparisonRow, Effect, Measure};
 use super::words;
 use crate::artifacts::table::number;
@@ -67,6 +69,7 @@ pub fn long(comparison: &Comparison) -> Grid {
         "test",
         "best",
         "rows",
+        "ci_over",
     ];
     let rows = comparison.rows.iter().map(|row| long_row(row).into_iter().map(Cell::plain).collect());
     Grid { caption: String::new(), header: header.map(String::from).into(), rows: rows.collect() }
@@ -75,7 +78,8 @@ pub fn long(comparison: &Comparison) -> Grid {
 fn long_row(row: &ComparisonRow) -> Vec<String> {
     let cell = |value: Option<f64>| value.map_or_else(String::new, number);
     let (m, summary, delta) = (&row.measure, row.summary, row.delta);
-    let interval = summary.and_then(|s| s.interval);
+    let over_replicates = summary.and_then(|s| s.interval);
+    let interval = over_replicates.or(row.own_interval);
     let delta_interval = delta.and_then(|d| d.summary.interval);
     let names = [&row.arm, &m.stage, &m.series, &m.split, &m.metric, &m.class].map(Clone::clone);
     let values = [cell(summary.map(|s| s.mean)), cell(summary.and_then(|s| s.std))];
@@ -101,7 +105,12 @@ fn long_row(row: &ComparisonRow) -> Vec<String> {
     let objects = over.map_or_else(String::new, |o| o.objects.to_string());
     let test = if delta.is_some_and(|d| d.t_test.is_some()) { "paired t" } else { "" };
     let best = if row.best { "yes" } else { "" };
-    let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string())];
+    let ci_over = match (over_replicates, interval) {
+        (Some(_), _) => "replicates",
+        (None, Some(_)) => "rows",
+        (None, None) => "",
+    };
+    let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string()), ci_over.into()];
     let numbers = numbers.map(cell).into_iter().chain([objects]).chain(over_objects.map(cell));
     names.into_iter().chain(values).chain([counts]).chain(numbers).chain(ends).collect()
 }
@@ -148,6 +157,7 @@ pub fn wide(comparison: &Comparison) -> Vec<Grid> {
         for metrics in block.metrics.chunks(VALUES_WIDE) {
             grids.push(block.values(metrics));
         }
+        grids.extend(block.metrics.chunks(DIFFERENCES_WIDE).filter_map(|metrics| block.series(metrics)));
         if comparison.baseline.is_some() && comparison.arms.len() > 1 {
             grids.extend(block.metrics.chunks(DIFFERENCES_WIDE).filter_map(|metrics| block.differences(metrics)));
             grids.extend(block.objects());
@@ -171,6 +181,7 @@ fn blocks(comparison: &Comparison) -> Vec<(String, String)> {
 /// The numbers of one stage and split.
 struct Block<'a> {
     comparison: &'a Comparison,
+    stage: String,
     title: String,
     measures: Vec<&'a Measure>,
     series: Vec<&'a str>,
@@ -192,7 +203,7 @@ impl<'a> Block<'a> {
         }
         metrics.sort_by_key(|metric| words::rank(metric));
         let split = if split.is_empty() { String::new() } else { format!(", {split} split") };
-        Self { comparison, title: format!("Stage {stage}{split}"), measures, series, metrics }
+        Self { comparison, stage: stage.into(), title: format!("Stage {stage}{split}"), measures, series, metrics }
     }
 
     fn header(&self, last: impl Iterator<Item = String>) -> Vec<String> {
@@ -229,10 +240,16 @@ impl<'a> Block<'a> {
     fn values(&self, metrics: &[&str]) -> Grid {
         let cells = |series: &str, arm: &str| {
             let rows: Vec<Option<&ComparisonRow>> = metrics.iter().map(|m| self.row(series, arm, m)).collect();
-            rows.iter().map(|row| value(*row)).chain([Cell::plain(counts(&rows))]).collect()
+            let replicates = counts(rows.iter().map(|row| row.and_then(|r| r.summary).map_or(0, |s| s.n)));
+            let judged = counts(rows.iter().filter_map(|row| row.and_then(|r| r.rows)));
+            rows.iter().map(|row| value(*row)).chain([replicates, judged].map(Cell::plain)).collect()
         };
-        let names = metrics.iter().map(|m| words::title(m)).chain(["n".into()]);
-        let caption = format!("{}: mean \u{b1} standard deviation over n replicates.", self.title);
+        let names = metrics.iter().map(|m| words::title(m)).chain(["n".into(), "rows".into()]);
+        let own =
+            |row: &&ComparisonRow| shown_interval(row).is_some() && metrics.contains(&row.measure.metric.as_str());
+        let one = self.measures.iter().flat_map(|m| self.comparison.rows_of(m)).any(|row| own(&row));
+        let one = if one { "; of one its 95 % interval over the rows" } else { "" };
+        let caption = format!("{}: mean \u{b1} standard deviation over n replicates{one}.", self.title);
         Grid { caption, header: self.header(names), rows: self.rows(None, cells) }
     }
 
@@ -322,7 +339,13 @@ fn over_objects(row: Option<&ComparisonRow>) -> Cell {
 
 fn value(row: Option<&ComparisonRow>) -> Cell {
     let Some((row, summary)) = row.and_then(|row| Some((row, row.summary?))) else { return Cell::plain("missing") };
-    Cell { text: words::spread(summary.mean, summary.std), best: row.best }
+    let interval = words::within(shown_interval(row));
+    Cell { text: format!("{}{interval}", words::spread(summary.mean, summary.std)), best: row.best }
+}
+
+/// The interval of a single result, which has no spread over replicates.
+fn shown_interval(row: &ComparisonRow) -> Option<(f64, f64)> {
+    row.own_interval.filter(|_| row.summary.is_some_and(|s| s.n == 1))
 }
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {
@@ -332,9 +355,7 @@ fn difference(row: Option<&ComparisonRow>) -> Cell {
 }
 
 /// `5`, or `4-5` where the metrics of a row differ.
-fn counts(rows: &[Option<&ComparisonRow>]) -> String {
-    let count = |row: Option<&ComparisonRow>| row.and_then(|r| r.summary).map_or(0, |s| s.n);
-    let counts = || rows.iter().copied().map(count);
-    let (low, high) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
+fn counts(counts: impl Iterator<Item = usize> + Clone) -> String {
+    let (low, high) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
     if low == high { low.to_string() } else { format!("{low}\u{2013}{high}") }
 }

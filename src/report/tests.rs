@@ -78,7 +78,7 @@ fn undefined_numbers_are_empty_in_csv_and_missing_in_words() {
     let compared = comparison(&[fake::record(folder.path())], &ComparisonOptions::default());
     let csv = compared.render(Format::Csv);
     let line = csv.lines().find(|line| line.starts_with("latent=21,scores,majority class,test,log_loss")).unwrap();
-    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,,,,,,,");
+    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,,,,,,,,");
     assert!(compared.render(Format::Text).contains("missing"));
     let json: serde_json::Value = serde_json::from_str(&compared.render(Format::Json)).unwrap();
     assert_eq!(json["rows"].as_array().unwrap().len(), compared.rows.len());

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use super::record::{Record, StepRecord};
-use crate::artifacts::scores::{Metric, read_metrics};
+use crate::artifacts::scores::{Difference, Metric, read_differences, read_metrics};
 use crate::artifacts::table::{RowWriter, number};
 use crate::artifacts::{self};
+use crate::stage::ArtifactType;
 
 /// One measured number and where it comes from.
 #[derive(Clone, Debug)]
@@ -31,7 +32,49 @@ pub fn collect(record: &Record) -> (Vec<TidyRow>, Vec<String>) {
     for step in &record.steps {
         let Some(folder) = &step.folder else { continue };
         match read_metrics(folder) {
-            Ok(metrics) => rows.extend(metrics.into_iter().map(|metric| row(record, step, metric))),
+            Ok(metrics) => {
+                let keys = distinct.keys(step, &metrics);
+                let row = |metric: Metric| row(record, step, keys[&metric.series].clone(), metric);
+                rows.extend(metrics.into_iter().map(row));
+            }
+            Err(error) => problems.push(format!("{}: {}", place(step), error.what)),
+        }
+    }
+    (rows, problems)
+}
+
+/// A paired difference between two series of a stage, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct TidyDifference {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the arm.
+    pub arm: String,
+    /// Number of the replicate, from 0.
+    pub replicate: usize,
+    /// Name of the stage.
+    pub stage: String,
+    /// Key of the result.
+    pub key: String,
+    /// The difference.
+    pub difference: Difference,
+}
+
+/// Paired differences between series of all `scores` of `record` in the order of its steps, and what could not be read.
+pub fn differences(record: &Record) -> (Vec<TidyDifference>, Vec<String>) {
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for step in record.steps.iter().filter(|step| step.artifact == ArtifactType::Scores) {
+        let Some(folder) = &step.folder else { continue };
+        let row = |difference| TidyDifference {
+            experiment: record.experiment.clone(),
+            arm: step.arm.clone(),
+            replicate: step.replicate,
+            stage: step.stage.clone(),
+            key: step.key.clone(),
+            difference,
+        };
+        match read_differences(folder) {
+            Ok(differences) => rows.extend(differences.into_iter().map(row)),
             Err(error) => problems.push(format!("{}: {}", place(step), error.what)),
         }
     }
@@ -93,6 +136,34 @@ pub fn write(path: &Path, rows: &[TidyRow]) -> artifacts::Result<()> {
             m.n.to_string(),
             cell(m.interval.map(|i| i.0)),
             cell(m.interval.map(|i| i.1)),
+        ])?;
+    }
+    table.finish()
+}
+
+/// Writes `tables/differences.csv`.
+pub fn write_differences(path: &Path, rows: &[TidyDifference]) -> artifacts::Result<()> {
+    let place = ["experiment", "arm", "replicate", "stage"];
+    let about = ["series", "baseline", "split", "metric", "difference", "n", "ci_low", "ci_high", "p_value", "test"];
+    let mut table = RowWriter::create(path, &place.into_iter().chain(about).collect::<Vec<_>>())?;
+    let cell = |value: Option<f64>| value.map_or_else(String::new, number);
+    for row in rows {
+        let d = &row.difference;
+        table.push([
+            row.experiment.clone(),
+            row.arm.clone(),
+            row.replicate.to_string(),
+            row.stage.clone(),
+            d.series.clone(),
+            d.baseline.clone(),
+            d.split.clone(),
+            d.metric.clone(),
+            cell(d.value),
+            d.n.to_string(),
+            cell(d.interval.map(|i| i.0)),
+            cell(d.interval.map(|i| i.1)),
+            cell(d.p_value),
+            d.test.clone(),
         ])?;
     }
     table.finish()

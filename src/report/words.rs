@@ -126,6 +126,11 @@ pub fn bracket(interval: Option<(f64, f64)>) -> String {
     interval.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", signed(low), signed(high)))
 }
 
+/// An interval of a value, to stand behind it; nothing where there is none.
+pub fn within(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", rounded(low), rounded(high)))
+}
+
 /// A paired difference: mean, interval, p of the t-test.
 pub fn difference(difference: &PairedDifference) -> String {
     let p = difference.t_test.map_or_else(String::new, |p| format!(", {}", p_value(p)));
