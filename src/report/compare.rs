@@ -72,6 +72,10 @@ pub struct ComparisonRow {
     pub objects: Option<ObjectsDifference>,
     /// p of its permutation test, Holm-corrected over the arms.
     pub objects_p_holm: Option<f64>,
+    /// Whether it is what the baseline arm has, number by number of its series: a setting that does not touch it.
+    pub untouched: bool,
+    /// Whether it is an error in pixels that are scaled otherwise than the baseline's: no difference has a meaning.
+    pub other_scale: bool,
     /// Whether its mean is the best of the arms.
     pub best: bool,
 }
@@ -133,6 +137,12 @@ struct Point {
     value: f64,
     rows: usize,
     interval: Option<(f64, f64)>,
+}
+
+impl Point {
+    fn is_the_same(&self, other: &Self) -> bool {
+        (self.replicate, &self.key) == (other.replicate, &other.key)
+    }
 }
 
 /// Compares the arms of one or more experiments.
@@ -226,6 +236,8 @@ fn compare_measure(
         for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
             if arms[index].experiment.seed == arms[base].experiment.seed {
                 row.delta = pair(&points[index], &points[base]);
+                row.untouched = row.summary.is_some()
+                    && points[index].iter().all(|p| points[base].iter().any(|b| p.is_the_same(b)));
             }
         }
     }
@@ -313,9 +325,9 @@ fn mark_best(rows: &mut [ComparisonRow]) {
     let Some(first) = means.first() else { return };
     let direction = words::direction(&rows[0].measure.metric);
     let best = means.iter().fold(*first, |best, m| if direction.better(*m, best) { *m } else { best });
-    if means.iter().any(|m| *m != best) {
+    if means.iter().any(|m| !words::is_rounding(m - best, best)) {
         for row in rows {
-            row.best = row.summary.is_some_and(|s| s.mean == best);
+            row.best = row.summary.is_some_and(|s| words::is_rounding(s.mean - best, best));
         }
     }
 }

@@ -3,6 +3,7 @@
 mod series;
 
 use super::compare::{Comparison, ComparisonRow, Effect, Measure};
+use super::record::ArmRecord;
 use super::words;
 use crate::artifacts::table::number;
 use crate::metrics::accuracy::ACCURACY;
@@ -141,7 +142,7 @@ pub fn settings(comparison: &Comparison) -> Option<Grid> {
         return None;
     }
     let header = std::iter::once("arm".to_string()).chain(keys.iter().map(ToString::to_string)).collect();
-    let row = |arm: &super::record::ArmRecord| {
+    let row = |arm: &ArmRecord| {
         let values = keys.iter().map(|key| Cell::plain(arm.settings.get(*key).cloned().unwrap_or_default()));
         std::iter::once(Cell::plain(arm.name.clone())).chain(values).collect()
     };
@@ -218,12 +219,22 @@ impl<'a> Block<'a> {
         known.peek().is_some() && known.all(|other| other != series)
     }
 
-    /// Rows in order: series by series, arm by arm; `cells` fills the columns after the names.
+    /// Whether the series is no matter of this arm: it has in all metrics what the baseline has.
+    fn is_untouched(&self, series: &str, arm: &str) -> bool {
+        let rows = self.measures.iter().filter(|m| m.series == series).filter_map(|m| self.comparison.row(arm, m));
+        let mut known = rows.filter(|row| row.summary.is_some()).peekable();
+        known.peek().is_some() && known.all(|row| row.untouched)
+    }
+
+    /// Rows in order: series by series, arm by arm, in differences those that can differ; `cells` fills the columns after the names.
     fn rows(&self, skip: Option<&str>, cells: impl Fn(&str, &str) -> Vec<Cell>) -> Vec<Vec<Cell>> {
         let mut rows = Vec::new();
         for series in &self.series {
             let arms = self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip);
-            for arm in arms.filter(|arm| !self.is_absent(series, &arm.name)) {
+            let shown = |arm: &&ArmRecord| {
+                !self.is_absent(series, &arm.name) && !(skip.is_some() && self.is_untouched(series, &arm.name))
+            };
+            for arm in arms.filter(shown) {
                 let first = (self.series.len() > 1).then(|| Cell::plain(*series));
                 let names = first.into_iter().chain([Cell::plain(arm.name.clone())]);
                 rows.push(names.chain(cells(series, &arm.name)).collect());
@@ -264,7 +275,8 @@ impl<'a> Block<'a> {
         let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m))).chain(["pairs".into()]);
         let caption =
             format!("{}: difference from {baseline} with its 95 % interval, paired over replicates.", self.title);
-        Some(Grid { caption, header: self.header(names), rows: self.rows(Some(baseline), cells) })
+        let rows = self.rows(Some(baseline), cells);
+        (!rows.is_empty()).then(|| Grid { caption, header: self.header(names), rows })
     }
 }
 
@@ -288,7 +300,8 @@ impl Block<'_> {
         let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m)));
         let header = self.header(names.chain(["McNemar".into(), "objects".into()]));
         let caption = format!("{}: the same difference from {baseline}, paired over test objects.", self.title);
-        Some(Grid { caption, header, rows: self.rows(Some(baseline), cells) })
+        let rows = self.rows(Some(baseline), cells);
+        (!rows.is_empty()).then_some(Grid { caption, header, rows })
     }
 
     fn has_objects(&self, measure: &Measure) -> bool {

@@ -11,7 +11,7 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = vec![
         "Best (bold, or < in plain text): highest mean, lowest for errors and losses; it says nothing of significance."
             .to_string(),
-        "n counts distinct results: replicates that share a cached result count once.".to_string(),
+        "n counts distinct results: replicates whose numbers are all the same, as those of one cached result are, count once.".to_string(),
     ];
     if let Some(baseline) = &comparison.baseline
         && comparison.arms.len() > 1

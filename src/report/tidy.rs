@@ -1,6 +1,7 @@
 //! All metrics of all artifacts as one tidy list: what tables and figures are made from.
 //! Knows files of artifacts, but not how numbers are compared.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::record::{Record, StepRecord};
@@ -20,7 +21,8 @@ pub struct TidyRow {
     pub replicate: usize,
     /// Name of the stage.
     pub stage: String,
-    /// Key of the result: replicates that share one share the number, and count once.
+    /// What tells results apart: rows of a series whose numbers are all the same share it, and count once, whether they come
+    /// from one result or were computed again, as those of a forest on metadata that no arm touches are.
     pub key: String,
     /// The number.
     pub metric: Metric,
@@ -28,7 +30,7 @@ pub struct TidyRow {
 
 /// Metrics of every artifact of `record` in the order of its steps, and what could not be read.
 pub fn collect(record: &Record) -> (Vec<TidyRow>, Vec<String>) {
-    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    let (mut rows, mut problems, mut distinct) = (Vec::new(), Vec::new(), Distinct::default());
     for step in &record.steps {
         let Some(folder) = &step.folder else { continue };
         match read_metrics(folder) {
@@ -89,16 +91,42 @@ pub fn missing(record: &Record) -> Vec<String> {
 
 /// Where a step stands, in words.
 pub fn place(step: &StepRecord) -> String {
-    format!("arm {}, replicate {}, stage {}", step.arm, step.replicate, step.stage)
+    format!("arm {}, replicate {}, stage {}", step.arm, step.replicate + 1, step.stage)
 }
 
-fn row(record: &Record, step: &StepRecord, metric: Metric) -> TidyRow {
+/// So many numbers agree in two results only if these are the same; a few may do so by chance.
+const SURE: usize = 4;
+
+/// The numbers of each series of each stage, as text, with the key of the result that had them first.
+#[derive(Default)]
+struct Distinct(HashMap<String, String>);
+
+impl Distinct {
+    /// The key of each series of a result.
+    fn keys(&mut self, step: &StepRecord, metrics: &[Metric]) -> HashMap<String, String> {
+        let mut numbers: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+        for m in metrics {
+            let first = || (0, format!("{}\n{}\n", step.stage, m.series));
+            let (known, text) = numbers.entry(&m.series).or_insert_with(first);
+            *known += usize::from(m.value.is_some());
+            // Sums in another order differ in their last digits.
+            text.push_str(&format!("{} {} {} {:.9e}\n", m.split, m.metric, m.class, m.value.unwrap_or(f64::NAN)));
+        }
+        let own = |(series, (known, text)): (&str, (usize, String))| {
+            let key = if known < SURE { &step.key } else { self.0.entry(text).or_insert_with(|| step.key.clone()) };
+            (series.to_string(), key.clone())
+        };
+        numbers.into_iter().map(own).collect()
+    }
+}
+
+fn row(record: &Record, step: &StepRecord, key: String, metric: Metric) -> TidyRow {
     TidyRow {
         experiment: record.experiment.clone(),
         arm: step.arm.clone(),
         replicate: step.replicate,
         stage: step.stage.clone(),
-        key: step.key.clone(),
+        key,
         metric,
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn effects(measure: &Measure, arms: &[Arm], points: &[Vec<Point>], ba
     let mut found = Vec::new();
     for (setting, from) in &base.record.settings {
         for (to, pairs) in pairs(arms, base, setting, from) {
-            if pairs.len() < 2 {
+            let same = |(arm, partner): &(usize, usize)| {
+                points[*arm].iter().all(|p| points[*partner].iter().any(|q| p.is_the_same(q)))
+            };
+            if pairs.len() < 2 || pairs.iter().all(same) {
                 continue;
             }
             let differences = by_replicate(&pairs, points);
