@@ -192,6 +192,8 @@ impl ExternalFile {
 pub trait Pulse: Sync {
     /// `done` of `total` units of work (0: unknown), with a short note such as `epoch 3/20 loss 0.012`.
     fn progress(&self, done: u64, total: u64, note: &str);
+    /// One line about the result, for people; `{out}` in it stands for the folder that the artifact gets.
+    fn told(&self, line: &str);
     /// Whether the run is being interrupted.
     fn cancelled(&self) -> bool;
 }
@@ -202,6 +204,7 @@ pub struct Silent;
 
 impl Pulse for Silent {
     fn progress(&self, _: u64, _: u64, _: &str) {}
+    fn told(&self, _: &str) {}
     fn cancelled(&self) -> bool {
         false
     }

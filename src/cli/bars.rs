@@ -106,6 +106,11 @@ impl Progress for Bars {
             bar.set_position(done);
             bar.set_message(note.to_string());
         }
+        self.foretell();
+    }
+
+    fn told(&self, id: StepId, _: &Step, line: &str) {
+        self.print(&format!("{}: {line}", self.title(id)));
     }
 
     fn waiting(&self, id: StepId, _: &Step) {

@@ -107,6 +107,10 @@ impl Progress for PlainLines {
 
     fn ticked(&self, _: StepId, _: &Step, _: u64, _: u64, _: &str) {}
 
+    fn told(&self, id: StepId, _: &Step, line: &str) {
+        complain(format!("{}: {line}", self.title(id)));
+    }
+
     fn waiting(&self, id: StepId, _: &Step) {
         complain(format!("{}: waiting for another process that computes it", self.title(id)));
     }

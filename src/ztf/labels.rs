@@ -203,6 +203,12 @@ impl Labels {
         }
     }
 
+    /// The tables that have rows, none of which an alert asked for.
+    pub fn strangers(&self) -> impl Iterator<Item = &str> {
+        let tables = self.tables.iter().filter(|table| table.unmatched() > 0 && table.used().next().is_none());
+        tables.map(|table| table.name.as_str())
+    }
+
     /// The tables that have rows which no alert asked for, and how many.
     pub fn unmatched(&self) -> impl Iterator<Item = (&str, u64)> {
         self.tables.iter().map(|table| (table.name.as_str(), table.unmatched())).filter(|(_, rows)| *rows > 0)
