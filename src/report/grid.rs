@@ -266,6 +266,11 @@ impl<'a> Block<'a> {
 
     fn differences(&self, metrics: &[&str]) -> Option<Grid> {
         let baseline = self.comparison.baseline.as_deref()?;
+        let here = |m: &&&Measure| metrics.contains(&m.metric.as_str());
+        let mut rows = self.measures.iter().filter(here).flat_map(|m| self.comparison.rows_of(m));
+        if rows.all(|row| row.delta.is_none() && !row.other_scale) {
+            return None;
+        }
         let cells = |series: &str, arm: &str| {
             let rows: Vec<Option<&ComparisonRow>> = metrics.iter().map(|m| self.row(series, arm, m)).collect();
             let pairs = rows.iter().filter_map(|row| Some((*row)?.delta?.summary.n)).max();
