@@ -74,6 +74,15 @@ pub(super) fn ending(outcome: &Outcome, seconds: f64) -> String {
     }
 }
 
+/// Whether an outcome is told: not that a result was there, and of an interrupted step it was told how it stopped.
+pub(super) fn is_news(outcome: &Outcome, has_begun: bool) -> bool {
+    match outcome {
+        Outcome::Done(ran) => *ran,
+        Outcome::Skipped => !has_begun,
+        Outcome::Failed(..) | Outcome::Blocked(_) => true,
+    }
+}
+
 /// Plain lines on standard error.
 pub(super) struct PlainLines {
     titles: Vec<String>,
@@ -121,7 +130,8 @@ impl Progress for PlainLines {
     }
 
     fn finished(&self, id: StepId, _: &Step, outcome: &Outcome, _: Option<&Entry>) {
-        if !matches!(outcome, Outcome::Done(false)) {
+        let has_begun = self.begun.lock().is_ok_and(|begun| begun.contains_key(&id));
+        if is_news(outcome, has_begun) {
             complain(format!("{}: {}", self.title(id), ending(outcome, self.seconds(id))));
         }
     }

@@ -18,6 +18,9 @@ use crate::store::{Found, StoreError};
 use super::portion::StepShelf;
 use super::{Outcome, Run};
 
+/// Said of an interrupted step that goes on from a checkpoint.
+const KEPT: &str = "stopped; what it has done so far is kept: run again to go on";
+
 /// What came of a try at a step.
 pub(super) enum Performed {
     /// It came to its end, perhaps with an entry.
@@ -113,6 +116,7 @@ fn compute(
     match work(run, id, inputs, gpus, &claim, &place) {
         Ok(()) => {}
         Err(StageError::Interrupted) => {
+            run.progress.told(id, step, if claim.has_checkpoint() { KEPT } else { "stopped" });
             claim.leave();
             return Ok(Performed::Came(Outcome::Skipped, None));
         }
