@@ -17,6 +17,9 @@ use crate::artifacts::split;
 use crate::metrics::paired_objects::ObjectsDifference;
 use crate::metrics::statistics::{PairedDifference, Summary, holm, mean_interval, paired_difference};
 
+/// Ends of settings that change the units of pixels.
+const SCALING: [&str; 2] = [".normalise", ".softening"];
+
 /// What to compare.
 #[derive(Clone, Debug)]
 pub struct ComparisonOptions {
@@ -78,6 +81,16 @@ pub struct ComparisonRow {
     pub other_scale: bool,
     /// Whether its mean is the best of the arms.
     pub best: bool,
+}
+
+impl ComparisonRow {
+    /// The interval that figures draw: over replicates, else over the rows of the one replicate; of a share within 0 and 1,
+    /// beyond which Student's t knows no better.
+    pub fn drawn_interval(&self) -> Option<(f64, f64)> {
+        let (low, high) = self.summary.and_then(|summary| summary.interval).or(self.own_interval)?;
+        let within = |value: f64| if words::is_share(&self.measure.metric) { value.clamp(0.0, 1.0) } else { value };
+        Some((within(low), within(high)))
+    }
 }
 
 /// The comparison.
@@ -234,15 +247,24 @@ fn compare_measure(
         arms.iter().zip(points).map(|(arm, points)| summarise(arm, measure, points)).collect();
     if let Some(base) = baseline {
         for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
-            if arms[index].experiment.seed == arms[base].experiment.seed {
+            row.other_scale = words::is_of_pixels(&measure.metric) && scaling(&arms[index]) != scaling(&arms[base]);
+            if arms[index].experiment.seed == arms[base].experiment.seed && !row.other_scale {
                 row.delta = pair(&points[index], &points[base]);
                 row.untouched = row.summary.is_some()
                     && points[index].iter().all(|p| points[base].iter().any(|b| p.is_the_same(b)));
             }
         }
     }
-    mark_best(&mut rows);
+    if rows.iter().all(|row| !row.other_scale) {
+        mark_best(&mut rows);
+    }
     rows
+}
+
+/// What an arm sets about the scaling of pixels.
+fn scaling<'a>(arm: &Arm<'a>) -> Vec<(&'a String, &'a String)> {
+    let is_scaling = |key: &str| SCALING.iter().any(|end| key.ends_with(end));
+    arm.record.settings.iter().filter(|(key, _)| is_scaling(key)).collect()
 }
 
 /// All numbers by experiment, arm and what they are about.
@@ -287,6 +309,8 @@ fn summarise(arm: &Arm, measure: &Measure, points: &[Point]) -> ComparisonRow {
         p_holm: None,
         objects: None,
         objects_p_holm: None,
+        untouched: false,
+        other_scale: false,
         best: false,
     }
 }

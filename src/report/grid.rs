@@ -367,6 +367,9 @@ fn shown_interval(row: &ComparisonRow) -> Option<(f64, f64)> {
 }
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {
+    if row.is_some_and(|row| row.other_scale) {
+        return Cell::plain("other scale");
+    }
     let Some((row, delta)) = row.and_then(|row| Some((row, row.delta?))) else { return Cell::plain("missing") };
     let mark = if row.p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
     Cell::plain(format!("{}{mark}", words::difference(&delta)))

@@ -63,14 +63,46 @@ const LOWER: [&str; 18] = [
     "inertia",
 ];
 
+/// Parts of a name that say that values are from 0 to 1.
+const SHARES: [&str; 14] = [
+    "accuracy",
+    "f1",
+    "auc",
+    "precision",
+    "recall",
+    "purity",
+    "nmi",
+    "trustworthiness",
+    "continuity",
+    "ece",
+    "mce",
+    "fnr",
+    "fpr",
+    "equal_error_rate",
+];
+
+/// Parts of a name that say that a value is in the units of scaled pixels.
+const OF_PIXELS: [&str; 4] = ["mse", "rmse", "mae", "reconstruction_error"];
+
 /// Which values of `metric` are better.
 pub fn direction(metric: &str) -> Direction {
-    let lower = LOWER.iter().any(|word| {
-        metric == *word || metric.starts_with(&format!("{word}_")) || metric.ends_with(&format!("_{word}")) || {
-            metric.contains(&format!("_{word}_"))
-        }
-    });
-    if lower { Direction::Lower } else { Direction::Higher }
+    if has(metric, &LOWER) { Direction::Lower } else { Direction::Higher }
+}
+
+/// Whether values are from 0 to 1.
+pub fn is_share(metric: &str) -> bool {
+    has(metric, &SHARES)
+}
+
+/// Whether values are in the units of scaled pixels, and so differ with the scaling.
+pub fn is_of_pixels(metric: &str) -> bool {
+    has(metric, &OF_PIXELS)
+}
+
+/// Whether one of `words` is a part of the name.
+fn has(metric: &str, words: &[&str]) -> bool {
+    let parts = format!("_{metric}_");
+    words.iter().any(|word| parts.contains(&format!("_{word}_")))
 }
 
 /// Position in the order of importance; unlisted metrics come last.
@@ -159,6 +191,9 @@ mod tests {
         for word in ["accuracy", "recall", "silhouette", "lossless", "trustworthiness", "continuity"] {
             assert_eq!(direction(word), Direction::Higher, "{word}");
         }
+        let shares = ["macro_f1", "accuracy", "fnr_at_1e-2", "ece"].map(is_share);
+        assert_eq!((shares, is_share("log_loss"), is_share("brier")), ([true; 4], false, false));
+        assert_eq!(["mse_clean", "reconstruction_error", "accuracy"].map(is_of_pixels), [true, true, false]);
     }
 
     #[test]
