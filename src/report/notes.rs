@@ -199,12 +199,14 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
         None => format!("Its difference from {baseline} is missing."),
         Some(delta) => format!("Its difference from {baseline} is {}.", words::difference(&delta)),
     };
+    let metric = words::title(&measure.metric);
     let verdict = match (pairs, significant.is_empty()) {
         (0, _) => format!("No arm has a result in a replicate in which {baseline} has one."),
         (1, _) => "With one replicate nothing can be said about noise.".to_string(),
-        (_, true) => format!("No arm differs from {baseline} beyond noise (paired t, Holm, 5 %)."),
+        (_, true) => format!("No arm differs from {baseline} in {metric} beyond noise (paired t, Holm, 5 %)."),
         (_, false) => {
-            format!("Beyond noise (paired t, Holm, 5 %) these differ from {baseline}: {}.", significant.join(", "))
+            let arms = significant.join(", ");
+            format!("Beyond noise (paired t, Holm, 5 %) these differ from {baseline} in {metric}: {arms}.")
         }
     };
     format!("{delta} {verdict}")

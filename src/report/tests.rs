@@ -216,6 +216,7 @@ fn answer_names_arm_rule_difference_and_noise() {
     let full = answer(&record);
     assert!(full.starts_with("latent=64: macro f1 of images on the test split (stage scores)"), "{full}");
     assert!(full.contains("by the validation split") && full.contains("Beyond noise"), "{full}");
+    assert!(full.contains(" differ from latent=21 in macro f1: "), "{full}");
     record.steps.retain(|step| step.replicate == 0);
     assert!(answer(&record).contains("With one replicate nothing can be said"));
     record.steps.clear();
