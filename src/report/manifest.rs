@@ -49,6 +49,12 @@ pub fn compare(identity: &Digest, results: &Path) -> State {
     if damaged.is_empty() { State::Current } else { State::Damaged(damaged) }
 }
 
+/// The file whose results a folder holds, if that was told.
+pub fn owner(results: &Path) -> Option<String> {
+    let manifest = facts::read::<Manifest>(results.join(FILE)).ok()?;
+    Some(manifest.provenance.get("file")?.as_str()?.to_string())
+}
+
 /// Every file that the last writing left in `results`, the manifest and `arms.csv` too; none when there is no manifest.
 pub fn files(results: &Path) -> Vec<PathBuf> {
     let Ok(manifest) = facts::read::<Manifest>(results.join(FILE)) else { return Vec::new() };
