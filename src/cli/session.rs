@@ -19,7 +19,7 @@ use crate::store::entry::Entry;
 use crate::store::key::Digest;
 use crate::store::memory::Memory;
 
-use super::{Ending, styled};
+use super::{Ending, styled, targets};
 
 /// Arguments that say what and where.
 #[derive(Args, Debug)]
@@ -277,6 +277,7 @@ impl Session {
 
 /// Reads and checks a target; every fault is in the error. Also gives the files and digests of what was read of them.
 pub(super) fn read(target: &Path, set: &[String]) -> Result<(Experiment, Vec<(PathBuf, Digest)>), Ending> {
+    targets::check(target)?;
     let mut faults = Faults::default();
     let experiment = experiment::read(target, set, &mut faults);
     match experiment {

@@ -52,7 +52,7 @@ fn bug(kind: &str, panic: Box<dyn Any + Send>) -> (String, String) {
 pub(super) fn hint_for(kind: ErrorKind) -> Option<String> {
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("the disk is full: make room (`estampa cache gc`) and run again".into())
+            Some("the disk is full: make room with `estampa cache gc`, or keep the cache elsewhere with --cache DIR, and run again".into())
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Some("choose a folder that can be written with --cache DIR".into())

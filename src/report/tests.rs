@@ -47,7 +47,7 @@ fn page_is_self_contained_escaped_and_names_what_is_missing() {
     write(&IDENTITY, &record, folder.path()).unwrap();
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(page.contains("&lt;first-alert&gt;") && !page.contains("<first-alert>"));
-    assert!(page.contains("arm no-augmentation, replicate 3, stage probe: failed"));
+    assert!(page.contains("arm no-augmentation, replicate 4, stage probe: failed"));
     let links = page.matches("http").count();
     assert_eq!(links, page.matches("http://www.w3.org/2000/svg").count(), "the page asks the network");
     assert!(page.len() < 2_000_000, "{} bytes", page.len());

@@ -89,7 +89,7 @@ pub fn missing(record: &Record) -> Vec<String> {
     steps.map(|step| format!("{}: {}", place(step), step.state)).collect()
 }
 
-/// Where a step stands, in words.
+/// Where a step stands, in words, which count replicates from 1 as all that people read does.
 pub fn place(step: &StepRecord) -> String {
     format!("arm {}, replicate {}, stage {}", step.arm, step.replicate + 1, step.stage)
 }

@@ -83,7 +83,7 @@ impl Checker {
         faults: &mut Faults,
     ) -> Stage {
         let before = faults.reports();
-        let keys = self.declared.keys_of(kind, &stage.entries, faults);
+        let keys = self.declared.keys_of(kind, &stage.entries);
         let params = params::check(kind, &keys, &stage.name, &stage.entries, faults);
         if faults.reports() == before {
             for (key, message) in kind.check(&params) {
