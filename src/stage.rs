@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -122,6 +123,27 @@ pub struct Variants {
     pub list: Vec<Variant>,
 }
 
+/// What a stage is connected to, as far as it is known before a run.
+#[derive(Clone, Debug)]
+pub struct Around<'a> {
+    /// Names of its inputs.
+    pub inputs: Vec<&'a str>,
+    /// Files of the user by key name.
+    pub files: &'a [(&'static str, Arc<[ExternalFile]>)],
+}
+
+impl Around<'_> {
+    /// Whether the input `name` is connected.
+    pub fn has(&self, name: &str) -> bool {
+        self.inputs.contains(&name)
+    }
+
+    /// Files of `key`.
+    pub fn files_of(&self, key: &str) -> &[ExternalFile] {
+        self.files.iter().find(|(name, _)| *name == key).map_or(&[], |(_, files)| files)
+    }
+}
+
 /// A kind of stage. A new kind is one file that implements this and one line in [`crate::stages::KINDS`].
 pub trait StageKind: Sync {
     /// Its name in `kind = "..."`.
@@ -150,6 +172,10 @@ pub trait StageKind: Sync {
     }
     /// Faults that no single key shows, as (key, message).
     fn check(&self, _params: &Params) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    /// Faults that show in what the stage is connected to, as (key or `inputs`, message). Of files at most the first line is read.
+    fn check_around(&self, _params: &Params, _around: &Around) -> Vec<(&'static str, String)> {
         Vec::new()
     }
     /// Does the work: a pure function of the inputs, parameters and seed, writing into `job.out`.
@@ -192,6 +218,8 @@ impl ExternalFile {
 pub trait Pulse: Sync {
     /// `done` of `total` units of work (0: unknown), with a short note such as `epoch 3/20 loss 0.012`.
     fn progress(&self, done: u64, total: u64, note: &str);
+    /// One line about the result, for people; `{out}` in it stands for the folder that the artifact gets.
+    fn told(&self, line: &str);
     /// Whether the run is being interrupted.
     fn cancelled(&self) -> bool;
 }
@@ -202,6 +230,7 @@ pub struct Silent;
 
 impl Pulse for Silent {
     fn progress(&self, _: u64, _: u64, _: &str) {}
+    fn told(&self, _: &str) {}
     fn cancelled(&self) -> bool {
         false
     }

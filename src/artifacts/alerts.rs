@@ -70,6 +70,7 @@ pub struct AlertsWriter {
     evidence: bool,
     folder: PathBuf,
     rows: usize,
+    labelled: usize,
 }
 
 /// Alerts, cutouts, pixels.
@@ -99,6 +100,7 @@ impl AlertsWriter {
             evidence,
             folder: folder.to_path_buf(),
             rows: 0,
+            labelled: 0,
         })
     }
 
@@ -126,6 +128,7 @@ impl AlertsWriter {
         self.table.push(identity.chain([split.into(), rows, columns]).chain(fields))?;
         let packed = self.pack(&alert.stamps)?;
         self.rows += 1;
+        self.labelled += usize::from(!label.is_empty());
         if self.stamps.is_none() {
             let name = Stack::name(STAMPS, self.pieces.len(), 2);
             self.stamps = Some(ArrayWriter::create(self.folder.join(name), &SHAPE)?);
@@ -137,8 +140,11 @@ impl AlertsWriter {
     /// Appends all alerts, so many, of another artifact of the same columns, whose stamps are in one file.
     pub fn push_all(&mut self, folder: &Path, rows: usize) -> Result<()> {
         self.stamps.take().map_or(Ok(()), ArrayWriter::finish)?;
-        self.table.push_all(&folder.join("alerts.csv"))?;
+        let table = folder.join("alerts.csv");
+        self.table.push_all(&table)?;
         self.rows += rows;
+        let labels = Table::read_columns(table, |name| name == "label")?.texts("label");
+        self.labelled += labels.iter().filter(|label| !label.is_empty()).count();
         self.pieces.push(Some(folder.to_path_buf()));
         Ok(())
     }
@@ -146,6 +152,11 @@ impl AlertsWriter {
     /// Number of alerts so far.
     pub fn len(&self) -> usize {
         self.rows
+    }
+
+    /// Number of those that have a label.
+    pub fn with_label(&self) -> usize {
+        self.labelled
     }
 
     /// Whether there are none.

@@ -193,6 +193,31 @@ pub fn write_differences(folder: &Path, differences: &[Difference]) -> Result<()
     table.finish()
 }
 
+/// Reads `differences.csv` of `folder`; empty when the artifact has none.
+pub fn read_differences(folder: &Path) -> Result<Vec<Difference>> {
+    let path = folder.join(DIFFERENCES);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let table = Table::read(path)?;
+    let [series, baseline, split, metric, test] =
+        ["series", "baseline", "split", "metric", "test"].map(|name| table.texts(name));
+    let [value, n, low, high, p_value] =
+        ["difference", "n", "ci_low", "ci_high", "p_value"].map(|name| table.numbers(name).unwrap_or_default());
+    let row = |i: usize| Difference {
+        series: series[i].clone(),
+        baseline: baseline[i].clone(),
+        split: split[i].clone(),
+        metric: metric[i].clone(),
+        value: optional(&value, i),
+        n: n.get(i).map_or(0, |n| *n as usize),
+        interval: optional(&low, i).zip(optional(&high, i)),
+        p_value: optional(&p_value, i),
+        test: test[i].clone(),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +253,27 @@ mod tests {
         assert_eq!((once.value, once.n, thrice.value, thrice.n), (Some(2.125), 4, Some(2.125), 12));
         let (one, three) = (once.interval.unwrap(), thrice.interval.unwrap());
         assert!((one.0 - three.0).abs() < 1e-12 && (one.1 - three.1).abs() < 1e-12, "{one:?} and {three:?}");
+    }
+
+    #[test]
+    fn differences_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_differences(folder.path()).unwrap(), []);
+        let text = |text: &str| text.to_string();
+        let difference = |value, interval, p_value| Difference {
+            series: text("codes"),
+            baseline: text("metadata"),
+            split: text("test"),
+            metric: text("accuracy"),
+            value,
+            n: 106,
+            interval,
+            p_value,
+            test: text("McNemar exact"),
+        };
+        let differences = [difference(Some(-0.5), Some((-0.75, -0.25)), Some(0.125)), difference(None, None, None)];
+        write_differences(folder.path(), &differences).unwrap();
+        assert_eq!(read_differences(folder.path()).unwrap(), differences);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::store::entry::Entry;
 use crate::store::key::Change;
 
 use super::cache::age;
-use super::lines::{because, ending, titles};
+use super::lines::{because, ending, is_news, titles};
 use super::session::Session;
 
 /// Bars on standard error.
@@ -45,6 +45,12 @@ impl Forecast {
     }
 }
 
+/// Seconds until the end: those of work in open steps on so many cores, but not less than what a running step still says.
+fn time_left(work: Option<f64>, cores: usize, longest: Duration) -> Option<u64> {
+    let all = work.map(|work| (work / cores as f64).ceil() as u64);
+    all.max((longest > Duration::ZERO).then_some(longest.as_secs()))
+}
+
 impl Bars {
     pub(super) fn new(session: &Session) -> Self {
         let group = MultiProgress::new();
@@ -60,9 +66,11 @@ impl Bars {
 
     /// Shows how much time is left, if every core works on it.
     fn foretell(&self) {
+        let running = self.running.lock().map(|running| running.values().map(|(bar, _)| bar.eta()).max());
+        let longest = running.ok().flatten().unwrap_or_default();
         let left = self.forecast.lock().ok().and_then(|forecast| forecast.left());
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let words = left.map(|left| format!("about {} left", age((left / cores as f64).ceil() as u64)));
+        let words = time_left(left, cores, longest).map(|left| format!("about {} left", age(left)));
         self.total.set_message(words.unwrap_or_default());
     }
 
@@ -106,6 +114,11 @@ impl Progress for Bars {
             bar.set_position(done);
             bar.set_message(note.to_string());
         }
+        self.foretell();
+    }
+
+    fn told(&self, id: StepId, _: &Step, line: &str) {
+        self.print(&format!("{}: {line}", self.title(id)));
     }
 
     fn waiting(&self, id: StepId, _: &Step) {
@@ -120,6 +133,7 @@ impl Progress for Bars {
     fn finished(&self, id: StepId, _: &Step, outcome: &Outcome, _: Option<&Entry>) {
         self.total.inc(1);
         let removed = self.running.lock().ok().and_then(|mut running| running.remove(&id));
+        let has_begun = removed.is_some();
         let seconds = removed.as_ref().map_or(0.0, |(_, begun)| begun.elapsed().as_secs_f64());
         if let Some((bar, _)) = removed {
             bar.finish_and_clear();
@@ -130,7 +144,7 @@ impl Progress for Bars {
             forecast.spent += if matches!(outcome, Outcome::Done(true)) { seconds } else { 0.0 };
         }
         self.foretell();
-        if !matches!(outcome, Outcome::Done(false)) {
+        if is_news(outcome, has_begun) {
             self.print(&format!("{}: {}", self.title(id), ending(outcome, seconds)));
         }
     }
@@ -139,5 +153,19 @@ impl Progress for Bars {
 impl Drop for Bars {
     fn drop(&mut self) {
         self.total.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_never_less_than_that_of_a_running_step() {
+        let seconds = Duration::from_secs;
+        assert_eq!(time_left(None, 2, seconds(0)), None);
+        assert_eq!(time_left(None, 2, seconds(90)), Some(90));
+        assert_eq!(time_left(Some(61.0), 2, seconds(0)), Some(31));
+        assert_eq!(time_left(Some(60.0), 2, seconds(90)), Some(90));
     }
 }

@@ -1,10 +1,13 @@
 //! `estampa compare`: comparison tables across arms, experiments, or both, from the cache alone.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use crate::artifacts::split::TEST;
 use crate::plan::Plan;
+use crate::report::tidy::{self, TidyRow};
 use crate::report::{ComparisonOptions, Format, Record, comparison};
 use crate::spec::faults::suggest;
 use crate::store::Store;
@@ -55,9 +58,25 @@ fn run(matches: &ArgMatches) -> Outcome {
             return Err(Ending::input(format!("error: there is no arm `{baseline}`; {hint}")));
         }
     }
+    let rows: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
+    let metrics = || rows.iter().map(|row| row.metric.metric.as_str());
+    arguments.metric.iter().try_for_each(|metric| check("metric", metric, metrics()))?;
+    if arguments.split != TEST {
+        check("split", &arguments.split, rows.iter().map(|row| row.metric.split.as_str()))?;
+    }
     let options = ComparisonOptions { baseline: arguments.baseline, metrics: arguments.metric, split: arguments.split };
     say(comparison(&records, &options).render(arguments.format).trim_end());
     Ok(Exit::Done)
+}
+
+/// A word must be one of those that the numbers have, if there are numbers.
+fn check<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str>) -> Result<(), Ending> {
+    let known: BTreeSet<&str> = known.filter(|known| !known.is_empty()).collect();
+    if known.is_empty() || known.contains(word) {
+        return Ok(());
+    }
+    let hint = suggest(word, &known.into_iter().collect::<Vec<_>>()).unwrap_or_default();
+    Err(Ending::input(format!("error: no number is of a {what} `{word}`; {hint}")))
 }
 
 /// A target and what the cache holds of it; results that are missing are said.

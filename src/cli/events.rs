@@ -16,10 +16,11 @@ use super::lines::titles;
 use super::session::Session;
 
 /// Every event: its name, what it says, its own fields with their JSON types.
-const EVENTS: [(&str, &str, &[(&str, &str)]); 11] = [
+const EVENTS: [(&str, &str, &[(&str, &str)]); 12] = [
     ("begin", "the run begins", &[("steps", "integer"), ("cached", "integer")]),
     ("started", "a step is computed; what differs from the nearest earlier result", &[("cause", "array|null")]),
     ("progress", "a step reports", &[("done", "integer"), ("total", "integer"), ("note", "string")]),
+    ("told", "a step says one line about its result", &[("line", "string")]),
     ("waiting", "another process computes the step", &[]),
     ("damaged", "a cached result was changed or removed", &[("file", "string")]),
     ("ran", "a step was computed", &[("key", "string"), ("seconds", "number")]),
@@ -105,6 +106,10 @@ impl Progress for Events {
         self.say("progress", id, step, json!({"done": done, "total": total, "note": note}));
     }
 
+    fn told(&self, id: StepId, step: &Step, line: &str) {
+        self.say("told", id, step, json!({"line": line}));
+    }
+
     fn waiting(&self, id: StepId, step: &Step) {
         self.say("waiting", id, step, json!({}));
     }
@@ -143,6 +148,11 @@ impl Progress for Both<'_> {
     fn ticked(&self, id: StepId, step: &Step, done: u64, total: u64, note: &str) {
         self.0.ticked(id, step, done, total, note);
         self.1.ticked(id, step, done, total, note);
+    }
+
+    fn told(&self, id: StepId, step: &Step, line: &str) {
+        self.0.told(id, step, line);
+        self.1.told(id, step, line);
     }
 
     fn waiting(&self, id: StepId, step: &Step) {

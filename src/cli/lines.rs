@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::execute::Outcome;
 use crate::execute::progress::Progress;
 use crate::graph::{Step, StepId};
+use crate::plan::Reason;
 use crate::store::entry::Entry;
 use crate::store::key::Change;
 
@@ -57,8 +58,40 @@ pub(super) fn because(cause: Option<&[Change]>) -> String {
     match cause {
         None => "first of its kind".into(),
         Some([]) => "no usable result".into(),
-        Some(changes) if changes.len() <= 3 => changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-        Some(changes) => format!("{}; {} more", changes[0], changes.len() - 1),
+        Some(changes) => brief(changes),
+    }
+}
+
+/// Changes in at most a line or two: the first few, files by their number. `explain` tells all.
+pub(super) fn brief(changes: &[Change]) -> String {
+    const SHOWN: usize = 3;
+    let (files, parts): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|c| c.part.starts_with("file "));
+    let named = if files.len() == 1 { parts.len() + 1 } else { parts.len() };
+    let mut texts: Vec<String> =
+        parts.iter().chain(&files).take(named.min(SHOWN)).map(|c| cut(&c.to_string())).collect();
+    if named > SHOWN {
+        texts.push(format!("{} more", named - SHOWN));
+    }
+    if files.len() > 1 {
+        texts.push(format!("{} files", files.len()));
+    }
+    texts.join("; ")
+}
+
+/// A text that a line has room for.
+fn cut(text: &str) -> String {
+    const LONGEST: usize = 100;
+    if text.chars().count() <= LONGEST {
+        return text.into();
+    }
+    text.chars().take(LONGEST - 3).chain("...".chars()).collect()
+}
+
+/// Why a step is in its state, in at most a line or two.
+pub(super) fn brief_reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Changed(changes) if !changes.is_empty() => brief(changes),
+        other => other.to_string(),
     }
 }
 
@@ -71,6 +104,15 @@ pub(super) fn ending(outcome: &Outcome, seconds: f64) -> String {
         Outcome::Failed(what, None) => format!("failed: {what}"),
         Outcome::Blocked(by) => format!("not run: `{by}` failed"),
         Outcome::Skipped => "not run".into(),
+    }
+}
+
+/// Whether an outcome is told: not that a result was there, and of an interrupted step it was told how it stopped.
+pub(super) fn is_news(outcome: &Outcome, has_begun: bool) -> bool {
+    match outcome {
+        Outcome::Done(ran) => *ran,
+        Outcome::Skipped => !has_begun,
+        Outcome::Failed(..) | Outcome::Blocked(_) => true,
     }
 }
 
@@ -107,6 +149,10 @@ impl Progress for PlainLines {
 
     fn ticked(&self, _: StepId, _: &Step, _: u64, _: u64, _: &str) {}
 
+    fn told(&self, id: StepId, _: &Step, line: &str) {
+        complain(format!("{}: {line}", self.title(id)));
+    }
+
     fn waiting(&self, id: StepId, _: &Step) {
         complain(format!("{}: waiting for another process that computes it", self.title(id)));
     }
@@ -117,8 +163,26 @@ impl Progress for PlainLines {
     }
 
     fn finished(&self, id: StepId, _: &Step, outcome: &Outcome, _: Option<&Entry>) {
-        if !matches!(outcome, Outcome::Done(false)) {
+        let has_begun = self.begun.lock().is_ok_and(|begun| begun.contains_key(&id));
+        if is_news(outcome, has_begun) {
             complain(format!("{}: {}", self.title(id), ending(outcome, self.seconds(id))));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_and_long_changes_stay_a_line() {
+        let change = |part: &str, new: &str| Change { part: part.into(), old: None, new: Some(new.into()) };
+        let files: Vec<Change> = (0..500).map(|i| change(&format!("file path {i}.avro"), "00")).collect();
+        assert_eq!(brief(&files), "500 files");
+        assert_eq!(brief(&files[..1]), "file path 0.avro: absent -> 00");
+        let parts: Vec<Change> = (0..5).map(|i| change(&format!("key{i}"), &"x".repeat(1000 * i))).collect();
+        let text = brief(&[parts, files].concat());
+        assert!(text.starts_with("key0: absent -> ; key1: absent -> xxx"), "{text}");
+        assert!(text.ends_with("...; 2 more; 500 files") && text.len() < 300, "{text}");
     }
 }

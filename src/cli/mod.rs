@@ -24,6 +24,7 @@ mod runs;
 mod schema;
 mod session;
 mod stages;
+mod targets;
 mod tell;
 
 use std::io::IsTerminal;

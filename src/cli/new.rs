@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
+use crate::spec::experiment;
+use crate::spec::faults::Faults;
+
 use super::{Ending, Entry, Exit, Outcome, say};
 
 /// The command.
@@ -43,14 +46,35 @@ fn run(matches: &ArgMatches) -> Outcome {
             let folder = PathBuf::from("experiments").join(&name);
             let pipeline = PathBuf::from("pipelines").join(format!("{name}.toml"));
             if !pipeline.exists() {
-                write(&pipeline, &include_str!("new/pipeline.toml").replace("NAME", &name))?;
+                // Results are kept by name, and the experiment has this one.
+                let text = include_str!("new/pipeline.toml").replace("\"NAME\"", "\"NAME_pipeline\"");
+                write(&pipeline, &text.replace("NAME", &name))?;
             }
-            write(&folder.join("experiment.toml"), &include_str!("new/experiment.toml").replace("NAME", &name))?;
+            let mut text = include_str!("new/experiment.toml").replace("NAME", &name);
+            if !has_latent(&pipeline) {
+                text = without_axes(&text);
+            }
+            write(&folder.join("experiment.toml"), &text)?;
             write(&folder.join("README.md"), &include_str!("new/README.md").replace("NAME", &name))?;
             say(format!("run it with: estampa run {}", folder.display()));
         }
     }
     Ok(Exit::Done)
+}
+
+/// Whether a pipeline has the key that the new experiment varies.
+fn has_latent(pipeline: &Path) -> bool {
+    let read = experiment::read(pipeline, &[], &mut Faults::default());
+    let stages = read.into_iter().flat_map(|read| read.arms).flat_map(|arm| arm.pipeline.stages);
+    stages.into_iter().any(|stage| stage.name == "autoencoder" && stage.params.get("latent").is_some())
+}
+
+/// The experiment with its axis as an example only: one arm, the pipeline as it is.
+fn without_axes(text: &str) -> String {
+    let is_of_axes =
+        |line: &str| ["baseline =", "[axes]", "\"autoencoder.latent\""].iter().any(|start| line.starts_with(start));
+    let line = |line: &str| if is_of_axes(line) { format!("# {line}\n") } else { format!("{line}\n") };
+    text.lines().map(line).collect()
 }
 
 /// Writes a file that is not there yet.

@@ -96,7 +96,7 @@ fn as_text(session: &Session, plan: &Plan, wanted: &[bool], reasons: &[Reason]) 
     for (i, title) in titles.iter().enumerate().filter(|(i, _)| wanted[*i]) {
         let state = plan.steps[i].state;
         counts[state as usize] += 1;
-        text += &format!("{title:width$}  {:6}  {}\n", state.word(), reasons[i]);
+        text += &format!("{title:width$}  {:6}  {}\n", state.word(), super::lines::brief_reason(&reasons[i]));
     }
     say(text.trim_end());
     let [cached, run, wait] = [State::Cached, State::Run, State::Wait].map(|s| counts[s as usize]);

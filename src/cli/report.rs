@@ -21,6 +21,7 @@ struct Arguments {
 fn run(matches: &ArgMatches) -> Outcome {
     let Arguments { target } = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
     let (session, plan) = super::compare::planned(&target.target, &target.places)?;
+    session.check_owner()?;
     let identity = session.identity(&plan, |_| "missing");
     let record = super::compare::record_of(&session, &plan);
     let written =

@@ -100,6 +100,7 @@ fn run(matches: &ArgMatches) -> Outcome {
     let threads = arguments.threads.unwrap_or(cores).max(1);
     start_threads(threads);
     let session = Session::open(&arguments.target)?;
+    session.check_owner()?;
     let store = Store::open(&session.cache).map_err(unwritable)?;
     let memory = session.memory(true);
     let wanted = session.wanted(arguments.arm.as_deref(), arguments.until.as_deref())?;
@@ -254,7 +255,11 @@ pub(super) fn provenance(session: &Session) -> BTreeMap<String, String> {
         ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
         ("command".to_string(), format!("estampa {}", command.join(" "))),
         ("cache".to_string(), session.cache.display().to_string()),
+        ("file".to_string(), session.file()),
     ]);
+    if !session.set.is_empty() {
+        facts.insert("set".into(), session.set.join(", "));
+    }
     if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
         facts.insert("host".into(), host.trim().into());
     }

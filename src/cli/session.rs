@@ -8,6 +8,7 @@ use clap::Args;
 use crate::graph::{Graph, StepId, Use};
 use crate::plan::Plan;
 use crate::report::ArmsRow;
+use crate::report::manifest;
 use crate::report::record::{ArmRecord, Record, StepRecord};
 use crate::spec::experiment::{self, Arm, Experiment};
 use crate::spec::faults::{Faults, suggest};
@@ -18,7 +19,7 @@ use crate::store::entry::Entry;
 use crate::store::key::Digest;
 use crate::store::memory::Memory;
 
-use super::{Ending, styled};
+use super::{Ending, styled, targets};
 
 /// Arguments that say what and where.
 #[derive(Args, Debug)]
@@ -81,6 +82,8 @@ pub(super) struct Session {
     pub results: PathBuf,
     /// The TOML files and digests of what was read of them.
     pub sources: Vec<(PathBuf, Digest)>,
+    /// What the command line sets.
+    pub set: Vec<String>,
 }
 
 impl Session {
@@ -89,7 +92,32 @@ impl Session {
         let (experiment, sources) = read(&target.target, &target.set)?;
         let graph = Graph::of(&experiment);
         let results = target.places.results(&target.target).join(&experiment.name);
-        Ok(Self { experiment, graph, cache: target.places.cache(&target.target), results, sources })
+        Ok(Self {
+            experiment,
+            graph,
+            cache: target.places.cache(&target.target),
+            results,
+            sources,
+            set: target.set.clone(),
+        })
+    }
+
+    /// The file that is the target, from the project's root on.
+    pub(super) fn file(&self) -> String {
+        let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let (path, root) = (full(&self.experiment.path), full(&root(&self.experiment.path).join(".")));
+        path.strip_prefix(root).unwrap_or(&path).display().to_string()
+    }
+
+    /// An error when the folder of the results is that of another file of the same name, which is still there.
+    pub(super) fn check_owner(&self) -> Result<(), Ending> {
+        let Some(owner) = manifest::owner(&self.results).filter(|owner| *owner != self.file()) else { return Ok(()) };
+        if !root(&self.experiment.path).join(&owner).exists() {
+            return Ok(());
+        }
+        let (results, name) = (self.results.display(), &self.experiment.name);
+        let what = format!("error: {results} holds the results of {owner}, which is called `{name}` as well");
+        Err(Ending::input(format!("{what}\nhelp: give one of them another `name`, or use --results DIR")))
     }
 
     /// The remembered digests; `keep`: new ones are written.
@@ -166,6 +194,7 @@ impl Session {
         add(env!("CARGO_PKG_VERSION"));
         add(&experiment.name);
         add(&experiment.question);
+        self.set.iter().for_each(|setting| add(setting));
         add(experiment.baseline.as_deref().unwrap_or("\n"));
         add(&format!("{} {}", experiment.replicates, experiment.arms.len()));
         for arm in &experiment.arms {
@@ -248,6 +277,7 @@ impl Session {
 
 /// Reads and checks a target; every fault is in the error. Also gives the files and digests of what was read of them.
 pub(super) fn read(target: &Path, set: &[String]) -> Result<(Experiment, Vec<(PathBuf, Digest)>), Ending> {
+    targets::check(target)?;
     let mut faults = Faults::default();
     let experiment = experiment::read(target, set, &mut faults);
     match experiment {

@@ -3,19 +3,23 @@
 use std::any::Any;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::graph::{Step, StepId};
 use crate::plan::parts;
 use crate::stage::{Job, Pulse, StageError};
-use crate::store::entry::{Entry, Meta};
+use crate::store::entry::{Entry, Meta, OUT};
 use crate::store::key::{Change, Digest, Parts};
 use crate::store::lock::Claim;
 use crate::store::{Found, StoreError};
 
 use super::portion::StepShelf;
 use super::{Outcome, Run};
+
+/// Said of an interrupted step that goes on from a checkpoint.
+const KEPT: &str = "stopped; what it has done so far is kept: run again to go on";
 
 /// What came of a try at a step.
 pub(super) enum Performed {
@@ -48,7 +52,7 @@ fn bug(kind: &str, panic: Box<dyn Any + Send>) -> (String, String) {
 pub(super) fn hint_for(kind: ErrorKind) -> Option<String> {
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("the disk is full: make room (`estampa cache gc`) and run again".into())
+            Some("the disk is full: make room with `estampa cache gc`, or keep the cache elsewhere with --cache DIR, and run again".into())
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Some("choose a folder that can be written with --cache DIR".into())
@@ -108,9 +112,11 @@ fn compute(
         run.earlier().nearest(step.kind().name(), step.label(), &parts).map(|(_, changes)| changes);
     run.progress.started(id, step, cause.as_deref());
     let begun = Instant::now();
-    match work(run, id, inputs, gpus, &claim) {
+    let place = run.request.store.place(step.kind().name(), &parts.key());
+    match work(run, id, inputs, gpus, &claim, &place) {
         Ok(()) => {}
         Err(StageError::Interrupted) => {
+            run.progress.told(id, step, if claim.has_checkpoint() { KEPT } else { "stopped" });
             claim.leave();
             return Ok(Performed::Came(Outcome::Skipped, None));
         }
@@ -141,10 +147,10 @@ fn compute(
 }
 
 /// Calls the kind; a panic in it is a failure of this step alone.
-fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim) -> Result<(), StageError> {
+fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim, place: &Path) -> Result<(), StageError> {
     let step = run.request.graph.step(id);
     let (out, checkpoint) = (claim.out(), claim.checkpoint());
-    let pulse = StepPulse { run, id };
+    let pulse = StepPulse { run, id, place };
     let shelf = StepShelf { run, id };
     let job = Job {
         params: &step.stage.params,
@@ -172,11 +178,18 @@ fn work(run: &Run, id: StepId, inputs: &[Entry], gpus: &[u32], claim: &Claim) ->
 struct StepPulse<'a, 'r> {
     run: &'a Run<'r>,
     id: StepId,
+    /// Folder of the entry once it is complete.
+    place: &'a Path,
 }
 
 impl Pulse for StepPulse<'_, '_> {
     fn progress(&self, done: u64, total: u64, note: &str) {
         self.run.progress.ticked(self.id, self.run.request.graph.step(self.id), done, total, note);
+    }
+
+    fn told(&self, line: &str) {
+        let line = line.replace("{out}", &self.place.join(OUT).to_string_lossy());
+        self.run.progress.told(self.id, self.run.request.graph.step(self.id), &line);
     }
 
     fn cancelled(&self) -> bool {

@@ -15,6 +15,8 @@ pub trait Progress: Sync {
     fn started(&self, id: StepId, step: &Step, cause: Option<&[Change]>);
     /// A step reports `done` of `total` units (0: unknown) with a note.
     fn ticked(&self, id: StepId, step: &Step, done: u64, total: u64, note: &str);
+    /// A step says one line about its result.
+    fn told(&self, id: StepId, step: &Step, line: &str);
     /// A step waits for another process that computes the same.
     fn waiting(&self, id: StepId, step: &Step);
     /// A cached result was found changed, by this file, and will be computed again.
@@ -31,6 +33,7 @@ impl Progress for Quiet {
     fn begin(&self, _: &[bool], _: &[bool], _: &[f64]) {}
     fn started(&self, _: StepId, _: &Step, _: Option<&[Change]>) {}
     fn ticked(&self, _: StepId, _: &Step, _: u64, _: u64, _: &str) {}
+    fn told(&self, _: StepId, _: &Step, _: &str) {}
     fn waiting(&self, _: StepId, _: &Step) {}
     fn damaged(&self, _: StepId, _: &Step, _: &str) {}
     fn finished(&self, _: StepId, _: &Step, _: &Outcome, _: Option<&Entry>) {}

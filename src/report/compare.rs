@@ -4,11 +4,13 @@
 mod effects;
 mod objects;
 mod resplit;
+mod series;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use effects::Effect;
 use resplit::Splits;
+pub use series::SeriesDifference;
 
 use super::record::{ArmRecord, Record};
 use super::tidy::{self, TidyRow};
@@ -16,6 +18,9 @@ use super::words;
 use crate::artifacts::split;
 use crate::metrics::paired_objects::ObjectsDifference;
 use crate::metrics::statistics::{PairedDifference, Summary, holm, mean_interval, paired_difference};
+
+/// Ends of settings that change the units of pixels.
+const SCALING: [&str; 2] = [".normalise", ".softening"];
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -72,8 +77,22 @@ pub struct ComparisonRow {
     pub objects: Option<ObjectsDifference>,
     /// p of its permutation test, Holm-corrected over the arms.
     pub objects_p_holm: Option<f64>,
+    /// Whether it is what the baseline arm has, number by number of its series: a setting that does not touch it.
+    pub untouched: bool,
+    /// Whether it is an error in pixels that are scaled otherwise than the baseline's: no difference has a meaning.
+    pub other_scale: bool,
     /// Whether its mean is the best of the arms.
     pub best: bool,
+}
+
+impl ComparisonRow {
+    /// The interval that figures draw: over replicates, else over the rows of the one replicate; of a share within 0 and 1,
+    /// beyond which Student's t knows no better.
+    pub fn drawn_interval(&self) -> Option<(f64, f64)> {
+        let (low, high) = self.summary.and_then(|summary| summary.interval).or(self.own_interval)?;
+        let within = |value: f64| if words::is_share(&self.measure.metric) { value.clamp(0.0, 1.0) } else { value };
+        Some((within(low), within(high)))
+    }
 }
 
 /// The comparison.
@@ -91,6 +110,8 @@ pub struct Comparison {
     pub rows: Vec<ComparisonRow>,
     /// What each setting does, averaged over the others, measure by measure.
     pub effects: Vec<Effect>,
+    /// Differences between the series of a stage over test objects, of arms with one result.
+    pub series: Vec<SeriesDifference>,
     /// What has no result.
     pub missing: Vec<String>,
 }
@@ -133,6 +154,12 @@ struct Point {
     interval: Option<(f64, f64)>,
 }
 
+impl Point {
+    fn is_the_same(&self, other: &Self) -> bool {
+        (self.replicate, &self.key) == (other.replicate, &other.key)
+    }
+}
+
 /// Compares the arms of one or more experiments.
 pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison {
     let arms = arms(records);
@@ -160,6 +187,7 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
         split: options.split.clone(),
         rows,
         effects,
+        series: series::differences(&arms, records, options),
         missing: records.iter().flat_map(tidy::missing).collect(),
     }
 }
@@ -225,13 +253,24 @@ fn compare_measure(
         each.map(|((arm, points), shared)| summarise(arm, measure, points, *shared)).collect();
     if let Some(base) = baseline {
         for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
-            if arms[index].experiment.seed == arms[base].experiment.seed {
+            row.other_scale = words::is_of_pixels(&measure.metric) && scaling(&arms[index]) != scaling(&arms[base]);
+            if arms[index].experiment.seed == arms[base].experiment.seed && !row.other_scale {
                 row.delta = pair(&points[index], &points[base], shared[index].max(shared[base]));
+                row.untouched = row.summary.is_some()
+                    && points[index].iter().all(|p| points[base].iter().any(|b| p.is_the_same(b)));
             }
         }
     }
-    mark_best(&mut rows);
+    if rows.iter().all(|row| !row.other_scale) {
+        mark_best(&mut rows);
+    }
     rows
+}
+
+/// What an arm sets about the scaling of pixels.
+fn scaling<'a>(arm: &Arm<'a>) -> Vec<(&'a String, &'a String)> {
+    let is_scaling = |key: &str| SCALING.iter().any(|end| key.ends_with(end));
+    arm.record.settings.iter().filter(|(key, _)| is_scaling(key)).collect()
 }
 
 /// All numbers by experiment, arm and what they are about.
@@ -276,6 +315,8 @@ fn summarise(arm: &Arm, measure: &Measure, points: &[Point], shared: f64) -> Com
         p_holm: None,
         objects: None,
         objects_p_holm: None,
+        untouched: false,
+        other_scale: false,
         best: false,
     }
 }
@@ -314,9 +355,9 @@ fn mark_best(rows: &mut [ComparisonRow]) {
     let Some(first) = means.first() else { return };
     let direction = words::direction(&rows[0].measure.metric);
     let best = means.iter().fold(*first, |best, m| if direction.better(*m, best) { *m } else { best });
-    if means.iter().any(|m| *m != best) {
+    if means.iter().any(|m| !words::is_rounding(m - best, best)) {
         for row in rows {
-            row.best = row.summary.is_some_and(|s| s.mean == best);
+            row.best = row.summary.is_some_and(|s| words::is_rounding(s.mean - best, best));
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The comparison as plain grids of cells: one algorithm; the formats only say how a row looks.
 
+mod series;
+
 use super::compare::{Comparison, ComparisonRow, Effect, Measure};
+use super::record::ArmRecord;
 use super::words;
 use crate::artifacts::table::number;
 use crate::metrics::accuracy::ACCURACY;
@@ -67,6 +70,7 @@ pub fn long(comparison: &Comparison) -> Grid {
         "test",
         "best",
         "rows",
+        "ci_over",
     ];
     let rows = comparison.rows.iter().map(|row| long_row(row).into_iter().map(Cell::plain).collect());
     Grid { caption: String::new(), header: header.map(String::from).into(), rows: rows.collect() }
@@ -75,7 +79,8 @@ pub fn long(comparison: &Comparison) -> Grid {
 fn long_row(row: &ComparisonRow) -> Vec<String> {
     let cell = |value: Option<f64>| value.map_or_else(String::new, number);
     let (m, summary, delta) = (&row.measure, row.summary, row.delta);
-    let interval = summary.and_then(|s| s.interval);
+    let over_replicates = summary.and_then(|s| s.interval);
+    let interval = over_replicates.or(row.own_interval);
     let delta_interval = delta.and_then(|d| d.summary.interval);
     let names = [&row.arm, &m.stage, &m.series, &m.split, &m.metric, &m.class].map(Clone::clone);
     let values = [cell(summary.map(|s| s.mean)), cell(summary.and_then(|s| s.std))];
@@ -105,7 +110,12 @@ fn long_row(row: &ComparisonRow) -> Vec<String> {
         Some(_) => "paired t, splits of the same objects",
     };
     let best = if row.best { "yes" } else { "" };
-    let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string())];
+    let ci_over = match (over_replicates, interval) {
+        (Some(_), _) => "replicates",
+        (None, Some(_)) => "rows",
+        (None, None) => "",
+    };
+    let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string()), ci_over.into()];
     let numbers = numbers.map(cell).into_iter().chain([objects]).chain(over_objects.map(cell));
     names.into_iter().chain(values).chain([counts]).chain(numbers).chain(ends).collect()
 }
@@ -136,7 +146,7 @@ pub fn settings(comparison: &Comparison) -> Option<Grid> {
         return None;
     }
     let header = std::iter::once("arm".to_string()).chain(keys.iter().map(ToString::to_string)).collect();
-    let row = |arm: &super::record::ArmRecord| {
+    let row = |arm: &ArmRecord| {
         let values = keys.iter().map(|key| Cell::plain(arm.settings.get(*key).cloned().unwrap_or_default()));
         std::iter::once(Cell::plain(arm.name.clone())).chain(values).collect()
     };
@@ -152,6 +162,7 @@ pub fn wide(comparison: &Comparison) -> Vec<Grid> {
         for metrics in block.metrics.chunks(VALUES_WIDE) {
             grids.push(block.values(metrics));
         }
+        grids.extend(block.metrics.chunks(DIFFERENCES_WIDE).filter_map(|metrics| block.series(metrics)));
         if comparison.baseline.is_some() && comparison.arms.len() > 1 {
             grids.extend(block.metrics.chunks(DIFFERENCES_WIDE).filter_map(|metrics| block.differences(metrics)));
             grids.extend(block.objects());
@@ -175,6 +186,7 @@ fn blocks(comparison: &Comparison) -> Vec<(String, String)> {
 /// The numbers of one stage and split.
 struct Block<'a> {
     comparison: &'a Comparison,
+    stage: String,
     title: String,
     measures: Vec<&'a Measure>,
     series: Vec<&'a str>,
@@ -196,7 +208,7 @@ impl<'a> Block<'a> {
         }
         metrics.sort_by_key(|metric| words::rank(metric));
         let split = if split.is_empty() { String::new() } else { format!(", {split} split") };
-        Self { comparison, title: format!("Stage {stage}{split}"), measures, series, metrics }
+        Self { comparison, stage: stage.into(), title: format!("Stage {stage}{split}"), measures, series, metrics }
     }
 
     fn header(&self, last: impl Iterator<Item = String>) -> Vec<String> {
@@ -211,12 +223,22 @@ impl<'a> Block<'a> {
         known.peek().is_some() && known.all(|other| other != series)
     }
 
-    /// Rows in order: series by series, arm by arm; `cells` fills the columns after the names.
+    /// Whether the series is no matter of this arm: it has in all metrics what the baseline has.
+    fn is_untouched(&self, series: &str, arm: &str) -> bool {
+        let rows = self.measures.iter().filter(|m| m.series == series).filter_map(|m| self.comparison.row(arm, m));
+        let mut known = rows.filter(|row| row.summary.is_some()).peekable();
+        known.peek().is_some() && known.all(|row| row.untouched)
+    }
+
+    /// Rows in order: series by series, arm by arm, in differences those that can differ; `cells` fills the columns after the names.
     fn rows(&self, skip: Option<&str>, cells: impl Fn(&str, &str) -> Vec<Cell>) -> Vec<Vec<Cell>> {
         let mut rows = Vec::new();
         for series in &self.series {
             let arms = self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip);
-            for arm in arms.filter(|arm| !self.is_absent(series, &arm.name)) {
+            let shown = |arm: &&ArmRecord| {
+                !self.is_absent(series, &arm.name) && !(skip.is_some() && self.is_untouched(series, &arm.name))
+            };
+            for arm in arms.filter(shown) {
                 let first = (self.series.len() > 1).then(|| Cell::plain(*series));
                 let names = first.into_iter().chain([Cell::plain(arm.name.clone())]);
                 rows.push(names.chain(cells(series, &arm.name)).collect());
@@ -233,15 +255,26 @@ impl<'a> Block<'a> {
     fn values(&self, metrics: &[&str]) -> Grid {
         let cells = |series: &str, arm: &str| {
             let rows: Vec<Option<&ComparisonRow>> = metrics.iter().map(|m| self.row(series, arm, m)).collect();
-            rows.iter().map(|row| value(*row)).chain([Cell::plain(counts(&rows))]).collect()
+            let replicates = counts(rows.iter().map(|row| row.and_then(|r| r.summary).map_or(0, |s| s.n)));
+            let judged = counts(rows.iter().filter_map(|row| row.and_then(|r| r.rows)));
+            rows.iter().map(|row| value(*row)).chain([replicates, judged].map(Cell::plain)).collect()
         };
-        let names = metrics.iter().map(|m| words::title(m)).chain(["n".into()]);
-        let caption = format!("{}: mean \u{b1} standard deviation over n replicates.", self.title);
+        let names = metrics.iter().map(|m| words::title(m)).chain(["n".into(), "rows".into()]);
+        let own =
+            |row: &&ComparisonRow| shown_interval(row).is_some() && metrics.contains(&row.measure.metric.as_str());
+        let one = self.measures.iter().flat_map(|m| self.comparison.rows_of(m)).any(|row| own(&row));
+        let one = if one { "; of one its 95 % interval over the rows" } else { "" };
+        let caption = format!("{}: mean \u{b1} standard deviation over n replicates{one}.", self.title);
         Grid { caption, header: self.header(names), rows: self.rows(None, cells) }
     }
 
     fn differences(&self, metrics: &[&str]) -> Option<Grid> {
         let baseline = self.comparison.baseline.as_deref()?;
+        let here = |m: &&&Measure| metrics.contains(&m.metric.as_str());
+        let mut rows = self.measures.iter().filter(here).flat_map(|m| self.comparison.rows_of(m));
+        if rows.all(|row| row.delta.is_none() && !row.other_scale) {
+            return None;
+        }
         let cells = |series: &str, arm: &str| {
             let rows: Vec<Option<&ComparisonRow>> = metrics.iter().map(|m| self.row(series, arm, m)).collect();
             let pairs = rows.iter().filter_map(|row| Some((*row)?.delta?.summary.n)).max();
@@ -251,7 +284,8 @@ impl<'a> Block<'a> {
         let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m))).chain(["pairs".into()]);
         let caption =
             format!("{}: difference from {baseline} with its 95 % interval, paired over replicates.", self.title);
-        Some(Grid { caption, header: self.header(names), rows: self.rows(Some(baseline), cells) })
+        let rows = self.rows(Some(baseline), cells);
+        (!rows.is_empty()).then(|| Grid { caption, header: self.header(names), rows })
     }
 }
 
@@ -275,7 +309,8 @@ impl Block<'_> {
         let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m)));
         let header = self.header(names.chain(["McNemar".into(), "objects".into()]));
         let caption = format!("{}: the same difference from {baseline}, paired over test objects.", self.title);
-        Some(Grid { caption, header, rows: self.rows(Some(baseline), cells) })
+        let rows = self.rows(Some(baseline), cells);
+        (!rows.is_empty()).then_some(Grid { caption, header, rows })
     }
 
     fn has_objects(&self, measure: &Measure) -> bool {
@@ -326,19 +361,26 @@ fn over_objects(row: Option<&ComparisonRow>) -> Cell {
 
 fn value(row: Option<&ComparisonRow>) -> Cell {
     let Some((row, summary)) = row.and_then(|row| Some((row, row.summary?))) else { return Cell::plain("missing") };
-    Cell { text: words::spread(summary.mean, summary.std), best: row.best }
+    let interval = words::within(shown_interval(row));
+    Cell { text: format!("{}{interval}", words::spread(summary.mean, summary.std)), best: row.best }
+}
+
+/// The interval of a single result, which has no spread over replicates.
+fn shown_interval(row: &ComparisonRow) -> Option<(f64, f64)> {
+    row.own_interval.filter(|_| row.summary.is_some_and(|s| s.n == 1))
 }
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {
+    if row.is_some_and(|row| row.other_scale) {
+        return Cell::plain("other scale");
+    }
     let Some((row, delta)) = row.and_then(|row| Some((row, row.delta?))) else { return Cell::plain("missing") };
     let mark = if row.p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
     Cell::plain(format!("{}{mark}", words::difference(&delta)))
 }
 
 /// `5`, or `4-5` where the metrics of a row differ.
-fn counts(rows: &[Option<&ComparisonRow>]) -> String {
-    let count = |row: Option<&ComparisonRow>| row.and_then(|r| r.summary).map_or(0, |s| s.n);
-    let counts = || rows.iter().copied().map(count);
-    let (low, high) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
+fn counts(counts: impl Iterator<Item = usize> + Clone) -> String {
+    let (low, high) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
     if low == high { low.to_string() } else { format!("{low}\u{2013}{high}") }
 }

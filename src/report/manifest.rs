@@ -10,7 +10,7 @@ use crate::artifacts::facts;
 use crate::store::key::Digest;
 
 /// Raised when tables, figures or the page change for the same record.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Its name.
 const FILE: &str = "manifest.json";
 
@@ -47,6 +47,12 @@ pub fn compare(identity: &Digest, results: &Path) -> State {
     let damaged = manifest.files.iter().filter(|(name, was)| digest(&results.join(name)) != *was);
     let damaged: Vec<PathBuf> = damaged.map(|(name, _)| results.join(name)).collect();
     if damaged.is_empty() { State::Current } else { State::Damaged(damaged) }
+}
+
+/// The file whose results a folder holds, if that was told.
+pub fn owner(results: &Path) -> Option<String> {
+    let manifest = facts::read::<Manifest>(results.join(FILE)).ok()?;
+    Some(manifest.provenance.get("file")?.as_str()?.to_string())
 }
 
 /// Every file that the last writing left in `results`, the manifest and `arms.csv` too; none when there is no manifest.

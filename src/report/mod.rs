@@ -66,12 +66,17 @@ pub fn write(identity: &Digest, record: &Record, results: &Path) -> Result<Vec<P
     let pictures: Vec<(String, Vec<u8>)> =
         figures.par_iter().map(|figure| (svg::render(&figure.canvas), png::render(&figure.canvas))).collect();
     problems.extend(sources.problems());
+    let (differences, unread) = tidy::differences(record);
+    problems.extend(unread);
 
     let mut files = Files::new(results)?;
     write_arms(record.steps.iter().map(ArmsRow::from), &files.path("arms.csv"))?;
     tidy::write(&files.path("tables/metrics.csv"), &metrics)?;
     for (name, format) in [("csv", Format::Csv), ("md", Format::Md), ("tex", Format::Latex)] {
         files.write(&format!("tables/comparison.{name}"), test.render(format).as_bytes())?;
+    }
+    if !differences.is_empty() {
+        tidy::write_differences(&files.path("tables/differences.csv"), &differences)?;
     }
     if let Some(effects) = grid::effects(&test) {
         files.write("tables/effects.csv", format::csv(&effects).as_bytes())?;

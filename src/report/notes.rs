@@ -5,13 +5,14 @@ use super::grid::SIGNIFICANT;
 use super::words;
 use crate::metrics::accuracy::ACCURACY;
 use crate::metrics::paired_objects::DRAWS;
+use crate::metrics::recall::RECALL;
 
 /// Sentences below the tables.
 pub fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = vec![
         "Best (bold, or < in plain text): highest mean, lowest for errors and losses; it says nothing of significance."
             .to_string(),
-        "n counts distinct results: replicates that share a cached result count once.".to_string(),
+        "n counts distinct results: replicates whose numbers are all the same, as those of one cached result are, count once.".to_string(),
     ];
     if let Some(shared) = shared(comparison) {
         notes.push(format!(
@@ -24,6 +25,9 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
         && comparison.arms.len() > 1
     {
         notes.extend(test_notes(comparison, baseline));
+    }
+    if comparison.rows.iter().any(|row| row.other_scale) {
+        notes.push("Other scale: errors in pixels that each arm scales in its own way are not compared.".into());
     }
     if !comparison.missing.is_empty() {
         notes.push(format!("Missing: {}.", comparison.missing.join("; ")));
@@ -122,7 +126,7 @@ pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     let about = about(&measure);
     let direction = words::direction(&measure.metric).word();
     let first = format!("{}: {about} {}, {direction} mean by the {rule} split", row.arm, spread(row));
-    format!("{first}. {}{}", against(test, row, &measure), over_objects(test, row))
+    format!("{first}. {}{}{}", absent(test, row), against(test, row, &measure), over_objects(test, row))
 }
 
 /// With one arm the question is which of its series does best; the validation split chooses where it has the measure.
@@ -151,9 +155,26 @@ fn among_series(test: &Comparison, validation: &Comparison, measure: &Measure) -
         return "No arm has a result, so there is no answer yet.".into();
     };
     let first = format!("{}: {} {}", row.arm, about(&chosen), spread(row));
+    let absent = absent(test, row);
     match list.len() {
-        0 | 1 => format!("{first}."),
-        series => format!("{first}, {} of {series} series by the {rule} split.", direction.word()),
+        0 | 1 => format!("{first}. {absent}"),
+        series => format!("{first}, {} of {series} series by the {rule} split. {absent}", direction.word()),
+    }
+    .trim_end()
+    .into()
+}
+
+/// Classes of which the split has no row, as a sentence: a mean over the others says nothing of them.
+fn absent(comparison: &Comparison, row: &ComparisonRow) -> String {
+    let here = |other: &&ComparisonRow| {
+        let (ours, theirs) = (&row.measure, &other.measure);
+        (&ours.stage, &ours.series, &ours.split) == (&theirs.stage, &theirs.series, &theirs.split)
+            && (other.arm == row.arm && theirs.metric == RECALL.name && other.summary.is_none())
+    };
+    let classes: Vec<&str> = comparison.rows.iter().filter(here).map(|row| row.measure.class.as_str()).collect();
+    match classes.as_slice() {
+        [] => String::new(),
+        classes => format!("No {} row is of {}. ", row.measure.split, classes.join(", ")),
     }
 }
 
@@ -165,7 +186,9 @@ fn about(measure: &Measure) -> String {
 
 fn spread(row: &ComparisonRow) -> String {
     let Some(summary) = row.summary else { return "missing".into() };
-    format!("{} (n = {})", words::spread(summary.mean, summary.std), summary.n)
+    let rows = row.rows.filter(|rows| *rows > 0);
+    let rows = rows.map_or_else(String::new, |rows| format!(", {rows} row{}", if rows == 1 { "" } else { "s" }));
+    format!("{} (n = {}{rows})", words::spread(summary.mean, summary.std), summary.n)
 }
 
 /// Of the arms the one with the best mean; the first of equals.
@@ -194,12 +217,14 @@ fn against(comparison: &Comparison, chosen: &ComparisonRow, measure: &Measure) -
         None => format!("Its difference from {baseline} is missing."),
         Some(delta) => format!("Its difference from {baseline} is {}.", words::difference(&delta)),
     };
+    let metric = words::title(&measure.metric);
     let verdict = match (pairs, significant.is_empty()) {
         (0, _) => format!("No arm has a result in a replicate in which {baseline} has one."),
         (1, _) => "With one replicate nothing can be said about noise.".to_string(),
-        (_, true) => format!("No arm differs from {baseline} beyond noise (paired t, Holm, 5 %)."),
+        (_, true) => format!("No arm differs from {baseline} in {metric} beyond noise (paired t, Holm, 5 %)."),
         (_, false) => {
-            format!("Beyond noise (paired t, Holm, 5 %) these differ from {baseline}: {}.", significant.join(", "))
+            let arms = significant.join(", ");
+            format!("Beyond noise (paired t, Holm, 5 %) these differ from {baseline} in {metric}: {arms}.")
         }
     };
     format!("{delta} {verdict}")

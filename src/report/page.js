@@ -2,7 +2,8 @@
 // Works from the page alone; without it the page is complete but still.
 "use strict";
 
-const NO_CLASS = 255, NOWHERE = 65535, MOST_EXAMPLES = 60;
+const UNLABELLED = { name: "unlabelled", colour: "rgb(120,120,120)", marker: "Circle" };
+  const NO_CLASS = 255, NOWHERE = 65535, MOST_EXAMPLES = 60;
 
 const element = (name, properties = {}, ...children) => {
   const made = Object.assign(document.createElement(name), properties);
@@ -140,10 +141,10 @@ function explore(data) {
     for (let object = 0; object < data.objects.length; object++) {
       const place = at(object);
       if (!place) continue;
-      const look = data.classes[truth[object]];
+      const look = data.classes[truth[object]] ?? UNLABELLED;
       context.globalAlpha = 0.7;
-      context.fillStyle = look ? look.colour : "rgb(120,120,120)";
-      mark(context, look ? look.marker : "Circle", ...place, radius);
+      context.fillStyle = look.colour;
+      mark(context, look.marker, ...place, radius);
       drawn++;
     }
     context.globalAlpha = 1;
@@ -180,7 +181,8 @@ function explore(data) {
     drawMap(object);
   });
 
-  data.classes.forEach((look, number) => {
+  const looks = [...data.classes.entries(), [NO_CLASS, UNLABELLED]];
+  looks.forEach(([number, look]) => {
     if (!truth.includes(number)) return;
     const button = element("button", { type: "button", ariaPressed: "true" });
     const symbol = element("canvas", { width: 24, height: 24, className: "symbol" });

@@ -38,6 +38,9 @@ pub fn render(
     if !record.question.is_empty() {
         body.push_str(&format!("<p class=\"question\">{}</p>\n", escape(&record.question)));
     }
+    if let Some(set) = record.provenance.get("set").and_then(Value::as_str) {
+        body.push_str(&format!("<p class=\"set\">Not as the file says: run with --set {}.</p>\n", escape(set)));
+    }
     body.push_str(&format!("<p class=\"answer\">{}</p>\n", escape(answer)));
     body.push_str(&missing(&sources.comparison.missing, problems));
     let examples = examples::examples(sources);

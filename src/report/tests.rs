@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::compare::ComparisonRow;
 use super::*;
 
 /// Where pictures go that someone wants to look at.
@@ -46,7 +47,7 @@ fn page_is_self_contained_escaped_and_names_what_is_missing() {
     write(&IDENTITY, &record, folder.path()).unwrap();
     let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(page.contains("&lt;first-alert&gt;") && !page.contains("<first-alert>"));
-    assert!(page.contains("arm no-augmentation, replicate 3, stage probe: failed"));
+    assert!(page.contains("arm no-augmentation, replicate 4, stage probe: failed"));
     let links = page.matches("http").count();
     assert_eq!(links, page.matches("http://www.w3.org/2000/svg").count(), "the page asks the network");
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
@@ -78,7 +79,7 @@ fn undefined_numbers_are_empty_in_csv_and_missing_in_words() {
     let compared = comparison(&[fake::record(folder.path())], &ComparisonOptions::default());
     let csv = compared.render(Format::Csv);
     let line = csv.lines().find(|line| line.starts_with("latent=21,scores,majority class,test,log_loss")).unwrap();
-    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,,,,,,,");
+    assert_eq!(line, "latent=21,scores,majority class,test,log_loss,,,,0,,,,,,,,,,,,,,,,,,");
     assert!(compared.render(Format::Text).contains("missing"));
     let json: serde_json::Value = serde_json::from_str(&compared.render(Format::Json)).unwrap();
     assert_eq!(json["rows"].as_array().unwrap().len(), compared.rows.len());
@@ -97,6 +98,113 @@ fn replicates_that_share_a_result_count_once() {
     assert!(compared.rows.iter().filter_map(|row| row.delta).all(|d| d.t_test.is_none()));
 }
 
+/// What no setting touches and no seed changes, such as a forest on metadata, computed for each replicate anew.
+#[test]
+fn series_that_do_not_vary_have_one_result_and_no_differences() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    record.steps.retain(|step| step.arm != "no-augmentation");
+    record.arms.truncate(3);
+    for (i, step) in record.steps.iter().filter(|step| step.stage == "scores").enumerate() {
+        let folder = step.folder.as_ref().unwrap();
+        let mut metrics = crate::artifacts::scores::read_metrics(folder).unwrap();
+        for m in metrics.iter_mut().filter(|m| m.series == "metadata") {
+            m.value = Some(0.2 + if i % 2 == 0 { 0.0 } else { 3e-17 });
+        }
+        crate::artifacts::scores::write_metrics(folder, &metrics).unwrap();
+    }
+    let compared = comparison(&[record], &ComparisonOptions::default());
+    let of = |series: &str| -> Vec<ComparisonRow> {
+        compared.rows.iter().filter(|row| row.measure.series == series).cloned().collect()
+    };
+    assert!(of("metadata").iter().all(|row| row.summary.unwrap().n == 1 && !row.best && row.own_interval.is_some()));
+    assert!(of("images").iter().all(|row| row.summary.unwrap().n == 5));
+    let text = compared.render(Format::Text);
+    let in_differences = |series: &str| {
+        let tables = text.split("\n\n").filter(|table| table.contains("paired over"));
+        tables.flat_map(str::lines).filter(|line| line.trim().starts_with(series)).count()
+    };
+    assert!(in_differences("images") > 0, "{text}");
+    assert_eq!((in_differences("metadata"), in_differences("majority class")), (0, 0), "{text}");
+}
+
+#[test]
+fn errors_in_pixels_of_another_scale_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    for step in record.steps.iter().filter(|step| step.stage == "autoencoder") {
+        let error = |metric: &str| {
+            let value = if step.arm == "latent=8" { 250.0 } else { 9.0 } + step.replicate as f64;
+            crate::artifacts::scores::Metric::new("network", "test", metric, Some(value), 9)
+        };
+        let metrics = ["reconstruction_error", "silhouette"].map(error);
+        crate::artifacts::scores::write_metrics(step.folder.as_ref().unwrap(), &metrics).unwrap();
+    }
+    for arm in &mut record.arms {
+        let word = if arm.name == "latent=8" { "asinh" } else { "min_max" };
+        arm.settings.insert("stamps.normalise".into(), word.into());
+    }
+    let compared = comparison(&[record], &ComparisonOptions::default());
+    let of = |arm: &str, metric: &str| {
+        let here = |row: &&ComparisonRow| row.arm == arm && row.measure.metric == metric;
+        compared.rows.iter().find(here).unwrap().clone()
+    };
+    assert!(of("latent=8", "silhouette").delta.is_some() && of("latent=64", "reconstruction_error").delta.is_some());
+    assert!(of("latent=8", "reconstruction_error").delta.is_none());
+    assert!(compared.rows.iter().all(|row| row.measure.metric != "reconstruction_error" || !row.best));
+    let text = compared.render(Format::Text);
+    assert!(text.contains("other scale") && text.contains("Other scale: "), "{text}");
+}
+
+#[test]
+fn answer_and_figures_of_a_split_with_hardly_a_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    record.arms.truncate(1);
+    record.steps.retain(|step| step.replicate == 0 && step.arm == record.arms[0].name);
+    let scores = record.steps.iter().find(|step| step.stage == "scores").unwrap().folder.clone().unwrap();
+    let mut metrics = crate::artifacts::scores::read_metrics(&scores).unwrap();
+    for m in &mut metrics {
+        m.n = usize::from(m.class.is_empty() || m.class == "SN");
+        m.value = m.value.filter(|_| m.class.is_empty() || m.class == "SN");
+        m.interval = m.interval.map(|_| (-0.5, 1.25));
+    }
+    crate::artifacts::scores::write_metrics(&scores, &metrics).unwrap();
+    let compared = comparison(std::slice::from_ref(&record), &ComparisonOptions::default());
+    let answer = notes::answer(&compared, &compared);
+    assert!(answer.contains("(n = 1, 1 row)"), "{answer}");
+    assert!(answer.ends_with("No test row is of AGN, VS, asteroid, bogus."), "{answer}");
+    let row = compared.rows.iter().find(|row| row.measure.metric == "accuracy" && row.own_interval.is_some()).unwrap();
+    assert_eq!((row.own_interval, row.drawn_interval()), (Some((-0.5, 1.25)), Some((0.0, 1.0))));
+    // Nothing judged, no figure.
+    for m in &mut metrics {
+        m.value = None;
+    }
+    crate::artifacts::scores::write_metrics(&scores, &metrics).unwrap();
+    let results = folder.path().join("results");
+    write(&IDENTITY, &record, &results).unwrap();
+    assert!(!results.join("figures/metrics-scores.svg").exists());
+}
+
+#[test]
+fn unlabelled_points_are_in_the_legend() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    record.arms.truncate(1);
+    record.steps.retain(|step| step.replicate == 0 && step.arm == record.arms[0].name);
+    let map = record.steps.iter().find(|step| step.stage == "codes_map").unwrap().folder.clone().unwrap();
+    let figure = |name: &str| {
+        let results = folder.path().join(name);
+        write(&IDENTITY, &record, &results).unwrap();
+        std::fs::read_to_string(results.join("figures/map-codes_map.svg")).unwrap()
+    };
+    assert!(!figure("all").contains("unlabelled"));
+    let path = map.join("map.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen(",VS,", ",,", 3)).unwrap();
+    assert!(figure("some").contains("unlabelled"));
+}
+
 #[test]
 fn answer_names_arm_rule_difference_and_noise() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,6 +216,7 @@ fn answer_names_arm_rule_difference_and_noise() {
     let full = answer(&record);
     assert!(full.starts_with("latent=64: macro f1 of images on the test split (stage scores)"), "{full}");
     assert!(full.contains("by the validation split") && full.contains("Beyond noise"), "{full}");
+    assert!(full.contains(" differ from latent=21 in macro f1: "), "{full}");
     record.steps.retain(|step| step.replicate == 0);
     assert!(answer(&record).contains("With one replicate nothing can be said"));
     record.steps.clear();

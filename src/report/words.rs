@@ -63,14 +63,46 @@ const LOWER: [&str; 18] = [
     "inertia",
 ];
 
+/// Parts of a name that say that values are from 0 to 1.
+const SHARES: [&str; 14] = [
+    "accuracy",
+    "f1",
+    "auc",
+    "precision",
+    "recall",
+    "purity",
+    "nmi",
+    "trustworthiness",
+    "continuity",
+    "ece",
+    "mce",
+    "fnr",
+    "fpr",
+    "equal_error_rate",
+];
+
+/// Parts of a name that say that a value is in the units of scaled pixels.
+const OF_PIXELS: [&str; 4] = ["mse", "rmse", "mae", "reconstruction_error"];
+
 /// Which values of `metric` are better.
 pub fn direction(metric: &str) -> Direction {
-    let lower = LOWER.iter().any(|word| {
-        metric == *word || metric.starts_with(&format!("{word}_")) || metric.ends_with(&format!("_{word}")) || {
-            metric.contains(&format!("_{word}_"))
-        }
-    });
-    if lower { Direction::Lower } else { Direction::Higher }
+    if has(metric, &LOWER) { Direction::Lower } else { Direction::Higher }
+}
+
+/// Whether values are from 0 to 1.
+pub fn is_share(metric: &str) -> bool {
+    has(metric, &SHARES)
+}
+
+/// Whether values are in the units of scaled pixels, and so differ with the scaling.
+pub fn is_of_pixels(metric: &str) -> bool {
+    has(metric, &OF_PIXELS)
+}
+
+/// Whether one of `words` is a part of the name.
+fn has(metric: &str, words: &[&str]) -> bool {
+    let parts = format!("_{metric}_");
+    words.iter().any(|word| parts.contains(&format!("_{word}_")))
 }
 
 /// Position in the order of importance; unlisted metrics come last.
@@ -98,9 +130,14 @@ pub fn rounded(value: f64) -> String {
     if value < 0.0 { format!("\u{2212}{text}") } else { text }
 }
 
+/// Whether a difference between values of this size is what sums in another order make.
+pub fn is_rounding(difference: f64, size: f64) -> bool {
+    difference.abs() <= 1e-9 * size.abs()
+}
+
 /// A mean with its standard deviation, to the same digits.
 pub fn spread(mean: f64, std: Option<f64>) -> String {
-    let Some(std) = std else { return rounded(mean) };
+    let Some(std) = std.map(|std| if is_rounding(std, mean) { 0.0 } else { std }) else { return rounded(mean) };
     if std == 0.0 || !std.is_finite() || !(0.001..1000.0).contains(&mean.abs()) {
         return format!("{} \u{b1} {}", rounded(mean), rounded(std));
     }
@@ -126,6 +163,11 @@ pub fn bracket(interval: Option<(f64, f64)>) -> String {
     interval.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", signed(low), signed(high)))
 }
 
+/// An interval of a value, to stand behind it; nothing where there is none.
+pub fn within(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(String::new, |(low, high)| format!(" [{}, {}]", rounded(low), rounded(high)))
+}
+
 /// A paired difference: mean, interval, p of the t-test.
 pub fn difference(difference: &PairedDifference) -> String {
     let p = difference.t_test.map_or_else(String::new, |p| format!(", {}", p_value(p)));
@@ -149,6 +191,9 @@ mod tests {
         for word in ["accuracy", "recall", "silhouette", "lossless", "trustworthiness", "continuity"] {
             assert_eq!(direction(word), Direction::Higher, "{word}");
         }
+        let shares = ["macro_f1", "accuracy", "fnr_at_1e-2", "ece"].map(is_share);
+        assert_eq!((shares, is_share("log_loss"), is_share("brier")), ([true; 4], false, false));
+        assert_eq!(["mse_clean", "reconstruction_error", "accuracy"].map(is_of_pixels), [true, true, false]);
     }
 
     #[test]
@@ -156,6 +201,7 @@ mod tests {
         let shown: Vec<String> = [0.912_34, -0.012_345, 0.000_012_3, 123.45, 0.0].map(rounded).into();
         assert_eq!(spread(0.912_34, Some(0.012_34)), "0.912 \u{b1} 0.012");
         assert_eq!(spread(0.012_345_6, Some(0.000_123_4)), "0.01235 \u{b1} 0.00012");
+        assert_eq!(spread(0.2, Some(2.8e-17)), "0.200 \u{b1} 0");
         assert_eq!(spread(-12.345, Some(2.0)), "\u{2212}12.3 \u{b1} 2.0");
         assert_eq!(shown, ["0.912", "\u{2212}0.0123", "1.23e-5", "123.5", "0"]);
     }

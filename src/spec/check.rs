@@ -16,7 +16,7 @@ use super::needs::Needs;
 use super::params::{self, Declared};
 use super::pipeline::{Pipeline, Stage, holds_files, holds_named_files};
 use super::value::{Params, Value};
-use crate::stage::{ExternalFile, Port, StageKind};
+use crate::stage::{Around, ExternalFile, Port, StageKind};
 use crate::stages;
 
 /// Files by the folder that a path starts from and the path as it is written.
@@ -83,7 +83,7 @@ impl Checker {
         faults: &mut Faults,
     ) -> Stage {
         let before = faults.reports();
-        let keys = self.declared.keys_of(kind, &stage.entries, faults);
+        let keys = self.declared.keys_of(kind, &stage.entries);
         let params = params::check(kind, &keys, &stage.name, &stage.entries, faults);
         if faults.reports() == before {
             for (key, message) in kind.check(&params) {
@@ -105,6 +105,13 @@ impl Checker {
         }
         files.sort_by_key(|(name, _)| *name);
         files.shrink_to_fit();
+        if faults.reports() == before {
+            let given = stage.get("inputs").and_then(Node::entries).unwrap_or_default();
+            let around = Around { inputs: given.iter().map(|(name, _)| name.text.as_str()).collect(), files: &files };
+            for (key, message) in kind.check_around(&params, &around) {
+                faults.add(place_of(stage, key), message, None);
+            }
+        }
         let needs = Needs::read(stage, faults);
         let home = folder(place_of(stage, "kind"), faults);
         Stage { name: stage.name.text.clone(), kind, params, keys, files, inputs, seed, needs, home }

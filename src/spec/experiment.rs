@@ -188,7 +188,7 @@ fn checked(
     faults: &mut Faults,
 ) -> Vec<Arm> {
     for text in overrides {
-        apply_override(&mut base, text, faults);
+        apply_override(&mut base, text, &outlines, faults);
     }
     if let [ArmOutline { name, settings, .. }] = outlines.as_slice()
         && settings.is_empty()
@@ -231,19 +231,31 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
-/// Applies `STAGE.KEY=VALUE`; a value that is not TOML is taken as text.
-fn apply_override(draft: &mut Draft, text: &str, faults: &mut Faults) {
+/// Applies `STAGE.KEY=VALUE`; a value that is not TOML is taken as text. A key that the arms vary is a fault: they would not
+/// take the value.
+fn apply_override(draft: &mut Draft, text: &str, arms: &[ArmOutline], faults: &mut Faults) {
     let Some((path, value)) = text.split_once('=') else {
         faults.anywhere(format!("--set {text}: write STAGE.KEY=VALUE"));
         return;
     };
-    let (path, value) = (path.trim(), value.trim());
-    let parsed = format!("value = {value}");
-    let is_toml = toml::de::DeTable::parse(&parsed).is_ok();
-    let text = if is_toml { parsed } else { format!("value = {value:?}") };
-    let source = Source { name: "--set".into(), path: PathBuf::new(), folder: Path::new(".").into(), text };
+    let name = path.trim();
+    // What is parsed has the value where the user has it, so that faults show what was typed.
+    let line = |value: &str| format!("{:width$}={value}", "v", width = path.len().max(1));
+    let is_toml = toml::de::DeTable::parse(&line(value)).is_ok();
+    let parsed = if is_toml { line(value) } else { line(&format!("{:?}", value.trim())) };
+    let source = Source { name: "--set".into(), path: PathBuf::new(), folder: Path::new(".").into(), text: parsed };
     let root = document::parse(source, faults);
-    if let Some((name, node)) = root.entries().and_then(<[_]>::first) {
-        draft.set(&Name { text: path.into(), place: name.place }, node, faults);
+    if let Some(typed) = faults.sources.last_mut() {
+        typed.text = text.into();
     }
+    let Some((Name { place, .. }, node)) = root.entries().and_then(<[_]>::first) else { return };
+    let place = Place { end: place.start + path.len() as u32, ..*place };
+    let own = arms.iter().filter(|arm| arm.settings.iter().any(|(set, _)| set.text == name)).count();
+    // One arm of several that departs from the value has a name that says so.
+    if own > 1 || own == arms.len() {
+        let hint = "use --arm NAME for one of them, or edit the experiment's file".to_string();
+        faults.add(place, format!("the arms set `{name}` themselves"), Some(hint));
+        return;
+    }
+    draft.set(&Name { text: name.into(), place }, node, faults);
 }

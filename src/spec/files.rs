@@ -5,6 +5,8 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
+use super::document::shown;
+use super::faults::nearest;
 use crate::stage::ExternalFile;
 
 /// What makes a path a glob.
@@ -19,9 +21,20 @@ pub fn expand(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
     let files = if path.is_dir() { below(&path)? } else { matching(base, pattern)? };
     if files.is_empty() {
         let place = if path.is_dir() { "no files in the folder" } else { "no such file, folder or match" };
-        return Err(format!("{place}: {}", path.display()));
+        let meant = if pattern.contains(WILDCARDS) { None } else { neighbour(&path) };
+        let hint = meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        return Err(format!("{place}: {}{hint}", shown(&path)));
     }
     Ok(files)
+}
+
+/// The name beside a path that is not there which is most like its own.
+fn neighbour(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = std::fs::read_dir(folder).ok()?.flatten();
+    let mut names: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    nearest(&path.file_name()?.to_string_lossy(), names.iter().map(String::as_str)).map(str::to_string)
 }
 
 /// The last name of a path that holds no wildcard.
@@ -85,5 +98,8 @@ mod tests {
         assert_eq!(labels("night/*.avro"), ["2.avro"]);
         assert_eq!(["a/night", "b/*.avro", "./b/c.avro", "*"].map(last_name), ["night", "b", "c.avro", ""]);
         assert!(expand(base.path(), "nowhere").unwrap_err().contains("no such file"));
+        let moved = expand(base.path(), "night/../lables.csv").unwrap_err();
+        let path = base.path().join("lables.csv");
+        assert!(moved.ends_with(&format!("{}; did you mean `labels.csv`?", path.display())), "{moved}");
     }
 }

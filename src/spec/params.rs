@@ -20,7 +20,7 @@ pub struct Declared(HashMap<(&'static str, &'static str), Arc<[Key]>>);
 
 impl Declared {
     /// Every key that a stage of this kind takes, with those of the variant that its entries choose.
-    pub fn keys_of(&mut self, kind: &dyn StageKind, entries: &[(Name, Node)], faults: &mut Faults) -> Arc<[Key]> {
+    pub fn keys_of(&mut self, kind: &dyn StageKind, entries: &[(Name, Node)]) -> Arc<[Key]> {
         if let Some(keys) = self.0.get(&(kind.name(), "")) {
             return keys.clone();
         }
@@ -31,12 +31,9 @@ impl Declared {
         let default = words.first().copied().unwrap_or_default();
         let chosen = entries.iter().find(|(name, _)| name.text == variants.key).map(|(_, node)| node);
         let word = match chosen {
-            Some(Node { data: Data::Text(word), place }) => {
-                words.iter().copied().find(|known| known == word).unwrap_or_else(|| {
-                    let message = format!("`{word}` is not a {} of `{}`", variants.key, kind.name());
-                    faults.add(*place, message, suggest(word, &words));
-                    "?"
-                })
+            Some(Node { data: Data::Text(word), .. }) => {
+                // A word that is none of them is a fault of this key like any other; the keys are then those that all have.
+                words.iter().copied().find(|known| known == word).unwrap_or("?")
             }
             _ => default,
         };

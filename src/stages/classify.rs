@@ -19,6 +19,10 @@ use super::vectors::Vectors;
 /// Key that chooses the classifier.
 const CLASSIFIER: &str = "classifier";
 
+/// What to do where labels are missing.
+const UNLABELLED: &str = "give `load` a label table whose rows match its alerts (its line in the run says how many do), or splits \
+    of `preprocess` that leave labelled alerts for each";
+
 keys! {
     /// Keys of [`Classify`].
     pub struct ClassifyKeys {
@@ -182,17 +186,20 @@ impl<'a> LabelledTable<'a> {
 
     fn check(&self) -> Result<(), StageError> {
         if self.validation.is_empty() && self.test.is_empty() {
-            let what = "there are no labelled rows in the validation and test splits, so nothing to judge";
-            return Err(StageError::with_hint(what, "give labels, or splits that leave some alerts for them"));
+            let rows = self.vectors.originals(VALIDATION).len() + self.vectors.originals(TEST).len();
+            let what =
+                format!("none of the {rows} rows of the validation and test splits has a label, so nothing to judge");
+            return Err(StageError::with_hint(what, UNLABELLED));
         }
         for rows in [&self.training, &self.validation, &self.test] {
             self.vectors.check(rows)?;
         }
         match self.present.as_slice() {
-            [] => Err(StageError::with_hint(
-                "no row of the training split has a label",
-                "give `load` a label table, or check the splits of `preprocess`",
-            )),
+            [] => {
+                let rows = self.vectors.originals(TRAIN).len();
+                let what = format!("none of the {rows} rows of the training split has a label");
+                Err(StageError::with_hint(what, UNLABELLED))
+            }
             [class] => Err(StageError::with_hint(
                 format!(
                     "all {} labelled training rows are of one class, {}",

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use crate::artifacts::predictions::Predictions;
 use crate::artifacts::{scores, split};
+use crate::spec::faults::suggest;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
-use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
+use crate::stage::{Around, ArtifactType, Job, Port, Randomness, StageError, StageKind};
 use crate::{choice, keys};
 use rows::{Series, align};
 
@@ -110,13 +111,18 @@ impl StageKind for Compare {
         let splits = CompareKeys::read(params).map_or(1, |keys| keys.splits.len());
         if splits == 0 { vec![("splits", "names no split".into())] } else { Vec::new() }
     }
+    fn check_around(&self, params: &Params, around: &Around) -> Vec<(&'static str, String)> {
+        let Some(keys) = CompareKeys::read(params) else { return Vec::new() };
+        baseline(&keys, &around.inputs).err().into_iter().collect()
+    }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: CompareKeys = job.keys()?;
         let mut inputs = BTreeMap::new();
         for (name, folder) in &job.inputs {
             inputs.insert(name.clone(), Predictions::open(folder)?);
         }
-        let baseline = baseline(&keys, &inputs)?;
+        let names: Vec<&str> = inputs.keys().map(String::as_str).collect();
+        let baseline = baseline(&keys, &names).map_err(|(_, what)| StageError::failed(what))?;
         let (mut metrics, mut confusion, mut differences) = (Vec::new(), Vec::new(), Vec::new());
         for (done, part) in keys.splits.iter().enumerate() {
             job.progress(done as u64, keys.splits.len() as u64, part.word())?;
@@ -132,20 +138,19 @@ impl StageKind for Compare {
     }
 }
 
-/// Name of the baseline series.
-fn baseline(keys: &CompareKeys, inputs: &BTreeMap<String, Predictions>) -> Result<String, StageError> {
-    if inputs.contains_key(MAJORITY) {
-        return Err(StageError::failed(format!(
-            "an input is called `{MAJORITY}`, the name of a series that is always added"
-        )));
+/// Name of the baseline series among inputs of these names; else the key that is wrong, and what.
+fn baseline(keys: &CompareKeys, inputs: &[&str]) -> Result<String, (&'static str, String)> {
+    if inputs.contains(&MAJORITY) {
+        return Err(("inputs", format!("an input is called `{MAJORITY}`, the name of a series that is always added")));
     }
-    let names: Vec<&str> = inputs.keys().map(String::as_str).chain([MAJORITY]).collect();
-    let wanted = keys.baseline.as_deref().unwrap_or(names[0]);
+    let names: Vec<&str> = inputs.iter().copied().chain([MAJORITY]).collect();
+    let first = inputs.iter().copied().min().unwrap_or(MAJORITY);
+    let wanted = keys.baseline.as_deref().unwrap_or(first);
     if names.contains(&wanted) {
         return Ok(wanted.into());
     }
-    let hint = format!("the series are: {}", names.join(", "));
-    Err(StageError::with_hint(format!("baseline `{wanted}` is no input"), hint))
+    let hint = suggest(wanted, &names).map(|hint| format!("; {hint}")).unwrap_or_default();
+    Err(("baseline", format!("baseline `{wanted}` is no input{hint}")))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::artifacts::features::{FeaturesFacts, FeaturesWriter};
 use crate::artifacts::scores::write_metrics;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
-use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
+use crate::stage::{Around, ArtifactType, Job, Port, StageError, StageKind};
 use crate::{choice, keys};
 use source::Source;
 
@@ -88,6 +88,21 @@ impl StageKind for ExtractFeatures {
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
         ExtractKeys::read(params).map(|keys| faults(&keys)).unwrap_or_default()
+    }
+    fn check_around(&self, params: &Params, around: &Around) -> Vec<(&'static str, String)> {
+        let columns = ExtractKeys::read(params).map(|keys| keys.columns).unwrap_or_default();
+        let needs_model = columns.iter().find(|part| matches!(part, Part::Latent | Part::Error));
+        let no_model = needs_model.filter(|_| !around.has("model")).map(|part| {
+            let part = part.word();
+            let what = format!("`columns` asks for \"{part}\", but no model is connected: add `model` to `inputs`");
+            ("columns", what)
+        });
+        let rows = match (around.has("stamps"), around.has("sequences")) {
+            (false, false) => Some(("inputs", "neither `stamps` nor `sequences` is connected".to_string())),
+            (true, true) => Some(("inputs", "both `stamps` and `sequences` are connected: choose one".into())),
+            _ => None,
+        };
+        no_model.into_iter().chain(rows).collect()
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: ExtractKeys = job.keys()?;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::spec::keys::{FilePath, Key, KeyType, Keys, Shape};
 use crate::spec::one_or_more::{NamedFile, OneOrMore};
 use crate::spec::value::{Params, Value};
-use crate::stage::{ArtifactType, ExternalFile, Job, Port, StageError, StageKind};
+use crate::stage::{Around, ArtifactType, ExternalFile, Job, Port, StageError, StageKind};
 use crate::ztf::archive::Archive;
 use crate::ztf::described::TableOptions;
 use crate::ztf::feed::Source;
@@ -131,6 +131,10 @@ impl StageKind for Load {
         faults.extend(faults_of_repairs(&keys));
         faults.extend(faults_of_table(&keys));
         faults
+    }
+    fn check_around(&self, params: &Params, around: &Around) -> Vec<(&'static str, String)> {
+        let keys = LoadKeys::read(params);
+        keys.and_then(|keys| labelling::faults_of_columns(around.files_of("labels"), &keys)).into_iter().collect()
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         run(job, REMEMBERED)

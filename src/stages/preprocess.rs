@@ -13,7 +13,7 @@ pub mod write;
 
 use std::collections::BTreeMap;
 
-use crate::artifacts::split::{TEST, TRAIN};
+use crate::artifacts::split::{ALL, TEST, TRAIN};
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
@@ -240,8 +240,22 @@ impl StageKind for Preprocess {
         }
         let data = write::Data { sources: &sources, rows: &rows, split_of: &split_of, classes: &classes };
         write::stamps(job, &keys, &data)?;
-        write::tables(job, &data)
+        write::tables(job, &data)?;
+        job.pulse.told(&closing(&rows, &split_of));
+        Ok(())
     }
+}
+
+/// What a reader of the run should know of the result.
+fn closing(rows: &Rows, split_of: &[&str]) -> String {
+    let labelled = rows.kept.iter().filter(|row| !row.label.is_empty()).count();
+    let of = |split: &&str| format!("{split} {}", split_of.iter().filter(|of| *of == split).count());
+    let splits = ALL.iter().map(of).collect::<Vec<_>>().join(", ");
+    let dropped = match rows.dropped.len() {
+        0 => String::new(),
+        dropped => format!("; {dropped} left out: see {{out}}/dropped.csv"),
+    };
+    format!("{} stamps, {labelled} labelled: {splits}{dropped}", rows.kept.len())
 }
 
 /// The rows that become stamps; what an alert lacks is asked in the order of [`reason`].

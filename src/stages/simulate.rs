@@ -296,6 +296,7 @@ mod tests {
 
     impl Pulse for Stop {
         fn progress(&self, _: u64, _: u64, _: &str) {}
+        fn told(&self, _: &str) {}
         fn cancelled(&self) -> bool {
             true
         }

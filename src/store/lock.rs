@@ -175,6 +175,11 @@ impl Claim {
         self.folder.join("checkpoint")
     }
 
+    /// Whether a stage has something there.
+    pub fn has_checkpoint(&self) -> bool {
+        self.checkpoint().is_dir()
+    }
+
     /// Whether the disk has no room left, which a program that ran out of it may not have been able to say.
     pub fn is_full(&self) -> bool {
         let tried = self.disk.write(&self.entry.join("probe"), &vec![0; 1 << 16], false);

@@ -36,8 +36,9 @@ pub struct Summary {
     pub absent: BTreeMap<&'static str, u64>,
     /// Reasons, counted once for each alert.
     pub totals: Totals,
-    /// The first of what was found.
+    /// The first of what was found, and how many there are in all.
     pub examples: Vec<Occurrence>,
+    found: usize,
     /// The only alert, when there is one.
     pub alert: Option<Alert>,
 }
@@ -87,6 +88,7 @@ impl Summary {
         self.records += 1;
         self.totals.add_once_each(&reading.occurrences);
         let room = EXAMPLES - self.examples.len();
+        self.found += reading.occurrences.len();
         self.examples.extend(reading.occurrences.into_iter().take(room));
         let Some(alert) = reading.alert else { return };
         self.alerts += 1;
@@ -95,6 +97,23 @@ impl Summary {
             *self.absent.entry(name).or_default() += 1;
         }
         self.alert = Some(alert).filter(|_| self.alerts == 1);
+    }
+}
+
+impl Summary {
+    /// Whether nothing that was looked at is a file of alerts.
+    #[must_use]
+    pub fn is_of_other_files(&self) -> bool {
+        self.alerts == 0 && self.totals.iter().all(|(reason, _)| reason == Reason::NotAvro)
+    }
+}
+
+/// One alert in full.
+pub struct Described<'a>(pub &'a Alert);
+
+impl Display for Described<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write_alert(f, self.0)
     }
 }
 
@@ -113,6 +132,9 @@ impl Display for Summary {
         }
         for example in &self.examples {
             writeln!(f, "  {example}")?;
+        }
+        if self.found > self.examples.len() {
+            writeln!(f, "  and {} more", self.found - self.examples.len())?;
         }
         self.alert.as_ref().map_or(Ok(()), |alert| write_alert(f, alert))
     }
@@ -208,6 +230,15 @@ mod tests {
         assert_eq!(find_alert(source("night.tar.gz"), Some(2)).unwrap().candid, 2);
         assert!(find_alert(source("night.tar.gz"), Some(5)).is_none());
         let path = folder.path().join("3.avro");
+        let described = Described(&alert(3)).to_string();
+        assert!(described.starts_with("alert     candid 3 of ZTF20aaaaaa3") && packet.ends_with(&described));
+        for number in 0..25 {
+            std::fs::write(folder.path().join(format!("{number}.txt")), "no packet").unwrap();
+        }
+        let texts = (0..25).flat_map(|number| source(&format!("{number}.txt"))).collect();
+        let texts = Summary::of(texts, 100);
+        assert!(texts.is_of_other_files() && texts.to_string().ends_with("  and 5 more\n"), "{texts}");
+        assert!(!Summary::of(source("night.tar.gz"), 10).is_of_other_files());
         assert!(is_packet_of(&path, 3) && !is_packet_of(&path, 4));
         let whole = std::fs::read(&path).unwrap();
         for cut in [0, 3, 4, 100, whole.len() / 2, whole.len() - 17, whole.len() - 16, whole.len() - 1] {

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::alert::Alert;
 use super::quality::{Fault, Reason};
+use columns::Columns;
 pub use columns::Identity;
 pub use notation::{Renaming, Rule, WeakRule};
 use table::{Answer, Table};
@@ -101,15 +102,27 @@ impl Labels {
     ) -> Result<Self, LabelError> {
         let tables = files.into_iter().map(|(path, own)| Table::read(path, &own, options));
         let tables: Vec<Table> = tables.collect::<Result<_, _>>()?;
-        let split = options.split.iter().map(|name| (name, tables.iter().any(|table| table.columns.split.is_some())));
-        let has_rule = |i: usize| tables.iter().any(|table| table.columns.rules[i].is_some());
-        let rules = options.rules.iter().enumerate().map(|(i, rule)| (&rule.column, has_rule(i)));
-        if let Some((name, _)) = split.chain(rules).find(|(_, found)| !found && !tables.is_empty()) {
-            let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-            return Err(LabelError(format!("no column `{name}` in {}", names.join(", "))));
-        }
+        let found: Vec<(&str, &Columns)> = tables.iter().map(|table| (table.name.as_str(), &table.columns)).collect();
+        check_columns_of_all(&found, options)?;
         let LabelOptions { weak, renamings, classes, .. } = options.clone();
         Ok(Self { tables, weak, renamings, classes, object_labels: HashMap::new() })
+    }
+
+    /// Whether the header lines of files have all columns that are asked for.
+    ///
+    /// # Errors
+    /// As those of [`Labels::read`] about files and columns.
+    pub fn check_columns<'a>(
+        files: impl IntoIterator<Item = (&'a Path, TableOptions)>,
+        options: &LabelOptions,
+    ) -> Result<(), LabelError> {
+        let columns = files.into_iter().map(|(path, own)| {
+            let (_, columns) = Table::open(path, &own, options)?;
+            Ok::<_, LabelError>((own.name, columns))
+        });
+        let columns: Vec<(String, Columns)> = columns.collect::<Result<_, _>>()?;
+        let found: Vec<(&str, &Columns)> = columns.iter().map(|(name, columns)| (name.as_str(), columns)).collect();
+        check_columns_of_all(&found, options)
     }
 
     /// The label of `alert`: that of the first table that has one, else that of the first weak rule that fits; and what is
@@ -203,10 +216,28 @@ impl Labels {
         }
     }
 
+    /// The tables that have rows, none of which an alert asked for.
+    pub fn strangers(&self) -> impl Iterator<Item = &str> {
+        let tables = self.tables.iter().filter(|table| table.unmatched() > 0 && table.used().next().is_none());
+        tables.map(|table| table.name.as_str())
+    }
+
     /// The tables that have rows which no alert asked for, and how many.
     pub fn unmatched(&self) -> impl Iterator<Item = (&str, u64)> {
         self.tables.iter().map(|table| (table.name.as_str(), table.unmatched())).filter(|(_, rows)| *rows > 0)
     }
+}
+
+/// Whether some table has the column of the split and that of each rule.
+fn check_columns_of_all(tables: &[(&str, &Columns)], options: &LabelOptions) -> Result<(), LabelError> {
+    let split = options.split.iter().map(|name| (name, tables.iter().any(|(_, columns)| columns.split.is_some())));
+    let has_rule = |i: usize| tables.iter().any(|(_, columns)| columns.rules[i].is_some());
+    let rules = options.rules.iter().enumerate().map(|(i, rule)| (&rule.column, has_rule(i)));
+    if let Some((name, _)) = split.chain(rules).find(|(_, found)| !found && !tables.is_empty()) {
+        let names: Vec<&str> = tables.iter().map(|(name, _)| *name).collect();
+        return Err(LabelError(format!("no column `{name}` in {}", names.join(", "))));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -70,6 +70,23 @@ fn an_unwritable_cache_is_a_clear_error() {
 }
 
 #[test]
+fn an_interrupted_training_says_that_it_goes_on() {
+    let world = World::new();
+    let text = "[stages.alerts]\nkind = \"simulate\"\nobjects = 60\n\
+        [stages.stamps]\nkind = \"preprocess\"\ninputs = { alerts = \"alerts\" }\n\
+        [stages.autoencoder]\nkind = \"train_autoencoder\"\ninputs = { stamps = \"stamps\" }\nepochs = 5000\nmaps = 4\n";
+    world.write("pipelines/p.toml", text);
+    let child = world.spawn(&["run", "pipelines/p.toml", "--events", "events.jsonl"]);
+    crate::watch::wait_for("an epoch", || {
+        std::fs::read_to_string(world.path("events.jsonl")).is_ok_and(|text| text.contains("epoch 3/5000"))
+    });
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let said = Said::of(child.wait_with_output().unwrap());
+    said.expect(130, "autoencoder: stopped; what it has done so far is kept: run again to go on");
+    assert!(!said.err.contains("autoencoder: not run"), "{}", said.err);
+}
+
+#[test]
 fn an_interrupted_run_says_so() {
     let world = World::new();
     world.write("pipelines/p.toml", &chain(2).replace("echo 1 >>", "sleep 20; echo 1 >>"));

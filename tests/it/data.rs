@@ -42,6 +42,14 @@ fn truncated_and_empty_packets() {
     let said = world.say(&["inspect", &packets[0].to_string_lossy(), "--png", "stamps.png"]);
     said.expect(0, "1 usable alert").expect(0, "63 x 63");
     assert!(std::fs::read(world.path("stamps.png")).unwrap().starts_with(b"\x89PNG"));
+    world.say(&["inspect", &packets[0].to_string_lossy(), "--candid", "7"]).expect(2, "no such usable alert");
+    let candid = packets[0].file_stem().unwrap().to_string_lossy().into_owned();
+    let said = world.say(&["inspect", &packets[0].to_string_lossy(), "--candid", &candid]);
+    said.expect(0, &format!("candid {candid} of ")).expect(0, "magpsf");
+    assert!(!said.out.contains("usable alert"), "{}", said.out);
+    world.say(&["inspect", "pipelines"]).expect(2, "no alerts here");
+    let out = packets[0].ancestors().find(|path| path.ends_with("out")).unwrap();
+    world.say(&["inspect", &out.to_string_lossy()]).expect(0, "parts of the key");
     std::fs::create_dir(world.path("night")).unwrap();
     std::fs::write(world.path("night/cut.avro"), &whole[..whole.len() / 2]).unwrap();
     let load = "[stages.alerts]\nkind = \"load\"\npath = \"../night\"\n";

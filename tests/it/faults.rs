@@ -119,3 +119,38 @@ fn faults_of_experiments() {
     world.say(&["run", "experiments/e"]).expect(2, "did you mean `first`?");
     world.say(&["run", "experiments/nowhere"]).expect(2, "cannot read");
 }
+
+#[test]
+fn a_value_that_no_arm_would_take_is_refused() {
+    let world = World::new();
+    world.write("pipelines/p.toml", &format!("{GOOD}cpu = 1\n"));
+    let head = "[experiment]\nname = \"e\"\npipeline = \"../../pipelines/p.toml\"\n";
+    let arm = "[[arms]]\nname = \"departs\"\nset = { \"a.cpu\" = 2 }\n";
+    world.write("experiments/e/experiment.toml", &format!("{head}[axes]\n\"a.run\" = [\"true\", \"false\"]\n{arm}"));
+    let set = |setting: &str| world.say(&["plan", "experiments/e", "--set", setting]);
+    let said = set("a.run=echo");
+    said.expect(2, "the arms set `a.run` themselves").expect(2, "--arm").expect(2, "a.run=echo");
+    set("a.cpu=3").expect(0, "run 3");
+    // A fault shows what was typed.
+    set(" a.cpu = many").expect(2, " a.cpu = many").expect(2, "`cpu` must be");
+}
+
+#[test]
+fn faults_that_show_in_inputs_and_in_the_header_of_a_table() {
+    let stages = "[stages.alerts]\nkind = \"simulate\"\n\
+        [stages.stamps]\nkind = \"preprocess\"\ninputs = { alerts = \"alerts\" }\n\
+        [stages.codes]\nkind = \"extract_features\"\ninputs = { stamps = \"stamps\" }\n\
+        [stages.vectors]\nkind = \"extract_features\"\ncolumns = [\"metadata\"]\ninputs = { model = \"alerts\" }\n\
+        [stages.probe]\nkind = \"classify\"\ninputs = { features = \"codes\" }\n\
+        [stages.scores]\nkind = \"compare\"\ninputs = { codes = \"probe\" }\nbaseline = \"code\"\n";
+    let model = "p.toml:6:9";
+    broken(stages, &["but no model is connected", model, "baseline `code` is no input; did you mean `codes`?"]);
+    broken(stages, &["neither `stamps` nor `sequences` is connected"]);
+    let world = World::new();
+    world.write("night.avro", "x").write("labels.csv", "candid,class_name\n1,SN\n");
+    let load = "[stages.a]\nkind = \"load\"\npath = \"../night.avro\"\nlabels = \"../labels.csv\"\n";
+    world.write("pipelines/p.toml", load);
+    world.say(&["check", "pipelines/p.toml"]).expect(2, "p.toml:4:10").expect(2, "labels.csv: ");
+    world.write("pipelines/p.toml", &format!("{load}label_column = \"class_name\"\n"));
+    world.say(&["check", "pipelines/p.toml"]).expect(0, "");
+}

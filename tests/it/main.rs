@@ -56,6 +56,7 @@ mod server;
 mod shipped;
 /// Experiments as a whole: frozen, resumed, the same bytes.
 mod sweeps;
+mod telling;
 /// Plan and execution held together on random graphs.
 mod truth;
 /// Training that starts from other weights.

@@ -103,6 +103,8 @@ fn small(target: &Path) -> Vec<String> {
         set.extend(["augmented.copies=0", "by_everything.trees=20"]);
     } else if name.contains("real_alerts") {
         set.extend(["augmented.copies=0", "forest.trees=20"]);
+    } else if name.contains("augmentation") {
+        set = vec!["alerts.objects=120", "autoencoder.maps=4", "forest.trees=20"]; // its arms set the epochs
     } else {
         set.extend(["alerts.objects=120", "forest.trees=20"]);
     }

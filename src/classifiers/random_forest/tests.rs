@@ -8,7 +8,7 @@ use super::tree::{Growth, Node, Table, Tree};
 use super::{Forest, ForestKeys, draw};
 use crate::classifiers::tests::data;
 use crate::classifiers::{Fitted, Labelled, Task};
-use crate::metrics::{Judged, Measure, metric};
+use crate::metrics::{Judged, metric};
 use crate::spec::keys::Keys;
 
 /// Keys with their defaults.
@@ -222,9 +222,7 @@ fn forests_are_as_good_as_scikit_learn() {
         let judge = |seed| {
             let found = fit(keys, &rows[..400], &labels[..400], seed).probabilities(&slices(&rows[400..])).unwrap();
             let judged: Vec<Judged> = labels[400..].iter().zip(&found).map(|(l, p)| Judged::new(*l, p)).collect();
-            ["accuracy", "brier", "log_loss"].map(|name| match metric(name).unwrap().measure {
-                Measure::Whole(measure) | Measure::OfClass(measure) => measure(&judged, 4).unwrap(),
-            })
+            ["accuracy", "brier", "log_loss"].map(|name| metric(name).unwrap().values(&judged, 4)[0].1.unwrap())
         };
         let all: Vec<[f64; 3]> = (100..120).map(judge).collect();
         [0, 1, 2].map(|place| all.iter().map(|found| found[place]).sum::<f64>() / 20.0)

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Arm, Measure, Point};
+use super::{Arm, Measure, Point, SCALING};
 use crate::metrics::statistics::{PairedDifference, paired_difference};
+use crate::report::words;
 
 /// What one value of a setting does, against the baseline's value.
 #[derive(Clone, Debug)]
@@ -34,9 +35,14 @@ pub(super) fn effects(
 ) -> Vec<Effect> {
     let base = &arms[baseline];
     let mut found = Vec::new();
-    for (setting, from) in &base.record.settings {
+    let is_comparable =
+        |setting: &String| !words::is_of_pixels(&measure.metric) || !SCALING.iter().any(|end| setting.ends_with(end));
+    for (setting, from) in base.record.settings.iter().filter(|(setting, _)| is_comparable(setting)) {
         for (to, pairs) in pairs(arms, base, setting, from) {
-            if pairs.len() < 2 {
+            let same = |(arm, partner): &(usize, usize)| {
+                points[*arm].iter().all(|p| points[*partner].iter().any(|q| p.is_the_same(q)))
+            };
+            if pairs.len() < 2 || pairs.iter().all(same) {
                 continue;
             }
             let differences = by_replicate(&pairs, points);

@@ -160,8 +160,13 @@ impl Canvas {
 
     /// The same in a colour.
     pub fn coloured_label(&mut self, at: Point, text: &str, anchor: Anchor, colour: Colour) {
-        let at = (at.0, at.1 + 0.36 * FONT);
-        self.shapes.push(Shape::Text { at, text: text.into(), size: FONT, anchor, upwards: false, colour });
+        self.sized_label(at, text, anchor, colour, FONT);
+    }
+
+    /// The same in another size of the font.
+    pub fn sized_label(&mut self, at: Point, text: &str, anchor: Anchor, colour: Colour, size: f64) {
+        let at = (at.0, at.1 + 0.36 * size);
+        self.shapes.push(Shape::Text { at, text: text.into(), size, anchor, upwards: false, colour });
     }
 
     /// A text that runs upwards, centred at `at`.

@@ -31,7 +31,7 @@ fn object(header: &[String], row: &[grid::Cell]) -> Value {
 
 fn value(column: &str, text: &str) -> Value {
     match column {
-        "arm" | "stage" | "series" | "split" | "metric" | "class" | "test" => Value::from(text),
+        "arm" | "stage" | "series" | "split" | "metric" | "class" | "test" | "ci_over" => Value::from(text),
         "best" => Value::from(text == "yes"),
         "n" | "rows" | "objects" => text.parse::<u64>().map_or(Value::Null, Value::from),
         _ => text.parse::<f64>().map_or(Value::Null, Value::from),

@@ -87,19 +87,14 @@ fn panel(canvas: &mut Canvas, rect: Rect, sources: &Sources, measure: &Measure) 
 
 /// Everything that is drawn of a row.
 fn extent(row: &ComparisonRow) -> Vec<f64> {
-    let (low, high) = interval(row).unzip();
+    let (low, high) = row.drawn_interval().unzip();
     row.values.iter().copied().chain(low).chain(high).collect()
-}
-
-/// Over replicates, else over the rows of the one replicate.
-fn interval(row: &ComparisonRow) -> Option<(f64, f64)> {
-    row.summary.and_then(|s| s.interval).or(row.own_interval)
 }
 
 fn draw_row(canvas: &mut Canvas, axes: &Axes, y: f64, row: &ComparisonRow, sources: &Sources) {
     let Some(summary) = row.summary else { return };
     let style = sources.arm_style(&row.arm);
-    if let Some((low, high)) = interval(row) {
+    if let Some((low, high)) = row.drawn_interval() {
         let (from, to) = (axes.place((low, y)), axes.place((high, y)));
         canvas.line(vec![from, to], style.colour, 1.4, Dash::Solid);
         for end in [from, to] {

@@ -41,7 +41,9 @@ impl Plot for Bars {
 fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Measure]) -> Option<Figure> {
     let mut series: Vec<&str> = Vec::new();
     let mut metrics: Vec<&str> = Vec::new();
-    for m in measures {
+    // Where no row was judged there is nothing to draw.
+    let known = |m: &&&Measure| sources.comparison.rows_of(m).iter().any(|row| row.summary.is_some());
+    for m in measures.iter().filter(known) {
         if !series.contains(&m.series.as_str()) {
             series.push(&m.series);
         }
@@ -76,11 +78,11 @@ fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Meas
 fn panel(canvas: &mut Canvas, rect: Rect, sources: &Sources, metric: &str, series: &[(&str, Option<&Measure>)]) {
     let rows: Vec<Vec<&ComparisonRow>> =
         series.iter().map(|s| s.1.map_or_else(Vec::new, |m| sources.comparison.rows_of(m))).collect();
-    let tops = rows.iter().flatten().filter_map(|row| Some(interval(row).map_or(row.summary?.mean, |i| i.1)));
+    let tops = rows.iter().flatten().filter_map(|row| Some(row.drawn_interval().map_or(row.summary?.mean, |i| i.1)));
     let highest = tops.fold(0.0, f64::max);
-    let lows = rows.iter().flatten().filter_map(|row| Some(interval(row).map_or(row.summary?.mean, |i| i.0)));
+    let lows = rows.iter().flatten().filter_map(|row| Some(row.drawn_interval().map_or(row.summary?.mean, |i| i.0)));
     let lowest = lows.fold(0.0, f64::min);
-    let top = if highest > 0.5 && highest <= 1.0 { 1.0 } else { highest.max(1e-12) * 1.08 };
+    let top = if highest <= 0.0 || highest > 0.5 && highest <= 1.0 { 1.0 } else { highest * 1.08 };
     let names = series.iter().map(|s| s.0.to_string()).collect();
     let y = Axis::new(words::title(metric), Scale::Linear(lowest * 1.08, top));
     let axes = Axes::draw(canvas, rect, "", Axis::new("", Scale::Names(names)), y);
@@ -93,17 +95,13 @@ fn panel(canvas: &mut Canvas, rect: Rect, sources: &Sources, metric: &str, serie
     }
 }
 
-fn interval(row: &ComparisonRow) -> Option<(f64, f64)> {
-    row.summary.and_then(|s| s.interval).or(row.own_interval)
-}
-
 fn bar(canvas: &mut Canvas, axes: &Axes, (x, width): (f64, f64), row: &ComparisonRow, sources: &Sources) {
     let Some(summary) = row.summary else { return };
     let style = sources.arm_style(&row.arm);
     let half = width / 2.0;
     let corners = [(x - half, 0.0), (x - half, summary.mean), (x + half, summary.mean), (x + half, 0.0)];
     canvas.area(axes.places(&corners), style.colour, 0.55);
-    if let Some((low, high)) = interval(row) {
+    if let Some((low, high)) = row.drawn_interval() {
         let (from, to) = (axes.place((x, low)), axes.place((x, high)));
         canvas.line(vec![from, to], BLACK, 0.9, Dash::Solid);
         for end in [from, to] {

@@ -18,6 +18,11 @@ use crate::stage::ArtifactType;
 /// See the file.
 pub struct Confusion;
 
+/// Points of a cell's width that its texts leave free.
+const MARGIN: f64 = 4.0;
+/// Height of a line of a cell, in sizes of the font.
+const LINE: f64 = 1.24;
+
 /// Counts by (true, predicted) class, replicate by replicate; what comes after the last count is 0.
 type Counts = BTreeMap<(String, String), Vec<usize>>;
 
@@ -154,19 +159,56 @@ fn cell(canvas: &mut Canvas, rect: Rect, shares: &[(usize, usize)]) {
     let middle = (rect.x + rect.width / 2.0, rect.y + rect.height / 2.0);
     let of_replicates: Vec<f64> =
         shares.iter().filter(|(_, all)| *all > 0).map(|(count, all)| *count as f64 / *all as f64).collect();
+    let std = mean_interval(&of_replicates, 0.0).and_then(|summary| summary.std).filter(|_| count > 0);
     let percent = match (total, count) {
         (0, _) => "no rows".into(),
         (_, 0) => "0".into(),
-        _ => match mean_interval(&of_replicates, 0.0).and_then(|summary| summary.std) {
-            Some(std) => format!("{:.0} \u{b1} {:.0} %", 100.0 * share, 100.0 * std),
-            None => format!("{:.0} %", 100.0 * share),
-        },
+        _ => format!("{:.0} %", 100.0 * share),
     };
-    let percent =
-        if font::width(&percent, FONT) > rect.width - 2.0 { format!("{:.0} %", 100.0 * share) } else { percent };
-    let apart = if rect.height > 2.4 * FONT && count > 0 { 0.62 * FONT } else { 0.0 };
-    canvas.coloured_label((middle.0, middle.1 - apart), &percent, Anchor::Middle, colour);
-    if apart > 0.0 {
-        canvas.coloured_label((middle.0, middle.1 + apart), &count.to_string(), Anchor::Middle, colour);
+    let spread = std.map(|std| format!("\u{b1} {:.0} %", 100.0 * std));
+    let count = (count > 0).then(|| count.to_string());
+    // Where percentage and spread do not stand side by side with some room, the spread has a line of its own.
+    let lines = match spread {
+        Some(spread) => {
+            let short = format!("{:.0} {spread}", 100.0 * share);
+            if font::width(&short, FONT) > rect.width - MARGIN { vec![percent, spread] } else { vec![short] }
+        }
+        None => vec![percent],
+    };
+    let lines: Vec<String> = lines.into_iter().chain(count).collect();
+    let size = lines.iter().map(|line| font::width(line, FONT)).fold(0.0, f64::max);
+    let high = rect.height / (LINE * lines.len() as f64 * FONT);
+    let fits = FONT * ((rect.width - MARGIN) / size).min(high).min(1.0);
+    for (number, line) in lines.iter().enumerate() {
+        let below = (number as f64 - (lines.len() - 1) as f64 / 2.0) * LINE * fits;
+        canvas.sized_label((middle.0, middle.1 + below), line, Anchor::Middle, colour, fits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::draw::canvas::Shape;
+
+    #[test]
+    fn the_spread_of_a_cell_is_shown_within_it_however_narrow_it_is() {
+        for (side, lines) in [(60.0, 2), (36.0, 3), (15.0, 3)] {
+            let mut canvas = Canvas::new(side, side);
+            cell(&mut canvas, Rect { x: 0.0, y: 0.0, width: side, height: side }, &[(2, 20), (18, 20)]);
+            let texts: Vec<(&str, f64, f64)> = canvas
+                .shapes
+                .iter()
+                .filter_map(|shape| match shape {
+                    Shape::Text { at, text, size, .. } => Some((text.as_str(), at.1, *size)),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(texts.len(), lines, "{texts:?}");
+            assert!(texts.iter().any(|(text, ..)| text.ends_with("\u{b1} 57 %")), "{texts:?}");
+            for (text, y, size) in &texts {
+                let width = font::width(text, FONT) * size / FONT;
+                assert!(width <= side - MARGIN + 1e-9 && *y <= side && *y >= 0.7 * size, "{text}: {width} at {y}");
+            }
+        }
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::report::draw::axes::{Axes, Axis, Scale};
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Point, Rect, TWO_COLUMNS, shorten};
-use crate::report::draw::legend::{self, Sample};
-use crate::report::draw::theme::GREY;
+use crate::report::draw::legend::{self, Entry, Sample};
+use crate::report::draw::theme::{GREY, Style};
 use crate::report::sources::Sources;
 
 /// Most points in a panel, and in all panels together.
@@ -39,7 +39,10 @@ pub(super) fn thinned(rows: Vec<usize>, most: usize) -> Vec<usize> {
 /// All panels.
 pub(super) fn draw(sources: &Sources, panels: &[Panel]) -> Canvas {
     let drawn = |class: &&String| panels.iter().any(|panel| panel.points.iter().any(|point| point.1 == **class));
-    let entries = sources.class_entries(sources.classes().iter().filter(drawn));
+    let mut entries = sources.class_entries(sources.classes().iter().filter(drawn));
+    if drawn(&&String::new()) {
+        entries.push(Entry { name: "unlabelled".into(), style: style(sources, "") });
+    }
     let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
     let width = TWO_COLUMNS / columns.max(2) as f64;
     let below = LINE * panels.iter().map(|panel| panel.notes.len()).max().unwrap_or(0) as f64;
@@ -51,6 +54,12 @@ pub(super) fn draw(sources: &Sources, panels: &[Panel]) -> Canvas {
     canvas
 }
 
+/// The look of a class; unlabelled points are grey.
+fn style(sources: &Sources, class: &str) -> Style {
+    let style = sources.class_style(class);
+    if class.is_empty() { Style { colour: GREY, ..style } } else { style }
+}
+
 fn draw_panel(canvas: &mut Canvas, rect: Rect, panel: &Panel, sources: &Sources) {
     let axis = |label: &String, value: fn(&Point) -> f64| {
         Axis::new(label.clone(), Scale::around(panel.points.iter().map(|point| value(&point.0))))
@@ -58,9 +67,8 @@ fn draw_panel(canvas: &mut Canvas, rect: Rect, panel: &Panel, sources: &Sources)
     let (x, y) = (axis(&panel.axes[0], |place| place.0), axis(&panel.axes[1], |place| place.1));
     let axes = Axes::draw(canvas, rect, &panel.title, x, y);
     for (place, class) in &panel.points {
-        let style = sources.class_style(class);
-        let colour = if class.is_empty() { GREY } else { style.colour };
-        canvas.mark(axes.place(*place), style.marker, 3.2, colour, 0.65);
+        let style = style(sources, class);
+        canvas.mark(axes.place(*place), style.marker, 3.2, style.colour, 0.65);
     }
     for (line, note) in panel.notes.iter().enumerate() {
         let at = (rect.x + rect.width / 2.0, rect.bottom() + (line as f64 + 0.5) * LINE);

@@ -1,6 +1,7 @@
 //! What the keys of `load` say about labels, checked and put in the words of `ztf::labels`.
 //! Knows no alert.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::{LoadKeys, Unlabelled};
@@ -81,15 +82,29 @@ pub(super) fn labels(job: &Job, keys: &LoadKeys) -> Result<Option<Labels>, Stage
         let what = format!("`labels` means {} files, but `match_by` or `label_column` has another number", files.len());
         return Err(StageError::with_hint(what, "give one for all or one for each file"));
     }
-    let own = |i: usize| TableOptions {
+    let failed = |e: LabelError| StageError::failed(format!("labels: {e}"));
+    let options = options(keys).map_err(failed)?;
+    Labels::read(tables(files, keys), &options).map(Some).map_err(failed)
+}
+
+/// The columns that label tables lack.
+pub(super) fn faults_of_columns(files: &[ExternalFile], keys: &LoadKeys) -> Option<(&'static str, String)> {
+    // What cannot be read is told by the run, which hashes it first.
+    if files.iter().any(|file| File::open(&file.path).is_err()) {
+        return None;
+    }
+    let checked = Labels::check_columns(tables(files, keys), &options(keys).ok()?);
+    checked.err().map(|error| ("labels", error.to_string()))
+}
+
+/// Each file with what is special about it.
+fn tables<'a>(files: &'a [ExternalFile], keys: &LoadKeys) -> impl Iterator<Item = (&'a Path, TableOptions)> {
+    let own = move |i: usize| TableOptions {
         name: name(files, i),
         label: keys.label_column.of(i).cloned(),
         identity: keys.match_by.of(i).copied().map(Into::into),
     };
-    let failed = |e: LabelError| StageError::failed(format!("labels: {e}"));
-    let options = options(keys).map_err(failed)?;
-    let tables = files.iter().enumerate().map(|(i, file)| (Path::new(&file.path), own(i)));
-    Labels::read(tables, &options).map(Some).map_err(failed)
+    files.iter().enumerate().map(move |(i, file)| (Path::new(&file.path), own(i)))
 }
 
 /// What evidence calls the `i`-th file: its name, with a number when one before it is called the same.

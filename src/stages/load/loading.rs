@@ -211,6 +211,26 @@ impl Loading {
         format!("{} alerts of {} records{known}", self.alerts.len(), self.readings)
     }
 
+    /// What a reader of the run should know of the result.
+    fn closing(&self, found: &[String]) -> String {
+        let labelled = self.labels.as_ref().map(|_| format!(", {} labelled", self.alerts.with_label()));
+        let odd =
+            if found.is_empty() { String::new() } else { format!("; {}: see {{out}}/{QUALITY}", found.join(", ")) };
+        format!("{}{}{odd}", self.summary(), labelled.unwrap_or_default())
+    }
+
+    /// Label tables that are about other alerts are a mistake that shows only in what is trained on them.
+    fn check_labels(&self) -> Result<(), StageError> {
+        let strangers: Vec<String> = self.labels.iter().flat_map(Labels::strangers).map(str::to_owned).collect();
+        if strangers.is_empty() || self.alerts.with_label() > 0 {
+            return Ok(());
+        }
+        let what = format!("no row of {} matches one of the {} alerts", strangers.join(", "), self.alerts.len());
+        let hint = "compare its candid, objectId or positions with those of `estampa inspect`; `match_by` says which counts. \
+                    To go on without labels leave `labels` out";
+        Err(StageError::with_hint(what, hint))
+    }
+
     pub(super) fn finish(mut self, job: &Job, files: u64) -> Result<(), StageError> {
         self.note_unmatched()?;
         let found: Vec<String> = self.totals.iter().map(|(reason, n)| format!("{n} {}", reason.name())).collect();
@@ -221,6 +241,8 @@ impl Loading {
             };
             return Err(StageError::with_hint(what, "`estampa inspect PATH` tells what is in a file"));
         }
+        self.check_labels()?;
+        job.pulse.told(&self.closing(&found));
         let mut totals = RowWriter::create(&self.totals_path, &["reason", "policy", "count", "meaning"])?;
         for (reason, count) in self.totals.iter() {
             let cells = [reason.name(), self.policies.of(reason).name(), &count.to_string(), reason.meaning()];

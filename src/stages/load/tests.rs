@@ -96,6 +96,16 @@ fn alerts_labels_and_reasons_are_written() {
     assert_eq!(totals.ints("count"), Some(&[1, 1, 1, 1][..]));
 }
 
+#[test]
+fn a_label_table_of_other_alerts_is_an_error() {
+    let folder = data();
+    std::fs::write(folder.path().join("others.csv"), "candid,label\n9,VS\n").unwrap();
+    let run = |tables: &[&str]| load(folder.path(), &FILES, &[("labels", list(tables))]);
+    let message = run(&["others.csv"]).unwrap_err().to_string();
+    assert_eq!(message, "no row of others.csv matches one of the 3 alerts");
+    run(&["labels.csv", "others.csv"]).unwrap();
+}
+
 /// Two nights and a small file between them: no alert of one is in another, but an object of the first is.
 fn nights() -> tempfile::TempDir {
     let folder = data();

@@ -1,6 +1,7 @@
 //! One label table: a csv file whose rows are looked up by detection, object or place. Knows no other table.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 
 use super::columns::{Columns, Id};
@@ -76,13 +77,24 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Reads a csv file with a header line.
-    pub(super) fn read(path: &Path, own: &TableOptions, all: &LabelOptions) -> Result<Self, LabelError> {
+    /// Opens a csv file and finds its columns in the header line.
+    pub(super) fn open(
+        path: &Path,
+        own: &TableOptions,
+        all: &LabelOptions,
+    ) -> Result<(csv::Reader<File>, Columns), LabelError> {
         let name = &own.name;
         let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path);
         let mut reader = reader.map_err(|e| LabelError(format!("cannot read {name}: {e}")))?;
         let header = reader.headers().map_err(|e| LabelError(format!("{name}: {e}")))?.clone();
         let columns = Columns::find(&header, own, all).map_err(|what| LabelError(format!("{name}: {what}")))?;
+        Ok((reader, columns))
+    }
+
+    /// Reads a csv file with a header line.
+    pub(super) fn read(path: &Path, own: &TableOptions, all: &LabelOptions) -> Result<Self, LabelError> {
+        let name = &own.name;
+        let (mut reader, columns) = Self::open(path, own, all)?;
         let index = match columns.id {
             Id::Candid(_) => Index::Candid(HashMap::new()),
             Id::Object(_) => Index::Object(HashMap::new()),
