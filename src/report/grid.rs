@@ -235,10 +235,10 @@ impl<'a> Block<'a> {
         let mut rows = Vec::new();
         for series in &self.series {
             let arms = self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip);
-            let shown = |arm: &&ArmRecord| {
-                !self.is_absent(series, &arm.name) && !(skip.is_some() && self.is_untouched(series, &arm.name))
+            let is_left_out = |arm: &ArmRecord| {
+                self.is_absent(series, &arm.name) || skip.is_some() && self.is_untouched(series, &arm.name)
             };
-            for arm in arms.filter(shown) {
+            for arm in arms.filter(|arm| !is_left_out(arm)) {
                 let first = (self.series.len() > 1).then(|| Cell::plain(*series));
                 let names = first.into_iter().chain([Cell::plain(arm.name.clone())]);
                 rows.push(names.chain(cells(series, &arm.name)).collect());

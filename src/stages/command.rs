@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::spec::keys::{FilePath, Key, Keys};
 use crate::spec::value::{Params, Value};
@@ -114,7 +114,7 @@ fn fill_in(run: &str, job: &Job) -> Result<String, StageError> {
 /// Artifacts of inputs may hold links that mean something in their folders alone: where the command has copied such a link, its
 /// file is put.
 fn copy_linked(job: &Job) -> std::io::Result<()> {
-    for entry in WalkDir::new(job.out).into_iter().filter_map(Result::ok).filter(|entry| entry.path_is_symlink()) {
+    for entry in WalkDir::new(job.out).into_iter().filter_map(Result::ok).filter(DirEntry::path_is_symlink) {
         let (path, target) = (entry.path(), entry.path().read_link()?);
         let meant = job.inputs.values().map(|input| input.join(&target)).find(|file| file.is_file());
         if let Some(file) = meant.filter(|_| !path.exists()) {

@@ -51,7 +51,7 @@ fn case(kind: &'static str, inputs: Inputs, set: &[(&'static str, Value)], versi
 }
 
 pub(super) fn table() -> Vec<Case> {
-    others().into_iter().chain(of_features()).chain(maps()).collect()
+    sources().into_iter().chain(others()).chain(of_features()).chain(maps()).collect()
 }
 
 /// Kinds that read features.
@@ -93,38 +93,12 @@ fn of_features() -> Vec<Case> {
     ]
 }
 
-/// All other kinds.
-fn others() -> Vec<Case> {
-    let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
-    let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
-    let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
-    let curves = list(&["lc_detections", "lc_days", "lc_peak", "lc_slope", "lc_colour"]);
-    let curves = [("detections", text("all")), ("metadata", curves), ("crop", int(9))];
-    let exact = [("crop", int(5)), ("shift", int(1)), ("flux", float(0.25))];
-    let blurred = [("rotation", float(20.0)), ("noise", float(0.5)), ("colour", float(0.1))];
-    let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
-    let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
-    let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
-    let sizes = [("maps", int(4)), ("latent", int(3)), ("epochs", int(2)), ("batch", int(8)), ("examples", int(2))];
-    let vae = [&sizes[..], &[("model", text("vae")), ("kl_warm_up", int(1))]].concat();
-    let vade = [&sizes[..], &[("model", text("vade")), ("clusters", int(3)), ("pretrain", int(2))]].concat();
-    let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
-    let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
-    let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
-    let temporal = [("model", text("temporal_stamp_classifier")), ("recurrent", text("conv1d")), ("width", int(6))];
-    let temporal = [&judge[..], &temporal[..], &[("rotations", int(2)), ("length", int(3))]].concat();
-    let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
-    let rcnn = [&judge[..], &rcnn[..]].concat();
-    let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
-    let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
-    let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
-    let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
-    let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
-    let both = &[("one", "predictions"), ("two", "other predictions")];
+/// Kinds that read no artifact.
+fn sources() -> Vec<Case> {
+    let int = Value::Int;
     let weak = [("classes", list(&["SN", "AGN", "bogus"])), ("weak_labels", list(&["drb < 2 -> bogus"]))];
     let tables = [("path", text("night.tar.gz")), ("labels", list(&["labels.csv", "places.csv"]))];
     let tables = [&tables[..], &weak[..], &[("repair", list(&["not_square", "missing_jd"]))]].concat();
-    let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
         case("simulate", &[], &[("objects", int(8)), ("max_detections", int(3))], 2, &[(LIBRARY, "3ab689eeff086f3b")]),
         case(
@@ -156,6 +130,39 @@ fn others() -> Vec<Case> {
             5,
             &[(EVERYWHERE, "b25a03d244138802")],
         ),
+    ]
+}
+
+/// All other kinds.
+fn others() -> Vec<Case> {
+    let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
+    let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
+    let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
+    let curves = list(&["lc_detections", "lc_days", "lc_peak", "lc_slope", "lc_colour"]);
+    let curves = [("detections", text("all")), ("metadata", curves), ("crop", int(9))];
+    let exact = [("crop", int(5)), ("shift", int(1)), ("flux", float(0.25))];
+    let blurred = [("rotation", float(20.0)), ("noise", float(0.5)), ("colour", float(0.1))];
+    let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
+    let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
+    let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
+    let sizes = [("maps", int(4)), ("latent", int(3)), ("epochs", int(2)), ("batch", int(8)), ("examples", int(2))];
+    let vae = [&sizes[..], &[("model", text("vae")), ("kl_warm_up", int(1))]].concat();
+    let vade = [&sizes[..], &[("model", text("vade")), ("clusters", int(3)), ("pretrain", int(2))]].concat();
+    let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
+    let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
+    let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
+    let temporal = [("model", text("temporal_stamp_classifier")), ("recurrent", text("conv1d")), ("width", int(6))];
+    let temporal = [&judge[..], &temporal[..], &[("rotations", int(2)), ("length", int(3))]].concat();
+    let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
+    let rcnn = [&judge[..], &rcnn[..]].concat();
+    let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
+    let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
+    let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
+    let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
+    let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
+    let both = &[("one", "predictions"), ("two", "other predictions")];
+    let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
+    vec![
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 3, &[(AVX2, "5348ee9941037c13")]),
         case("preprocess", &[("alerts", "alerts")], &preprocess, 4, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
         case("preprocess", &[("alerts", "alerts with light curves")], &curves, 4, &[(EVERYWHERE, "5682b48342f22e3d")]),

@@ -69,7 +69,7 @@ impl Past {
             ("forcediffimfluxunc", depth.noise),
             ("magzpsci", exposure.zero_point),
         ];
-        self.points.extend([point, self.point(look, PointKind::Forced, &forced)]);
+        self.points.extend([point, measured(look, PointKind::Forced, &forced)]);
     }
 
     /// What the survey's search makes of this flux: a detection or an upper limit.
@@ -77,16 +77,17 @@ impl Past {
         let Look { exposure, depth, .. } = look;
         let known = [("diffmaglim", limit), ("magzpsci", exposure.zero_point)];
         if !depth.sees(flux.abs()) {
-            return self.point(look, PointKind::Limit, &known);
+            return measured(look, PointKind::Limit, &known);
         }
         let found = [("magpsf", exposure.magnitude(flux.abs())), ("sigmapsf", depth.magnitude_error(flux.abs()))];
-        let point = self.point(look, PointKind::Detection, &[known, found].concat());
+        let point = measured(look, PointKind::Detection, &[known, found].concat());
         Point { candid: Some(identity::candid(self.index, exposure.jd)), isdiffpos: Some(flux > 0.0), ..point }
     }
+}
 
-    fn point(&self, look: &Look, kind: PointKind, known: &[(&str, f64)]) -> Point {
-        let value = |name: &&str| known.iter().find(|(known, _)| known == name).map_or(f32::NAN, |(_, x)| *x as f32);
-        let values = VALUES.each_ref().map(value);
-        Point { jd: look.exposure.jd, fid: look.exposure.band.fid() as i64, values, ..Point::new(kind) }
-    }
+/// A point of this visit; what is not among `known` is missing.
+fn measured(look: &Look, kind: PointKind, known: &[(&str, f64)]) -> Point {
+    let value = |name: &&str| known.iter().find(|(known, _)| known == name).map_or(f32::NAN, |(_, x)| *x as f32);
+    let values = VALUES.each_ref().map(value);
+    Point { jd: look.exposure.jd, fid: look.exposure.band.fid() as i64, values, ..Point::new(kind) }
 }
