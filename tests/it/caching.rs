@@ -44,7 +44,7 @@ fn names_order_and_comments_are_not_in_the_key() {
     world.write("pipelines/p.toml", &chain(3));
     world.run("pipelines/p.toml", 3, 0);
     let renamed = chain(3).replace("[stages.s1]", "# a comment\n\n[stages.middle]").replace("\"s1\"", "\"middle\"");
-    world.write("pipelines/other_name.toml", &renamed.replace("name = \"chain\"", "name = \"chain\" # same"));
+    world.write("pipelines/other_name.toml", &renamed.replace("name = \"chain\"", "name = \"other\" # too"));
     world.run("pipelines/other_name.toml", 0, 3);
     let reordered = "[stages.a]\nrun = \"echo 0 >> {out}/x.txt; echo s0 >> ../ran.txt\"\nkind = \"command\"\n";
     world.write("pipelines/reordered.toml", reordered);

@@ -161,7 +161,7 @@ fn a_failure_in_one_process_does_not_reach_the_others() {
     let world = World::new();
     let good = chain(6).replace("echo s", "sleep 0.02; echo s");
     world.write("pipelines/good.toml", &good);
-    world.write("pipelines/bad.toml", &good.replace("echo 4 >>", "exit 3; echo 4 >>"));
+    world.write("pipelines/bad.toml", &good.replace("\"chain\"", "\"bad\"").replace("echo 4 >>", "exit 3; echo 4 >>"));
     let spawn = |name: &str| world.spawn(&["run", &format!("pipelines/{name}.toml")]);
     let (bad, good): (Vec<Child>, Vec<Child>) = (0..4).map(|_| (spawn("bad"), spawn("good"))).unzip();
     expect_all(bad, 1, "exit code 3");

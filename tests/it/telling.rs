@@ -4,7 +4,8 @@ use crate::world::World;
 
 /// A stage of a user's program that writes numbers: `metric,value` of the test split.
 pub(crate) fn numbers(rows: &str) -> String {
-    let rows: String = rows.lines().map(|row| format!("s,test,{row},9,,\\\\n")).collect();
+    let rows: Vec<String> = rows.lines().map(|row| format!("s,test,{row},9,,\\\\n")).collect();
+    let rows = rows.concat();
     format!(
         "[stages.s]\nkind = \"command\"\nrun = \"printf 'series,split,metric,class,value,n,ci_low,ci_high\\\\n{rows}' > {{out}}/metrics.csv\"\n"
     )
