@@ -86,12 +86,21 @@ pub(super) struct Session {
     pub set: Vec<String>,
 }
 
+/// The folder of a target's results: its name. A pipeline that is run by itself and has an experiment of its name beside it, as
+/// most have, leaves that folder to the experiment.
+fn results_name(target: &Path, name: &str) -> String {
+    let experiment = root(target).join("experiments").join(name);
+    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let is_another = experiment.exists() && !full(target).starts_with(full(&experiment));
+    if is_another { format!("{name}-pipeline") } else { name.into() }
+}
+
 impl Session {
     /// Reads and checks the target; every fault is in the error.
     pub(super) fn open(target: &Target) -> Result<Self, Ending> {
         let (experiment, sources) = read(&target.target, &target.set)?;
         let graph = Graph::of(&experiment);
-        let results = target.places.results(&target.target).join(&experiment.name);
+        let results = target.places.results(&target.target).join(results_name(&target.target, &experiment.name));
         Ok(Self {
             experiment,
             graph,
@@ -109,10 +118,13 @@ impl Session {
         path.strip_prefix(root).unwrap_or(&path).display().to_string()
     }
 
-    /// An error when the folder of the results is that of another file of the same name, which is still there.
+    /// An error when the folder of the results is that of another file of the same name, which is still there and would
+    /// write into it again.
     pub(super) fn check_owner(&self) -> Result<(), Ending> {
         let Some(owner) = manifest::owner(&self.results).filter(|owner| *owner != self.file()) else { return Ok(()) };
-        if !root(&self.experiment.path).join(&owner).exists() {
+        let file = root(&self.experiment.path).join(&owner);
+        let is_its_place = self.results.ends_with(results_name(&file, &self.experiment.name));
+        if !file.exists() || !is_its_place {
             return Ok(());
         }
         let (results, name) = (self.results.display(), &self.experiment.name);

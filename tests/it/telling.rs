@@ -94,6 +94,23 @@ fn a_new_experiment_runs_beside_a_pipeline_without_what_it_varies() {
 }
 
 #[test]
+fn a_pipeline_and_the_experiment_of_its_name_have_results_of_their_own() {
+    let world = World::new();
+    world.write("pipelines/x.toml", &format!("[pipeline]\nname = \"x\"\n{}", numbers("accuracy,,0.5")));
+    world.run("pipelines/x.toml", 1, 0);
+    assert!(world.path("results/x/report.html").exists());
+    let experiment = "[experiment]\nname = \"x\"\npipeline = \"../../pipelines/x.toml\"\nreplicates = 2\n";
+    world.write("experiments/x/experiment.toml", experiment);
+    world.run("pipelines/x.toml", 0, 1);
+    assert!(world.path("results/x-pipeline/report.html").exists());
+    for target in ["experiments/x", "experiments/x/experiment.toml", "pipelines/x.toml"] {
+        world.say(&["run", target]).expect(0, "ran");
+    }
+    let arms = |folder: &str| world.read(&format!("results/{folder}/arms.csv")).lines().count();
+    assert_eq!((arms("x"), arms("x-pipeline")), (3, 2));
+}
+
+#[test]
 fn results_of_another_file_of_the_same_name_are_not_overwritten() {
     let world = World::new();
     let named = format!("[pipeline]\nname = \"x\"\n{}", numbers("accuracy,,0.5"));
