@@ -202,7 +202,11 @@ fn what_two_forced_stages_make_of_one_file_is_made_once() {
         let forced = ["run", "pipelines/p.toml", "--force", "a", "--force", "b", "--jobs", jobs, "--format", "json"];
         let said = world.say(&forced);
         said.expect(0, "\"failed\":0");
-        let notes: Vec<&str> = said.out.lines().filter(|line| line.contains("900 alerts of 900 records")).collect();
+        let notes: Vec<&str> = said
+            .out
+            .lines()
+            .filter(|line| line.contains("\"progress\"") && line.contains("900 alerts of 900 records"))
+            .collect();
         let known = notes.iter().filter(|line| line.contains(", 1 files as before")).count();
         assert_eq!((notes.len(), known), (2, 1), "{jobs} jobs: {}", said.out);
     }

@@ -113,7 +113,7 @@ impl Case {
         };
         text += &format!("inputs = {{ {} }}\n", ports.iter().map(source).collect::<Vec<_>>().join(", "));
         let world = World::new();
-        world.write("data.toml", DATA).write("p.toml", &text);
+        world.write("data.toml", &DATA.replace("resume", "data")).write("p.toml", &text);
         world.say(&["run", "data.toml"]).expect(0, "ran 4, cached 0, failed 0, skipped 0");
         let names: Vec<&str> = ports.iter().map(|port| port.name).collect();
         let name = format!("{} {} of {} {more:?}", kind.name(), network.unwrap_or(""), names.join(", "));
