@@ -138,21 +138,37 @@ pub struct Rows {
 impl Rows {
     /// Drops the rows for which `keep` is false.
     pub fn retain(&mut self, reason: &'static str, mut keep: impl FnMut(&Row) -> bool) {
-        let (kept, dropped): (Vec<Row>, Vec<Row>) = std::mem::take(&mut self.kept).into_iter().partition(&mut keep);
-        self.kept = kept;
-        self.dropped.extend(dropped.into_iter().map(|row| (row, reason)));
+        self.dropped.extend(self.kept.extract_if(.., |row| !keep(row)).map(|row| (row, reason)));
     }
 
     /// Drops the second and later rows of one detection of one object.
     pub fn drop_duplicates(&mut self) {
-        let mut seen = BTreeSet::new();
-        self.retain(reason::DUPLICATE, |row| seen.insert((row.group, row.object_id.clone(), row.candid)));
+        let mut seen = OfObject::default();
+        self.retain(reason::DUPLICATE, |row| seen.is_new(row, row.candid));
     }
 
     /// Keeps the earliest row of each object. The others are not a loss and are not listed as dropped.
     pub fn keep_first(&mut self) {
-        let mut seen = BTreeSet::new();
-        self.kept.retain(|row| seen.insert((row.group, row.object_id.clone())));
+        let mut seen = OfObject::default();
+        self.kept.retain(|row| seen.is_new(row, 0));
+    }
+}
+
+/// What was seen of one object, for rows that are by object: of a night with its many it would fill memory.
+#[derive(Default)]
+struct OfObject {
+    object_id: String,
+    seen: BTreeSet<(usize, i64)>,
+}
+
+impl OfObject {
+    /// Whether `what` is seen the first time of the row's object and group.
+    fn is_new(&mut self, row: &Row, what: i64) -> bool {
+        if self.object_id != row.object_id {
+            self.object_id.clone_from(&row.object_id);
+            self.seen.clear();
+        }
+        self.seen.insert((row.group, what))
     }
 }
 
@@ -217,18 +233,19 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
     pub fn rows(self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
-        let mut rows = Vec::new();
+        let mut rows = Vec::with_capacity(sources.iter().map(|source| source.alerts.len()).sum());
         for (number, source) in sources.iter().enumerate() {
-            rows.extend(self.rows_of(number, source)?);
+            self.push_rows(number, source, &mut rows)?;
         }
-        rows.sort_by(|a, b| {
-            let dates = a.jd.total_cmp(&b.jd);
-            a.object_id.cmp(&b.object_id).then(dates).then(a.candid.cmp(&b.candid))
+        // in place, so equal ones need a place in the order
+        rows.sort_unstable_by(|a, b| {
+            let dates = a.jd.total_cmp(&b.jd).then(a.candid.cmp(&b.candid));
+            a.object_id.cmp(&b.object_id).then(dates).then((a.source, a.row).cmp(&(b.source, b.row)))
         });
         Ok(rows)
     }
 
-    fn rows_of(self, number: usize, source: &Source) -> Result<Vec<Row>, StageError> {
+    fn push_rows(self, number: usize, source: &Source, rows: &mut Vec<Row>) -> Result<(), StageError> {
         let table = &source.alerts.table;
         let (candids, heights, widths) = (whole(source, "candid")?, whole(source, "rows")?, whole(source, "columns")?);
         let mut labels = table.texts("label");
@@ -256,7 +273,8 @@ impl Reading<'_> {
             size: (heights[row] as usize, widths[row] as usize),
             pose: poses[row],
         };
-        Ok(texts.enumerate().map(row).collect())
+        rows.extend(texts.enumerate().map(row));
+        Ok(())
     }
 
     /// What each alert has in the column of `group_by`; nothing without one.
