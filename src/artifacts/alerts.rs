@@ -143,8 +143,8 @@ impl AlertsWriter {
         let table = folder.join("alerts.csv");
         self.table.push_all(&table)?;
         self.rows += rows;
-        let labels = Table::read_columns(table, |name| name == "label")?.texts("label");
-        self.labelled += labels.iter().filter(|label| !label.is_empty()).count();
+        let labels = Table::read_columns(table, |name| name == "label")?;
+        self.labelled += labels.packed("label").iter().filter(|label| !label.is_empty()).count();
         self.pieces.push(Some(folder.to_path_buf()));
         Ok(())
     }

@@ -14,6 +14,7 @@ pub mod scores;
 pub mod sequences;
 pub mod stamps;
 pub mod table;
+pub mod texts;
 
 use std::path::{Path, PathBuf};
 

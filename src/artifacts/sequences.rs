@@ -67,7 +67,7 @@ impl Sequences {
 
     /// Objects of the given split, in order.
     pub fn objects_of(&self, split: &str) -> Vec<usize> {
-        self.objects.texts("split").iter().enumerate().filter(|(_, s)| *s == split).map(|(row, _)| row).collect()
+        self.objects.packed("split").iter().enumerate().filter(|(_, s)| *s == split).map(|(row, _)| row).collect()
     }
 }
 

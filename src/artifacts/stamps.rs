@@ -104,11 +104,11 @@ impl Stamps {
 
     /// At most so many of [`Self::originals`], in turns of their labels; sorted by label.
     pub fn examples(&self, split: &str, most: usize) -> Vec<usize> {
-        let labels = self.index.texts("label");
+        let labels = self.index.packed("label");
         let mut turn: BTreeMap<&str, usize> = BTreeMap::new();
         let mut order: Vec<(usize, &str, usize)> = Vec::new();
         for row in self.originals(split) {
-            let label = labels[row].as_str();
+            let label = &labels[row];
             let nth = turn.entry(label).or_default();
             order.push((*nth, label, row));
             *nth += 1;
@@ -121,7 +121,7 @@ impl Stamps {
 
     /// Rows of the given split, in order.
     pub fn rows_of(&self, split: &str) -> Vec<usize> {
-        self.index.texts("split").iter().enumerate().filter(|(_, s)| *s == split).map(|(row, _)| row).collect()
+        self.index.packed("split").iter().enumerate().filter(|(_, s)| *s == split).map(|(row, _)| row).collect()
     }
 }
 

@@ -1,10 +1,12 @@
 //! A table in memory, by columns, and its csv file. An empty cell is a missing value (NaN), never 0.
 //! Knows nothing of what the columns mean.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter};
 use std::path::Path;
 
+use super::texts::Texts;
 use super::{ArtifactError, Result};
 
 /// One column.
@@ -15,7 +17,7 @@ pub enum Column {
     /// Real numbers, NaN where missing.
     Number(Vec<f64>),
     /// Texts.
-    Text(Vec<String>),
+    Text(Texts),
 }
 
 impl Column {
@@ -27,11 +29,20 @@ impl Column {
         }
     }
 
-    fn cell(&self, row: usize) -> String {
+    fn cell(&self, row: usize) -> Cow<'_, str> {
         match self {
-            Self::Int(v) => v[row].to_string(),
-            Self::Number(v) => number(v[row]),
-            Self::Text(v) => v[row].clone(),
+            Self::Int(v) => v[row].to_string().into(),
+            Self::Number(v) => number(v[row]).into(),
+            Self::Text(v) => (&v[row]).into(),
+        }
+    }
+
+    /// A row as a number, NaN where the cell is none.
+    pub fn number(&self, row: usize) -> f64 {
+        match self {
+            Self::Int(v) => v[row] as f64,
+            Self::Number(v) => v[row],
+            Self::Text(v) => v[row].parse().unwrap_or(f64::NAN),
         }
     }
 
@@ -39,7 +50,7 @@ impl Column {
         match self {
             Self::Int(v) => Self::Int(rows.iter().map(|r| v[*r]).collect()),
             Self::Number(v) => Self::Number(rows.iter().map(|r| v[*r]).collect()),
-            Self::Text(v) => Self::Text(rows.iter().map(|r| v[*r].clone()).collect()),
+            Self::Text(v) => Self::Text(rows.iter().map(|r| &v[*r]).collect()),
         }
     }
 
@@ -47,7 +58,7 @@ impl Column {
         match self {
             Self::Int(v) => v.extend(cell.parse::<i64>()),
             Self::Number(v) => v.push(cell.parse().unwrap_or(f64::NAN)),
-            Self::Text(v) => v.push(cell.to_string()),
+            Self::Text(v) => v.push(cell),
         }
     }
 }
@@ -58,24 +69,27 @@ struct Cells {
     whole: bool,
     numbers: bool,
     empty: bool,
+    rows: usize,
+    bytes: usize,
 }
 
 impl Cells {
-    const NONE: Self = Self { whole: true, numbers: true, empty: true };
+    const NONE: Self = Self { whole: true, numbers: true, empty: true, rows: 0, bytes: 0 };
 
     fn see(&mut self, cell: &str) {
+        self.rows += 1;
+        self.bytes += cell.len();
         self.whole = self.whole && cell.parse::<i64>().is_ok();
         self.numbers = self.numbers && (cell.is_empty() || cell.parse::<f64>().is_ok());
         self.empty &= cell.is_empty();
     }
 
-    /// The narrowest type that holds them all, as a column with room for so many.
-    fn column(self, rows: usize) -> Column {
+    /// The narrowest type that holds them all, as a column with room for them.
+    fn column(self) -> Column {
         match self {
-            Self { empty: true, .. } => Column::Text(Vec::with_capacity(rows)),
-            Self { whole: true, .. } => Column::Int(Vec::with_capacity(rows)),
-            Self { numbers: true, .. } => Column::Number(Vec::with_capacity(rows)),
-            _ => Column::Text(Vec::with_capacity(rows)),
+            Self { empty: false, whole: true, rows, .. } => Column::Int(Vec::with_capacity(rows)),
+            Self { empty: false, numbers: true, rows, .. } => Column::Number(Vec::with_capacity(rows)),
+            Self { rows, bytes, .. } => Column::Text(Texts::with_capacity(rows, bytes)),
         }
     }
 }
@@ -124,19 +138,21 @@ impl Table {
 
     /// The column `name` as texts (numbers are written out; all empty when there is no such column).
     pub fn texts(&self, name: &str) -> Vec<String> {
-        self.column(name).map_or_else(
-            || vec![String::new(); self.rows()],
-            |column| (0..self.rows()).map(|r| column.cell(r)).collect(),
-        )
+        self.packed(name).iter().map(str::to_owned).collect()
+    }
+
+    /// As [`Table::texts`], in a fraction of the memory: for tables of many rows.
+    pub fn packed(&self, name: &str) -> Cow<'_, Texts> {
+        match self.column(name) {
+            None => Cow::Owned(std::iter::repeat_n("", self.rows()).collect()),
+            Some(Column::Text(texts)) => Cow::Borrowed(texts),
+            Some(column) => Cow::Owned((0..self.rows()).map(|r| column.cell(r)).collect()),
+        }
     }
 
     /// The column `name` as numbers; `None` when there is no such column, NaN where a cell is no number.
     pub fn numbers(&self, name: &str) -> Option<Vec<f64>> {
-        Some(match self.column(name)? {
-            Column::Int(v) => v.iter().map(|x| *x as f64).collect(),
-            Column::Number(v) => v.clone(),
-            Column::Text(v) => v.iter().map(|x| x.parse().unwrap_or(f64::NAN)).collect(),
-        })
+        self.column(name).map(|column| (0..self.rows()).map(|row| column.number(row)).collect())
     }
 
     /// The column `name` as whole numbers.
@@ -155,7 +171,7 @@ impl Table {
         let path = path.as_ref();
         let mut writer = RowWriter::create(path, &self.names)?;
         for row in 0..self.rows() {
-            writer.push(self.columns.iter().map(|c| c.cell(row)))?;
+            writer.push(self.columns.iter().map(|c| c.cell(row).into_owned()))?;
         }
         writer.finish()
     }
@@ -169,23 +185,46 @@ impl Table {
     pub fn read_columns(path: impl AsRef<Path>, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let path = path.as_ref();
         // Twice: the first time for the types, so that no cell is held as text that becomes a number.
-        let mut seen: Vec<(Cells, usize)> = Vec::new();
+        let mut seen: Vec<Cells> = Vec::new();
         let names = Self::visit(path, &wanted, |column, cell| {
             if column == seen.len() {
-                seen.push((Cells::NONE, 0));
+                seen.push(Cells::NONE);
             }
-            seen[column].0.see(cell);
-            seen[column].1 += 1;
+            seen[column].see(cell);
         })?;
-        seen.resize(names.len(), (Cells::NONE, 0));
-        let mut columns: Vec<Column> = seen.iter().map(|(cells, rows)| cells.column(*rows)).collect();
+        seen.resize(names.len(), Cells::NONE);
+        let mut columns: Vec<Column> = seen.iter().map(|cells| cells.column()).collect();
         Self::visit(path, &wanted, |column, cell| {
             if let Some(column) = columns.get_mut(column) {
                 column.push(cell);
             }
         })?;
-        let same = columns.iter().zip(&seen).all(|(column, (_, rows))| column.len() == *rows);
+        let same = columns.iter().zip(&seen).all(|(column, cells)| column.len() == cells.rows);
         if same { Ok(Self { names, columns }) } else { Err(ArtifactError::new(path, "changed while it was read")) }
+    }
+
+    /// The wanted columns of a csv file of so many rows as numbers, NaN where a cell is none. Reads the file once, for there are
+    /// no types to find out first.
+    pub fn read_numbers(path: impl AsRef<Path>, rows: usize, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        let path = path.as_ref();
+        let mut seen: Vec<(Vec<f64>, bool)> = Vec::new();
+        let names = Self::visit(path, wanted, |column, cell| {
+            if column == seen.len() {
+                seen.push((Vec::with_capacity(rows), true));
+            }
+            let (numbers, whole) = &mut seen[column];
+            *whole = *whole && cell.parse::<i64>().is_ok();
+            numbers.push(cell.parse().unwrap_or(f64::NAN));
+        })?;
+        seen.resize_with(names.len(), Default::default);
+        if seen.iter().any(|(numbers, _)| numbers.len() != rows) {
+            return Err(ArtifactError::new(path, format!("does not have {rows} rows")));
+        }
+        // -0 is not a whole number, but the 0 that it is in a column of these
+        let column = |(numbers, whole): (Vec<f64>, bool)| {
+            Column::Number(if whole { numbers.into_iter().map(|x| x + 0.0).collect() } else { numbers })
+        };
+        Ok(Self { names, columns: seen.into_iter().map(column).collect() })
     }
 
     /// Names of the columns of a csv file.
@@ -284,12 +323,35 @@ mod tests {
         assert_eq!(table.texts("name"), ["007", "1e3", "x"]);
         assert_eq!(table.column("flux"), Some(&Column::Number(vec![1.0, 2.0, 2.5])));
         assert_eq!(table.ints("night"), Some(&[2, 3, 4][..]));
-        assert_eq!(table.column("none"), Some(&Column::Text(vec![String::new(); 3])));
+        assert_eq!(table.column("none"), Some(&Column::Text([""; 3].into_iter().collect())));
         let two = Table::read_columns(&path, |name| name == "none" || name == "flux").unwrap();
         assert_eq!((two.names(), two.rows()), (&["flux".to_string(), "none".to_string()][..], 3));
         assert_eq!(two.column("flux"), table.column("flux"));
         std::fs::write(&path, "a,b\n").unwrap();
         assert_eq!(Table::read(&path).unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, "whole,real,mixed,none,name\n-0,-0,1,,a\n+7,,x,,b\n9007199254740993,2.5,-0,,c\n")
+            .unwrap();
+        let bits = |table: &Table, name: &str| -> Vec<u64> {
+            table.numbers(name).unwrap().iter().map(|x| if x.is_nan() { 0 } else { x.to_bits() + 1 }).collect()
+        };
+        let (table, numbers) = (Table::read(&path).unwrap(), Table::read_numbers(&path, 3, |_| true).unwrap());
+        assert_eq!(numbers.names(), table.names());
+        assert!(numbers.names().iter().all(|name| bits(&numbers, name) == bits(&table, name)));
+        let signs = ["whole", "real", "mixed"].map(|name| {
+            <[f64; 3]>::try_from(numbers.numbers(name).unwrap()).unwrap().map(|x| x.is_sign_negative() && !x.is_nan())
+        });
+        assert_eq!(signs, [[false; 3], [true, false, false], [false, false, true]]);
+        let two = Table::read_numbers(&path, 3, |name| name == "real" || name == "none").unwrap();
+        assert_eq!((two.names(), two.rows()), (&["real".to_string(), "none".to_string()][..], 3));
+        assert!(Table::read_numbers(&path, 4, |_| true).unwrap_err().to_string().contains("4 rows"));
+        std::fs::write(&path, "a,b\n").unwrap();
+        assert_eq!(Table::read_numbers(&path, 0, |_| true).unwrap().names(), ["a", "b"]);
     }
 
     #[test]
@@ -314,7 +376,7 @@ mod tests {
         let table = Table::new()
             .with("id", Column::Int(vec![1, 2]))
             .with("x", Column::Number(vec![0.1, 1e-300]))
-            .with("name", Column::Text(vec!["a,\"b\"".into(), "c".into()]));
+            .with("name", Column::Text(["a,\"b\"", "c"].into_iter().collect()));
         table.write(&path).unwrap();
         assert_eq!(Table::read(&path).unwrap(), table);
         assert_eq!(table.select(&[1]).texts("name"), ["c"]);

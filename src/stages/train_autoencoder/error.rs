@@ -34,11 +34,11 @@ pub(super) fn measure<B: Backend>(
 ) -> Result<Vec<Metric>, StageError> {
     let training = stamps.originals(split::TRAIN);
     let pca = Pca::fit(training.iter().map(|row| stamps.images.row(*row)), components).ok(); // none where the split has fewer rows than components
-    let ids = stamps.index.texts("objectId");
+    let ids = stamps.index.packed("objectId");
     let mut metrics = Vec::new();
     for name in split::ALL {
         let rows = stamps.originals(name);
-        let objects: Vec<&str> = rows.iter().map(|row| ids[*row].as_str()).collect();
+        let objects: Vec<&str> = rows.iter().map(|row| &ids[*row]).collect();
         let mut errors = Errors::default();
         let mut first = 0;
         let data = ImageRows::new(&stamps.images, &rows);
