@@ -1,9 +1,11 @@
 //! `preprocess`: alerts to stamps. The story is in [`Preprocess::run`]; each step of it has a file in `preprocess/`.
 //! Knows no network.
 
+pub mod columns;
 pub mod groups;
 pub mod light_curves;
 pub mod metadata;
+pub mod names;
 pub mod normalise;
 pub mod pixels;
 pub mod places;
@@ -11,15 +13,16 @@ pub mod rows;
 pub mod split;
 pub mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artifacts::split::{ALL, TEST, TRAIN};
+use crate::artifacts::table::Table;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
-use crate::ztf::alert::SIDE;
 
 use metadata::Sentinel;
+use names::NO_WORD;
 use normalise::Normalise;
 use pixels::{Channel, NanPolicy, Recipe};
 use places::OnePlace;
@@ -224,32 +227,31 @@ impl StageKind for Preprocess {
 
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: PreprocessKeys = job.keys()?;
-        let fields = keys.metadata.iter().flat_map(|name| metadata::fields_of(name));
-        let others: Vec<&str> = fields.chain(keys.group_by.as_deref()).collect();
-        let sources = rows::open_sources(job, &others, &keys.metadata)?;
-        let mut rows = select(&sources, &keys)?;
+        let (sources, tables): (Vec<Source>, Vec<Table>) =
+            rows::open_sources(job, keys.group_by.as_deref())?.into_iter().unzip();
+        let mut rows = select(&sources, tables, &keys)?;
         let classes = classes(&rows, &keys)?;
         let splits = splits(&rows, &keys, job.seed)?;
         if keys.split == SplitRule::Time {
             drop_test_period(&mut rows, &splits);
         }
-        let split_of: Vec<&str> = rows.kept.iter().map(|row| splits[&row.object_id]).collect();
-        if !split_of.contains(&TRAIN) {
+        let data = write::Data { sources: &sources, rows: &rows, splits: &splits, classes: &classes };
+        if !rows.kept.iter().any(|row| data.split(row) == TRAIN) {
             let what = format!("no training rows among {} alerts", rows.kept.len());
             return Err(StageError::with_hint(what, "give the split `train` some objects"));
         }
-        let data = write::Data { sources: &sources, rows: &rows, split_of: &split_of, classes: &classes };
         write::stamps(job, &keys, &data)?;
         write::tables(job, &data)?;
-        job.pulse.told(&closing(&rows, &split_of));
+        job.pulse.told(&closing(&data));
         Ok(())
     }
 }
 
 /// What a reader of the run should know of the result.
-fn closing(rows: &Rows, split_of: &[&str]) -> String {
-    let labelled = rows.kept.iter().filter(|row| !row.label.is_empty()).count();
-    let of = |split: &&str| format!("{split} {}", split_of.iter().filter(|of| *of == split).count());
+fn closing(data: &write::Data) -> String {
+    let rows = data.rows;
+    let labelled = rows.kept.iter().filter(|row| row.label != NO_WORD).count();
+    let of = |split: &&str| format!("{split} {}", rows.kept.iter().filter(|row| data.split(row) == *split).count());
     let splits = ALL.iter().map(of).collect::<Vec<_>>().join(", ");
     let dropped = match rows.dropped.len() {
         0 => String::new(),
@@ -259,35 +261,36 @@ fn closing(rows: &Rows, split_of: &[&str]) -> String {
 }
 
 /// The rows that become stamps; what an alert lacks is asked in the order of [`reason`].
-fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError> {
+fn select(sources: &[Source], tables: Vec<Table>, keys: &PreprocessKeys) -> Result<Rows, StageError> {
     let group_by = keys.group_by.as_deref();
     let reading = Reading { label_from: keys.label_from, shape: keys.shape, sign: keys.sign, group_by };
-    let kept = reading.rows(sources)?;
-    let total = kept.len();
+    let mut rows = reading.rows(sources, tables)?;
+    let total = rows.kept.len();
     if total == 0 {
         return Err(StageError::with_hint(
             "the inputs hold no alerts",
             "look at what the stage before wrote or dropped",
         ));
     }
-    rows::check_names(&kept, sources)?;
-    let mut rows = Rows { kept, dropped: Vec::new() };
+    rows::check_names(&rows, sources)?;
     merge(&mut rows, &keys.merge)?;
     rows.drop_duplicates();
     if keys.detections == Detections::First {
         rows.keep_first();
     }
     if let Some(classes) = &keys.classes {
-        rows.retain(reason::OTHER_CLASS, |row| row.label.is_empty() || classes.contains(&row.label));
+        let used = rows.names.choose(|label| label.is_empty() || classes.iter().any(|class| class == label));
+        rows.retain(reason::OTHER_CLASS, |row| used[row.label as usize]);
     }
     if keys.unlabelled == Unlabelled::Drop {
-        rows.retain(reason::UNLABELLED, |row| !row.label.is_empty());
+        rows.retain(reason::UNLABELLED, |row| row.label != NO_WORD);
     }
     if keys.split == SplitRule::Column {
-        rows.retain(reason::NO_SPLIT, |row| !row.word.trim().is_empty());
+        let there = rows.names.choose(|word| !word.trim().is_empty());
+        rows.retain(reason::NO_SPLIT, |row| there[row.word as usize]);
     }
     if keys.shape == ShapePolicy::Drop {
-        rows.retain(reason::TRUNCATED, |row| row.size == (SIDE, SIDE));
+        rows.retain(reason::TRUNCATED, |row| row.complete);
     }
     if keys.nan == NanPolicy::Drop {
         let missing = write::missing_pixels(sources, &rows.kept, &keys.recipe());
@@ -300,12 +303,13 @@ fn select(sources: &[Source], keys: &PreprocessKeys) -> Result<Rows, StageError>
 /// Gives merged labels their new name.
 fn merge(rows: &mut Rows, merge: &BTreeMap<String, Vec<String>>) -> Result<(), StageError> {
     for (name, label) in merge.iter().flat_map(|(name, labels)| labels.iter().map(move |label| (name, label))) {
-        let mut renamed = rows.kept.iter_mut().filter(|row| row.label == *label).peekable();
+        let [new, old] = [name, label].map(|word| rows.names.add_word(word));
+        let mut renamed = rows.kept.iter_mut().filter(|row| row.label == old).peekable();
         if renamed.peek().is_none() {
             let what = format!("`merge` puts `{label}` into `{name}`, but no alert has that label");
             return Err(StageError::with_hint(what, "correct `merge` or the label table"));
         }
-        renamed.for_each(|row| row.label.clone_from(name));
+        renamed.for_each(|row| row.label = new);
     }
     Ok(())
 }
@@ -320,9 +324,9 @@ fn nothing_left(total: usize, rows: &Rows) -> StageError {
 
 /// Class labels in order.
 fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError> {
-    let mut present: Vec<String> = rows.kept.iter().map(|row| row.label.clone()).filter(|l| !l.is_empty()).collect();
+    let numbers: BTreeSet<u32> = rows.kept.iter().map(|row| row.label).filter(|label| *label != NO_WORD).collect();
+    let mut present: Vec<String> = numbers.into_iter().map(|label| rows.names.word(label).to_owned()).collect();
     present.sort();
-    present.dedup();
     if keys.label_from == LabelFrom::Input && present.len() < 2 {
         let what = format!("label_from = \"input\" makes one class of one input: `{}`", present.join(""));
         return Err(StageError::with_hint(what, "connect a second input with alerts"));
@@ -341,14 +345,14 @@ fn classes(rows: &Rows, keys: &PreprocessKeys) -> Result<Vec<String>, StageError
 }
 
 /// Drops what is not tested of the time from the first test alert on: who trains before the test has seen none of it.
-fn drop_test_period(rows: &mut Rows, splits: &BTreeMap<String, &'static str>) {
-    let is_tested = |row: &Row| splits[&row.object_id] == TEST;
+fn drop_test_period(rows: &mut Rows, splits: &[&'static str]) {
+    let is_tested = |row: &Row| splits[row.object as usize] == TEST;
     let begin = rows.kept.iter().filter(|row| is_tested(row)).map(|row| row.jd).fold(f64::INFINITY, f64::min);
     rows.retain(reason::TEST_PERIOD, |row| is_tested(row) || row.jd <= begin);
 }
 
-/// The split of every object.
-fn splits(rows: &Rows, keys: &PreprocessKeys, seed: u64) -> Result<BTreeMap<String, &'static str>, StageError> {
+/// The split of every object by its number; empty when no alert of it is kept.
+fn splits(rows: &Rows, keys: &PreprocessKeys, seed: u64) -> Result<Vec<&'static str>, StageError> {
     let objects = objects(rows, keys.split)?;
     let look = keys.one_place != OnePlace::Apart;
     let pairs = if look { places::pairs(&objects, keys.place_radius) } else { Vec::new() };
@@ -364,40 +368,41 @@ fn splits(rows: &Rows, keys: &PreprocessKeys, seed: u64) -> Result<BTreeMap<Stri
     let mut units = places::units(&objects, &first);
     if keys.group_by.is_some() {
         for unit in &mut units {
-            unit.class.clear();
+            unit.class = NO_WORD;
         }
     }
-    let of_units = keys.rule().assign(&units, seed)?;
-    let of_object = |(number, object): (usize, &Object)| (object.id.clone(), of_units[&objects[first[number]].id]);
-    let splits = objects.iter().enumerate().map(of_object).collect();
-    places::check(&objects, &pairs, &splits)?;
-    groups::check(keys.group_by.as_deref().unwrap_or_default(), &objects, &groups, &splits)?;
-    Ok(splits)
+    let of_units = keys.rule().assign(&units, &rows.names, seed)?;
+    let of_first = |first: usize| of_units[places::position(&units, &objects[first])];
+    let splits: Vec<&'static str> = first.into_iter().map(of_first).collect();
+    places::check(&objects, &pairs, &splits, &rows.names)?;
+    groups::check(keys.group_by.as_deref().unwrap_or_default(), &objects, &groups, &splits, &rows.names)?;
+    let mut by_number = vec![""; rows.names.objects()];
+    objects.iter().zip(splits).for_each(|(object, split)| by_number[object.name as usize] = split);
+    Ok(by_number)
 }
 
 /// The objects of the rows; where the split is a column, an object's alerts must agree on it.
 fn objects(rows: &Rows, rule: SplitRule) -> Result<Vec<Object>, StageError> {
-    let mut objects: Vec<Object> = Vec::new();
-    for row in &rows.kept {
-        match objects.last_mut() {
-            Some(last) if last.id == row.object_id => {
-                let agree = split::read_word(&last.word) == split::read_word(&row.word);
-                if rule == SplitRule::Column && !agree {
-                    let what = format!("object {} is in two splits, `{}` and `{}`", last.id, last.word, row.word);
-                    return Err(StageError::with_hint(what, "put all alerts of an object into one split"));
-                }
-                if last.class.is_empty() {
-                    last.class.clone_from(&row.label);
-                }
-            }
-            _ => objects.push(Object {
-                id: row.object_id.clone(),
-                class: row.label.clone(),
-                first_jd: row.jd,
-                word: row.word.clone(),
-                place: row.place,
-            }),
+    let by_object = || rows.kept.chunk_by(|a, b| a.object == b.object);
+    let mut objects = Vec::with_capacity(by_object().count());
+    for alerts in by_object() {
+        let first = &alerts[0];
+        let split = |row: &Row| split::read_word(rows.names.word(row.word));
+        if rule == SplitRule::Column
+            && let Some(other) = alerts.iter().find(|row| split(row) != split(first))
+        {
+            let [object, one, two] =
+                [rows.names.object(first.object), rows.names.word(first.word), rows.names.word(other.word)];
+            let what = format!("object {object} is in two splits, `{one}` and `{two}`");
+            return Err(StageError::with_hint(what, "put all alerts of an object into one split"));
         }
+        objects.push(Object {
+            name: first.object,
+            class: alerts.iter().map(|row| row.label).find(|label| *label != NO_WORD).unwrap_or(NO_WORD),
+            word: first.word,
+            first_jd: first.jd,
+            place: first.place,
+        });
     }
     Ok(objects)
 }

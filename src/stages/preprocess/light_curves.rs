@@ -1,13 +1,14 @@
 //! Metadata columns from light curves, for each alert from what was told by its date: points that this alert or an earlier one has.
 //! Later alerts change nothing. Knows no split and no pixels.
 
-use std::collections::HashMap;
-use std::path::Path;
-
 use crate::artifacts::light_curves::{LightCurveRow, LightCurves};
-use crate::artifacts::table::{Column, Table};
+use crate::artifacts::stamps::MetadataColumn;
 use crate::stage::StageError;
 use crate::ztf::history::{Point, PointKind};
+
+use super::metadata::field;
+use super::names::number;
+use super::rows::{Rows, Source};
 
 /// The columns.
 pub const COLUMNS: [&str; 10] = [
@@ -24,7 +25,7 @@ pub const COLUMNS: [&str; 10] = [
 ];
 
 /// What they need of an alert, beside its object.
-pub const FIELDS: [&str; 4] = ["jd", "fid", "magpsf", "isdiffpos"];
+const FIELDS: [&str; 4] = ["jd", "fid", "magpsf", "isdiffpos"];
 
 /// Dates nearer than this are one, days.
 const SAME_DATE: f64 = 1e-5;
@@ -45,37 +46,32 @@ struct Now {
     isdiffpos: f64,
 }
 
-/// The table of the alerts in `folder` with those of [`COLUMNS`] that are `wanted`.
-pub fn with_columns(alerts: Table, folder: &Path, input: &str, wanted: &[String]) -> Result<Table, StageError> {
-    let wanted = wanted.iter().filter_map(|name| COLUMNS.iter().position(|column| column == name));
+/// Values by column and kept row; every one of `columns` is one of [`COLUMNS`].
+pub fn values(sources: &[Source], rows: &Rows, columns: &[MetadataColumn]) -> Result<Vec<Vec<f64>>, StageError> {
+    let wanted = columns.iter().filter_map(|wanted| COLUMNS.iter().position(|name| *name == wanted.name));
     let wanted: Vec<usize> = wanted.collect();
-    let Some(first) = wanted.first() else { return Ok(alerts) };
-    let Some(mut light_curves) = LightCurves::open(folder)? else {
-        let what =
-            format!("the metadata column `{}` needs light curves, but input `{input}` has none", COLUMNS[*first]);
-        return Err(StageError::with_hint(what, "set `light_curves = true` in the stage of kind `load`"));
-    };
-    let values = |name: &str| alerts.numbers(name).unwrap_or_else(|| vec![f64::NAN; alerts.rows()]);
-    let [jd, fid, magpsf, isdiffpos] = FIELDS.map(values);
-    let now = |row: usize| Now { jd: jd[row], fid: fid[row] as i64, magpsf: magpsf[row], isdiffpos: isdiffpos[row] };
-    let mut columns: Vec<Vec<f64>> = vec![vec![f64::NAN; alerts.rows()]; wanted.len()];
-    let mut fill = |rows: &[usize], points: &[LightCurveRow]| {
-        for row in rows {
-            let all = summary(points, now(*row));
-            wanted.iter().zip(&mut columns).for_each(|(column, values)| values[*row] = all[*column]);
+    let mut values: Vec<Vec<f64>> = vec![vec![f64::NAN; rows.kept.len()]; wanted.len()];
+    for (at, source) in sources.iter().enumerate() {
+        let Some(mut light_curves) = LightCurves::open(&source.folder)? else {
+            let (column, input) = (&columns[0].name, &source.name);
+            let what = format!("the metadata column `{column}` needs light curves, but input `{input}` has none");
+            return Err(StageError::with_hint(what, "set `light_curves = true` in the stage of kind `load`"));
+        };
+        let table = source.numbers(&FIELDS)?;
+        let [jd, fid, magpsf, isdiffpos] = FIELDS.map(|name| field(&table, name));
+        let mut fill = |kept: usize, points: &[LightCurveRow]| {
+            let row = rows.kept[kept].row;
+            let now = Now { jd: jd(row), fid: fid(row) as i64, magpsf: magpsf(row), isdiffpos: isdiffpos(row) };
+            let all = summary(points, now);
+            wanted.iter().zip(&mut values).for_each(|(column, values)| values[kept] = all[*column]);
+        };
+        let is_of_source = |kept: &usize| rows.kept[*kept].source == number(at);
+        (0..rows.kept.len()).filter(is_of_source).for_each(|kept| fill(kept, &[]));
+        while let Some(points) = light_curves.object()? {
+            rows.of_object(&points[0].object_id).filter(is_of_source).for_each(|kept| fill(kept, &points));
         }
-    };
-    let objects = alerts.texts("objectId");
-    let mut rows_of: HashMap<&str, Vec<usize>> = HashMap::new();
-    objects.iter().enumerate().for_each(|(row, object)| rows_of.entry(object).or_default().push(row));
-    while let Some(points) = light_curves.object()? {
-        fill(&rows_of.remove(&*points[0].object_id).unwrap_or_default(), &points);
     }
-    for rows in rows_of.values() {
-        fill(rows, &[]);
-    }
-    let columns = wanted.iter().map(|column| COLUMNS[*column]).zip(columns);
-    Ok(columns.fold(alerts, |table, (name, values)| table.with(name, Column::Number(values))))
+    Ok(values)
 }
 
 /// [`COLUMNS`] of an alert, from the light curve of its object by date; NaN where there is none.

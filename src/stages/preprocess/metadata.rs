@@ -98,30 +98,29 @@ pub fn columns(names: &[String], low: &BTreeMap<String, f64>, high: &BTreeMap<St
     names.iter().map(column).collect()
 }
 
-/// The fields of an alert that a column comes from.
+/// The fields of an alert that a column comes from, if it is none of light curves.
 pub fn fields_of(name: &str) -> Vec<&str> {
     match name {
         "ecl_lat" | "ecl_long" | "gal_lat" | "gal_long" => vec!["ra", "dec"],
         "non_detections" => vec!["ncovhist", "ndethist"],
-        _ if light_curves::COLUMNS.contains(&name) => light_curves::FIELDS.into(),
         _ => vec![name],
     }
 }
 
-/// The column's values in the rows of `alerts`, clipped; NaN where missing.
-pub fn values(alerts: &Table, column: &MetadataColumn, sentinel: Sentinel) -> Vec<f64> {
-    let low = column.low.unwrap_or(f64::NEG_INFINITY);
-    let high = column.high.unwrap_or(f64::INFINITY);
+/// A value of the column, clipped; NaN where it is missing.
+pub fn clip(x: f64, column: &MetadataColumn, sentinel: Sentinel) -> f64 {
     let keeps_sentinel = sentinel == Sentinel::Clip && column.low.is_some();
-    let clip =
-        |x: f64| if x == SENTINEL && !keeps_sentinel || !x.is_finite() { f64::NAN } else { x.max(low).min(high) };
-    raw(alerts, &column.name).into_iter().map(clip).collect()
+    if x == SENTINEL && !keeps_sentinel || !x.is_finite() {
+        return f64::NAN;
+    }
+    x.max(column.low.unwrap_or(f64::NEG_INFINITY)).min(column.high.unwrap_or(f64::INFINITY))
 }
 
-fn raw(alerts: &Table, name: &str) -> Vec<f64> {
-    let field = |name: &str| alerts.numbers(name).unwrap_or_else(|| vec![f64::NAN; alerts.rows()]);
-    let of_two = |a: &str, b: &str, f: fn(f64, f64) -> f64| -> Vec<f64> {
-        field(a).into_iter().zip(field(b)).map(|(a, b)| f(a, b)).collect()
+/// The value of the column called `name` in each row of `alerts`, which have [`fields_of`] it.
+pub fn raw<'a>(alerts: &'a Table, name: &str) -> Box<dyn Fn(usize) -> f64 + 'a> {
+    let of_two = |a: &str, b: &str, f: fn(f64, f64) -> f64| -> Box<dyn Fn(usize) -> f64 + 'a> {
+        let (a, b) = (field(alerts, a), field(alerts, b));
+        Box::new(move |row| f(a(row), b(row)))
     };
     match name {
         "ecl_lat" => of_two("ra", "dec", |ra, dec| ecliptic(ra, dec).lat),
@@ -129,8 +128,14 @@ fn raw(alerts: &Table, name: &str) -> Vec<f64> {
         "gal_lat" => of_two("ra", "dec", |ra, dec| galactic(ra, dec).lat),
         "gal_long" => of_two("ra", "dec", |ra, dec| galactic(ra, dec).long),
         "non_detections" => of_two("ncovhist", "ndethist", |coverages, detections| coverages - detections),
-        _ => field(name),
+        _ => Box::new(field(alerts, name)),
     }
+}
+
+/// The field `name` of each alert; NaN when there is none.
+pub fn field<'a>(alerts: &'a Table, name: &str) -> impl Fn(usize) -> f64 + use<'a> {
+    let column = alerts.column(name);
+    move |row| column.map_or(f64::NAN, |column| column.number(row))
 }
 
 /// Mean and population standard deviation of the values that are there; both 0 when there are none.
@@ -168,6 +173,11 @@ mod tests {
             .with("dec", numbers(&[0.0; 4]))
     }
 
+    fn values(alerts: &Table, column: &MetadataColumn, sentinel: Sentinel) -> Vec<f64> {
+        let raw = raw(alerts, &column.name);
+        (0..alerts.rows()).map(|row| clip(raw(row), column, sentinel)).collect()
+    }
+
     fn column(name: &str) -> MetadataColumn {
         columns(&[name.into()], &BTreeMap::new(), &BTreeMap::new()).remove(0)
     }
@@ -198,9 +208,9 @@ mod tests {
                 let there = FIELDS.iter().enumerate().filter(|(_, field)| wanted(field));
                 there.fold(Table::new(), |table, (i, field)| table.with(field, number(i)))
             };
-            let all = raw(&table(&|_| true), name);
-            assert!(all[0].is_finite(), "{name}");
-            assert_eq!(raw(&table(&|field| fields.contains(&field)), name), all, "{name}");
+            let of_all = raw(&table(&|_| true), name)(0);
+            assert!(of_all.is_finite(), "{name}");
+            assert_eq!(raw(&table(&|field| fields.contains(&field)), name)(0), of_all, "{name}");
         }
     }
 

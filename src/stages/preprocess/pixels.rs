@@ -55,9 +55,9 @@ pub struct Recipe {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pose {
     /// Rows by which a truncated cutout moves up so that its source is central.
-    pub down: usize,
+    pub down: u8,
     /// Columns likewise.
-    pub right: usize,
+    pub right: u8,
     /// Whether the difference is multiplied by -1.
     pub negate: bool,
 }
@@ -70,11 +70,12 @@ impl Cutouts {
     /// From a row of the alerts' array.
     pub fn new(pixels: &[f32], pose: Pose) -> Self {
         let mut planes = vec![f32::NAN; pixels.len()];
+        let (down, right) = (usize::from(pose.down), usize::from(pose.right));
         for (cutout, (plane, source)) in planes.chunks_exact_mut(AREA).zip(pixels.chunks_exact(AREA)).enumerate() {
             let sign = if pose.negate && cutout == 2 { -1.0 } else { 1.0 };
-            for y in 0..SIDE - pose.down {
-                let (to, from) = ((y + pose.down) * SIDE + pose.right, y * SIDE);
-                for x in 0..SIDE - pose.right {
+            for y in 0..SIDE - down {
+                let (to, from) = ((y + down) * SIDE + right, y * SIDE);
+                for x in 0..SIDE - right {
                     plane[to + x] = valid(sign * source[from + x]);
                 }
             }

@@ -1,12 +1,11 @@
 //! Objects at one place on the sky: a survey may give one source two names, and then a split by name puts it on both sides.
 //! Knows positions and names only.
 
-use std::collections::BTreeMap;
-
 use crate::choice;
 use crate::stage::StageError;
 use crate::ztf::sky::separation;
 
+use super::names::{NO_WORD, Names};
 use super::split::Object;
 
 choice! {
@@ -38,7 +37,7 @@ pub fn pairs(objects: &[Object], radius: f64) -> Vec<Pair> {
             by_declination.push((object.place.1, object.place.0, number));
         }
     }
-    by_declination.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
+    by_declination.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
     let mut pairs = Vec::new();
     for (position, (dec, ra, number)) in by_declination.iter().enumerate() {
         let near = |other: &&(f64, f64, usize)| (other.0 - dec) * 3600.0 <= radius;
@@ -69,31 +68,40 @@ pub fn first_of_linked(objects: usize, links: &[(usize, usize)]) -> Vec<usize> {
     (0..objects).map(|object| root(&first, object)).collect()
 }
 
-/// One object for each first one, with the earliest date and the first label of all that are linked with it.
+/// One object for each first one, in order, with the earliest date and the first label of all that are linked with it.
 pub fn units(objects: &[Object], first: &[usize]) -> Vec<Object> {
-    let mut units: BTreeMap<usize, Object> = BTreeMap::new();
-    for (object, place) in objects.iter().zip(first) {
-        let unit = units.entry(*place).or_insert_with(|| object.clone());
+    let mut units: Vec<Object> = Vec::new();
+    for (number, (object, first)) in objects.iter().zip(first).enumerate() {
+        if *first == number {
+            units.push(*object);
+            continue;
+        }
+        let at = position(&units, &objects[*first]);
+        let unit = &mut units[at];
         unit.first_jd = unit.first_jd.min(object.first_jd);
-        if unit.class.is_empty() {
-            unit.class.clone_from(&object.class);
+        if unit.class == NO_WORD {
+            unit.class = object.class;
         }
     }
-    units.into_values().collect()
+    units
+}
+
+/// The place of an object in a list by name that has it.
+pub fn position(objects: &[Object], object: &Object) -> usize {
+    objects.partition_point(|other| other.name < object.name)
 }
 
 /// Fails when two objects at one place are in different splits.
-pub fn check(objects: &[Object], pairs: &[Pair], splits: &BTreeMap<String, &'static str>) -> Result<(), StageError> {
-    let split = |object: usize| splits[&objects[object].id];
-    let torn: Vec<&Pair> = pairs.iter().filter(|pair| split(pair.objects.0) != split(pair.objects.1)).collect();
-    let Some(Pair { objects: (a, b), distance }) = torn.first() else { return Ok(()) };
+pub fn check(objects: &[Object], pairs: &[Pair], splits: &[&'static str], names: &Names) -> Result<(), StageError> {
+    let mut torn = pairs.iter().filter(|pair| splits[pair.objects.0] != splits[pair.objects.1]);
+    let Some(Pair { objects: (a, b), distance }) = torn.next() else { return Ok(()) };
     let what = format!(
         "{} pairs of objects at one place are in two splits: {} in {} and {} in {}, {distance:.2} arcsec apart, for one",
-        torn.len(),
-        objects[*a].id,
-        split(*a),
-        objects[*b].id,
-        split(*b)
+        1 + torn.count(),
+        names.object(objects[*a].name),
+        splits[*a],
+        names.object(objects[*b].name),
+        splits[*b]
     );
     let hint = "one source with two names tells the test split what was trained on: put them together, or set `one_place = \
                 \"together\"` where the split is drawn";
@@ -105,14 +113,14 @@ mod tests {
     use super::*;
 
     fn objects(places: &[(f64, f64)]) -> Vec<Object> {
-        let object = |(number, place): (usize, &(f64, f64))| Object {
-            id: format!("ZTF{number}"),
-            class: String::new(),
+        let object = |(name, place): (u32, &(f64, f64))| Object {
+            name,
+            class: NO_WORD,
             first_jd: 0.0,
-            word: String::new(),
+            word: NO_WORD,
             place: *place,
         };
-        places.iter().enumerate().map(object).collect()
+        (0..).zip(places).map(object).collect()
     }
 
     #[test]
@@ -129,20 +137,21 @@ mod tests {
     #[test]
     fn a_place_is_as_old_as_its_first_alert() {
         let mut all = objects(&[(5.0, 0.0), (9.0, 0.0), (5.0, 0.0)]);
-        (all[0].first_jd, all[2].first_jd, all[2].class) = (7.0, 3.0, "SN".into());
+        (all[0].first_jd, all[2].first_jd, all[2].class) = (7.0, 3.0, 1);
         let units = units(&all, &first_of_linked(3, &[(0, 2)]));
-        let shown: Vec<(&str, f64, &str)> =
-            units.iter().map(|u| (u.id.as_str(), u.first_jd, u.class.as_str())).collect();
-        assert_eq!(shown, [("ZTF0", 3.0, "SN"), ("ZTF1", 0.0, "")]);
+        let shown: Vec<(u32, f64, u32)> = units.iter().map(|u| (u.name, u.first_jd, u.class)).collect();
+        assert_eq!(shown, [(0, 3.0, 1), (1, 0.0, NO_WORD)]);
+        assert_eq!(position(&units, &all[1]), 1);
     }
 
     #[test]
     fn torn_pairs_are_named() {
         let all = objects(&[(5.0, 0.0), (5.0, 0.0001)]);
-        let splits = |second| BTreeMap::from([("ZTF0".to_string(), "train"), ("ZTF1".to_string(), second)]);
+        let mut names = Names::default();
+        assert_eq!(["ZTF0", "ZTF1"].map(|name| names.add_object(name)), [0, 1]);
         let found = pairs(&all, 1.5);
-        check(&all, &found, &splits("train")).unwrap();
-        let error = check(&all, &found, &splits("test")).unwrap_err().to_string();
+        check(&all, &found, &["train", "train"], &names).unwrap();
+        let error = check(&all, &found, &["train", "test"], &names).unwrap_err().to_string();
         assert!(error.contains("1 pairs") && error.contains("ZTF0 in train and ZTF1 in test, 0.36 arcsec"), "{error}");
     }
 }

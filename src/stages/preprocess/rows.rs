@@ -1,18 +1,23 @@
 //! Which alerts become stamps: one table of rows over all inputs, and the dropped ones with their reason.
 //! Knows no pixels and no split.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use crate::artifacts::ArtifactError;
 use crate::artifacts::alerts::Alerts;
+use crate::artifacts::array::{Array, Stack};
 use crate::artifacts::table::Table;
+use crate::artifacts::texts::Texts;
 use crate::choice;
 use crate::stage::{Job, StageError};
-use crate::ztf::alert::missing_before;
+use crate::ztf::alert::{SIDE, missing_before};
 use crate::ztf::sky::separation;
 
-use super::light_curves;
+use super::metadata::field;
+use super::names::{Names, number};
 use super::pixels::Pose;
 
 choice! {
@@ -91,37 +96,56 @@ pub struct Source {
     pub name: String,
     /// Its artifact.
     pub folder: PathBuf,
-    /// Its alerts.
-    pub alerts: Alerts,
+    /// The cutouts of its alerts.
+    pub stamps: Stack,
+    /// The same without noise, when they were simulated.
+    pub clean: Option<Array>,
 }
 
-/// One alert that may become a stamp.
+impl Source {
+    /// Opens it, with the wanted columns of its alerts.
+    pub fn open(name: &str, folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Self, Table), StageError> {
+        let Alerts { table, stamps, clean } = Alerts::open_columns(folder, wanted)?;
+        Ok((Self { name: name.into(), folder: folder.into(), stamps, clean }, table))
+    }
+
+    /// Some columns of its alerts, as numbers.
+    pub fn numbers(&self, wanted: &[&str]) -> Result<Table, StageError> {
+        Ok(Table::read_numbers(self.table(), self.stamps.rows(), |name| wanted.contains(&name))?)
+    }
+
+    fn table(&self) -> PathBuf {
+        self.folder.join("alerts.csv")
+    }
+}
+
+/// One alert that may become a stamp; its texts are in [`Names`]. There is one for each alert of a night: it is kept small.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Number of its input.
-    pub source: usize,
-    /// Alerts of one group are one data set; inputs that are told apart are a group each.
-    pub group: usize,
-    /// Row in that input.
+    /// Row in its input.
     pub row: usize,
     /// Detection.
     pub candid: i64,
-    /// Object.
-    pub object_id: String,
     /// Julian date, days; NaN when unknown.
     pub jd: f64,
     /// Filter.
     pub fid: i64,
-    /// Class, or empty.
-    pub label: String,
-    /// Word of the column `split`.
-    pub word: String,
-    /// What it has in the column of `group_by`, or empty.
-    pub value: String,
     /// Right ascension and declination, degrees; NaN when unknown.
     pub place: (f64, f64),
-    /// Rows and columns of its cutouts.
-    pub size: (usize, usize),
+    /// Number of its input.
+    pub source: u32,
+    /// Alerts of one group are one data set; inputs that are told apart are a group each.
+    pub group: u32,
+    /// Object, a name.
+    pub object: u32,
+    /// Class, a word, or none.
+    pub label: u32,
+    /// Word of the column `split`.
+    pub word: u32,
+    /// What it has in the column of `group_by`, a word, or none.
+    pub value: u32,
+    /// Whether its cutouts are complete.
+    pub complete: bool,
     /// How its cutouts lie.
     pub pose: Pose,
 }
@@ -133,6 +157,8 @@ pub struct Rows {
     pub kept: Vec<Row>,
     /// They do not, for this reason.
     pub dropped: Vec<(Row, &'static str)>,
+    /// Their objects, labels and other words.
+    pub names: Names,
 }
 
 impl Rows {
@@ -151,21 +177,29 @@ impl Rows {
     pub fn keep_first(&mut self) {
         let mut seen = OfObject::default();
         self.kept.retain(|row| seen.is_new(row, 0));
+        self.kept.shrink_to_fit();
+    }
+
+    /// Positions of the kept rows of an object.
+    pub fn of_object(&self, name: &str) -> Range<usize> {
+        let Some(object) = self.names.find_object(name) else { return 0..0 };
+        let before = |limit: u32| self.kept.partition_point(|row| row.object < limit);
+        before(object)..before(object + 1)
     }
 }
 
 /// What was seen of one object, for rows that are by object: of a night with its many it would fill memory.
 #[derive(Default)]
 struct OfObject {
-    object_id: String,
-    seen: BTreeSet<(usize, i64)>,
+    object: u32,
+    seen: BTreeSet<(u32, i64)>,
 }
 
 impl OfObject {
     /// Whether `what` is seen the first time of the row's object and group.
     fn is_new(&mut self, row: &Row, what: i64) -> bool {
-        if self.object_id != row.object_id {
-            self.object_id.clone_from(&row.object_id);
+        if self.object != row.object {
+            self.object = row.object;
             self.seen.clear();
         }
         self.seen.insert((row.group, what))
@@ -180,21 +214,21 @@ const COLUMNS: [&str; 13] =
 const ONE_OBJECT: f64 = 60.0;
 
 /// Fails where inputs that are put together give one name to two objects, such as two `simulate` stages with their own seeds do:
-/// they would be taken for one. `rows` are by object.
-pub fn check_names(rows: &[Row], sources: &[Source]) -> Result<(), StageError> {
+/// they would be taken for one.
+pub fn check_names(rows: &Rows, sources: &[Source]) -> Result<(), StageError> {
     let conflict =
         |a: &Row, b: &Row| a.source != b.source && a.group == b.group && separation(a.place, b.place) > ONE_OBJECT;
-    for alerts in rows.chunk_by(|a, b| a.object_id == b.object_id) {
-        let firsts: BTreeMap<usize, &Row> = alerts.iter().rev().map(|row| (row.source, row)).collect();
+    for alerts in rows.kept.chunk_by(|a, b| a.object == b.object) {
+        let firsts: BTreeMap<u32, &Row> = alerts.iter().rev().map(|row| (row.source, row)).collect();
         let firsts: Vec<&Row> = firsts.into_values().collect();
         let Some((a, b)) = firsts.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| conflict(a, b)) else {
             continue;
         };
         let what = format!(
             "`{}` and `{}` have an object {} each, {:.0} arcsec apart: two objects with one name",
-            sources[a.source].name,
-            sources[b.source].name,
-            a.object_id,
+            sources[a.source as usize].name,
+            sources[b.source as usize].name,
+            rows.names.object(a.object),
             separation(a.place, b.place)
         );
         let hint = "give each object a name of its own: of simulated alerts make all in one `simulate`, for the names of two are \
@@ -204,17 +238,10 @@ pub fn check_names(rows: &[Row], sources: &[Source]) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Opens all inputs, in order of their names, with the columns that rows are made of, `others`, and of `metadata` those that come
-/// from light curves.
-pub fn open_sources(job: &Job, others: &[&str], metadata: &[String]) -> Result<Vec<Source>, StageError> {
-    let wanted = |name: &str| COLUMNS.contains(&name) || others.contains(&name);
-    let open = |(name, folder): (&String, &PathBuf)| {
-        let Alerts { table, stamps, clean } = Alerts::open_columns(folder, wanted)?;
-        let table = light_curves::with_columns(table, folder, name, metadata)?;
-        let alerts = Alerts { table, stamps, clean };
-        Ok(Source { name: name.clone(), folder: folder.clone(), alerts })
-    };
-    job.inputs.iter().map(open).collect()
+/// Opens all inputs, in order of their names, each with the columns that rows are made of, `group_by` among them.
+pub fn open_sources(job: &Job, group_by: Option<&str>) -> Result<Vec<(Source, Table)>, StageError> {
+    let wanted = |name: &str| COLUMNS.contains(&name) || Some(name) == group_by;
+    job.inputs.iter().map(|(name, folder)| Source::open(name, folder, wanted)).collect()
 }
 
 /// How alerts are read.
@@ -231,91 +258,93 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs.
-    pub fn rows(self, sources: &[Source]) -> Result<Vec<Row>, StageError> {
-        let mut rows = Vec::with_capacity(sources.iter().map(|source| source.alerts.len()).sum());
-        for (number, source) in sources.iter().enumerate() {
-            self.push_rows(number, source, &mut rows)?;
+    /// All alerts of all inputs by object, date and candid; equal ones in order of the inputs. The tables go.
+    pub fn rows(self, sources: &[Source], tables: Vec<Table>) -> Result<Rows, StageError> {
+        let mut rows = Rows::default();
+        rows.kept.reserve_exact(tables.iter().map(Table::rows).sum());
+        for (at, (source, table)) in sources.iter().zip(&tables).enumerate() {
+            self.push_rows(number(at), source, table, &mut rows)?;
         }
+        let ids: Vec<Cow<Texts>> = tables.iter().map(|table| table.packed("objectId")).collect();
+        let id = |row: &Row| &ids[row.source as usize][row.row];
         // in place, so equal ones need a place in the order
-        rows.sort_unstable_by(|a, b| {
+        rows.kept.sort_unstable_by(|a, b| {
             let dates = a.jd.total_cmp(&b.jd).then(a.candid.cmp(&b.candid));
-            a.object_id.cmp(&b.object_id).then(dates).then((a.source, a.row).cmp(&(b.source, b.row)))
+            id(a).cmp(id(b)).then(dates).then((a.source, a.row).cmp(&(b.source, b.row)))
         });
+        for row in &mut rows.kept {
+            row.object = rows.names.add_object(id(row));
+        }
         Ok(rows)
     }
 
-    fn push_rows(self, number: usize, source: &Source, rows: &mut Vec<Row>) -> Result<(), StageError> {
-        let table = &source.alerts.table;
-        let (candids, heights, widths) = (whole(source, "candid")?, whole(source, "rows")?, whole(source, "columns")?);
-        let mut labels = table.texts("label");
+    fn push_rows(self, source: u32, from: &Source, table: &Table, rows: &mut Rows) -> Result<(), StageError> {
+        let candids = whole(from, table, "candid")?;
+        let (heights, widths) = (whole(from, table, "rows")?, whole(from, table, "columns")?);
         let by_input = self.label_from == LabelFrom::Input;
-        if by_input {
-            labels.fill(source.name.clone());
-        }
-        let (jd, fid) = (field(table, "jd"), field(table, "fid"));
-        let (ra, dec) = (field(table, "ra"), field(table, "dec"));
-        let mut values = self.values(source)?.into_iter();
-        let texts = table.texts("objectId").into_iter().zip(labels).zip(table.texts("split"));
-        let poses = self.poses(source)?;
-        let row = |(row, ((object_id, label), word)): (usize, ((String, String), String))| Row {
-            source: number,
-            group: if by_input { number } else { 0 },
+        let (labels, words, values) = (table.packed("label"), table.packed("split"), self.values(from, table)?);
+        let [jd, fid, ra, dec] = ["jd", "fid", "ra", "dec"].map(|name| field(table, name));
+        let [x, y, positive] = ["xpos", "ypos", "isdiffpos"].map(|name| field(table, name));
+        let names = &mut rows.names;
+        let row = |row: usize| Row {
             row,
             candid: candids[row],
-            object_id,
-            jd: jd[row],
-            fid: fid[row] as i64,
-            label,
-            word,
-            value: values.next().unwrap_or_default(),
-            place: (ra[row], dec[row]),
-            size: (heights[row] as usize, widths[row] as usize),
-            pose: poses[row],
+            jd: jd(row),
+            fid: fid(row) as i64,
+            place: (ra(row), dec(row)),
+            source,
+            group: if by_input { source } else { 0 },
+            object: 0,
+            label: names.add_word(if by_input { &from.name } else { &labels[row] }),
+            word: names.add_word(&words[row]),
+            value: names.add_word(values.get(row)),
+            complete: [heights[row], widths[row]] == [SIDE as i64; 2],
+            pose: Pose {
+                down: shift(self.shape, heights[row], y(row)),
+                right: shift(self.shape, widths[row], x(row)),
+                negate: self.sign == Sign::Physical && positive(row) == 0.0,
+            },
         };
-        rows.extend(texts.enumerate().map(row));
+        rows.kept.extend((0..table.rows()).map(row));
         Ok(())
     }
 
-    /// What each alert has in the column of `group_by`; nothing without one.
-    fn values(self, source: &Source) -> Result<Vec<String>, StageError> {
-        let table = &source.alerts.table;
+    /// What each alert has in the column of `group_by`.
+    fn values<'a>(self, source: &'a Source, table: &'a Table) -> Result<Values<'a>, StageError> {
         match self.group_by {
-            None => Ok(Vec::new()),
-            Some("input") => Ok(vec![source.name.clone(); table.rows()]),
-            Some(column) if table.column(column).is_some() => Ok(table.texts(column)),
+            None => Ok(Values::Same("")),
+            Some("input") => Ok(Values::Same(&source.name)),
+            Some(column) if table.column(column).is_some() => Ok(Values::Own(table.packed(column))),
             Some(column) => {
                 let what = format!("group_by: the alerts of input `{}` have no column `{column}`", source.name);
-                let names = Table::names_in(source.folder.join("alerts.csv"))?;
-                let hint = format!("they have {}", names.join(", "));
+                let hint = format!("they have {}", Table::names_in(source.table())?.join(", "));
                 Err(StageError::with_hint(what, hint))
             }
         }
     }
+}
 
-    /// How each alert's cutouts lie.
-    fn poses(self, source: &Source) -> Result<Vec<Pose>, StageError> {
-        let table = &source.alerts.table;
-        let (heights, widths) = (whole(source, "rows")?, whole(source, "columns")?);
-        let (x, y, positive) = (field(table, "xpos"), field(table, "ypos"), field(table, "isdiffpos"));
-        let pose = |row: usize| Pose {
-            down: shift(self.shape, heights[row], y[row]),
-            right: shift(self.shape, widths[row], x[row]),
-            negate: self.sign == Sign::Physical && positive[row] == 0.0,
-        };
-        Ok((0..heights.len()).map(pose).collect())
+/// What alerts have in the column of `group_by`.
+enum Values<'a> {
+    /// All of them.
+    Same(&'a str),
+    /// Each of them.
+    Own(Cow<'a, Texts>),
+}
+
+impl Values<'_> {
+    fn get(&self, row: usize) -> &str {
+        match self {
+            Self::Same(value) => value,
+            Self::Own(values) => &values[row],
+        }
     }
 }
 
-/// The column `name`, NaN when there is none.
-fn field(alerts: &Table, name: &str) -> Vec<f64> {
-    alerts.numbers(name).unwrap_or_else(|| vec![f64::NAN; alerts.rows()])
-}
-
-fn whole<'a>(source: &'a Source, name: &str) -> Result<&'a [i64], StageError> {
-    match source.alerts.table.ints(name) {
+fn whole<'a>(source: &Source, table: &'a Table, name: &str) -> Result<&'a [i64], StageError> {
+    match table.ints(name) {
         Some(column) => Ok(column),
-        None if source.alerts.is_empty() => Ok(&[]),
+        None if table.rows() == 0 => Ok(&[]),
         None => {
             let what = format!("column `{name}` is missing or not of whole numbers");
             Err(ArtifactError::new(format!("alerts.csv of input `{}`", source.name), what).into())
@@ -324,42 +353,49 @@ fn whole<'a>(source: &'a Source, name: &str) -> Result<&'a [i64], StageError> {
 }
 
 /// Pixels by which a cutout that was cut moves up: by those that are missing before it. At the high edge nothing moves.
-fn shift(shape: ShapePolicy, length: i64, position: f64) -> usize {
-    if shape == ShapePolicy::Pad { missing_before(length as usize, position) } else { 0 }
+fn shift(shape: ShapePolicy, length: i64, position: f64) -> u8 {
+    let missing = if shape == ShapePolicy::Pad { missing_before(length as usize, position) } else { 0 };
+    missing.min(SIDE) as u8
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::NO_WORD;
     use super::*;
-    use crate::ztf::alert::SIDE;
 
-    fn row(object_id: &str, candid: i64, jd: f64) -> Row {
+    fn row(object: u32, candid: i64, jd: f64) -> Row {
         Row {
-            source: 0,
-            group: 0,
             row: 0,
             candid,
-            object_id: object_id.into(),
             jd,
             fid: 1,
-            label: String::new(),
-            word: String::new(),
-            value: String::new(),
             place: (f64::NAN, f64::NAN),
-            size: (SIDE, SIDE),
+            source: 0,
+            group: 0,
+            object,
+            label: NO_WORD,
+            word: NO_WORD,
+            value: NO_WORD,
+            complete: true,
             pose: Pose::default(),
         }
     }
 
+    /// What a night of a million alerts takes is this times a million.
+    #[test]
+    fn a_row_takes_no_more_than_80_bytes() {
+        assert!(size_of::<Row>() <= 80, "{} bytes", size_of::<Row>());
+    }
+
     #[test]
     fn duplicates_are_named_and_later_detections_leave_quietly() {
-        let kept = vec![row("a", 1, 1.0), row("a", 1, 1.0), row("a", 2, 3.0), row("b", 1, 2.0)];
-        let mut rows = Rows { kept, dropped: Vec::new() };
+        let kept = vec![row(0, 1, 1.0), row(0, 1, 1.0), row(0, 2, 3.0), row(1, 1, 2.0)];
+        let mut rows = Rows { kept, ..Rows::default() };
         rows.drop_duplicates();
         assert_eq!((rows.kept.len(), rows.dropped.len(), rows.dropped[0].1), (3, 1, reason::DUPLICATE));
         rows.keep_first();
-        let left: Vec<(&str, i64)> = rows.kept.iter().map(|r| (r.object_id.as_str(), r.candid)).collect();
-        assert_eq!((left, rows.dropped.len()), (vec![("a", 1), ("b", 1)], 1));
+        let left: Vec<(u32, i64)> = rows.kept.iter().map(|r| (r.object, r.candid)).collect();
+        assert_eq!((left, rows.dropped.len()), (vec![(0, 1), (1, 1)], 1));
     }
 
     /// Real packets: 55 rows at `ypos` 24.45 have their peak in row 23 (31 - 8); 53 rows at 3058.56 in row 30.

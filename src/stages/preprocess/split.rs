@@ -8,6 +8,8 @@ use crate::artifacts::split::{ALL, TEST, TRAIN, VALIDATION};
 use crate::choice;
 use crate::stage::StageError;
 
+use super::names::Names;
+
 choice! {
     /// How objects are divided.
     pub enum SplitRule {
@@ -42,17 +44,17 @@ pub struct Rule {
     pub fold: usize,
 }
 
-/// What a rule needs to know of an object.
-#[derive(Clone, Debug)]
+/// What a rule needs to know of an object; its texts are in [`Names`].
+#[derive(Clone, Copy, Debug)]
 pub struct Object {
-    /// Name.
-    pub id: String,
-    /// Class of its first alert, empty when unlabelled.
-    pub class: String,
+    /// Its name.
+    pub name: u32,
+    /// Class of its first alert, none when unlabelled.
+    pub class: u32,
+    /// The word in the alerts' `split` column.
+    pub word: u32,
     /// Julian date of its first alert, days.
     pub first_jd: f64,
-    /// The word in the alerts' `split` column.
-    pub word: String,
     /// Right ascension and declination of its first alert, degrees; NaN when unknown.
     pub place: (f64, f64),
 }
@@ -72,40 +74,46 @@ impl Rule {
         !matches!(self.rule, SplitRule::Time | SplitRule::Column)
     }
 
-    /// The split of every object by name. `objects` has each name once.
-    pub fn assign(&self, objects: &[Object], seed: u64) -> Result<BTreeMap<String, &'static str>, StageError> {
+    /// The split of each object. `objects` has each name once.
+    pub fn assign(&self, objects: &[Object], names: &Names, seed: u64) -> Result<Vec<&'static str>, StageError> {
         match self.rule {
-            SplitRule::Column => objects.iter().map(from_column).collect(),
+            SplitRule::Column => objects.iter().map(|object| from_column(object, names)).collect(),
             SplitRule::Time => self.by_time(objects),
-            _ => self.by_class(objects, seed),
+            _ => self.by_class(objects, names, seed),
         }
     }
 
-    fn by_time(&self, objects: &[Object]) -> Result<BTreeMap<String, &'static str>, StageError> {
+    fn by_time(&self, objects: &[Object]) -> Result<Vec<&'static str>, StageError> {
         let undated = objects.iter().filter(|object| object.first_jd.is_nan()).count();
         if undated > 0 {
             let what = format!("split = \"time\": {undated} of {} objects have no `jd`", objects.len());
             return Err(StageError::with_hint(what, "choose another `split`, or give the alerts their dates"));
         }
-        let mut newest: Vec<&Object> = objects.iter().collect();
-        newest.sort_by(|a, b| b.first_jd.total_cmp(&a.first_jd).then_with(|| a.id.cmp(&b.id)));
-        let sizes = self.shares(newest.len());
-        Ok(dealt(&newest, sizes))
+        let mut newest: Vec<usize> = (0..objects.len()).collect();
+        newest.sort_unstable_by(|a, b| {
+            let (a, b) = (&objects[*a], &objects[*b]);
+            b.first_jd.total_cmp(&a.first_jd).then(a.name.cmp(&b.name))
+        });
+        let (mut splits, sizes) = (vec![TRAIN; objects.len()], self.shares(objects.len()));
+        newest.iter().enumerate().for_each(|(i, object)| splits[*object] = dealt(i, sizes));
+        Ok(splits)
     }
 
-    fn by_class(&self, objects: &[Object], seed: u64) -> Result<BTreeMap<String, &'static str>, StageError> {
-        let mut classes: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
-        for object in objects {
-            classes.entry(&object.class).or_default().push(object);
+    fn by_class(&self, objects: &[Object], names: &Names, seed: u64) -> Result<Vec<&'static str>, StageError> {
+        let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, object) in objects.iter().enumerate() {
+            classes.entry(names.word(object.class)).or_default().push(number);
         }
-        let mut splits = BTreeMap::new();
-        for (class, mut members) in classes {
-            members.sort_by_cached_key(|object| (rank(seed, &object.id), object.id.clone()));
-            splits.extend(match self.rule {
-                SplitRule::Count => dealt(&members, self.counts(class, members.len())?),
-                SplitRule::Folds => self.folded(&members),
-                _ => dealt(&members, self.shares(members.len())),
-            });
+        let mut splits = vec![TRAIN; objects.len()];
+        for (class, members) in classes {
+            let n = members.len();
+            let sizes = if self.rule == SplitRule::Count { self.counts(class, n)? } else { self.shares(n) };
+            let ranked = |object: usize| (rank(seed, names.object(objects[object].name)), object);
+            let mut members: Vec<([u8; 32], usize)> = members.into_iter().map(ranked).collect();
+            members.sort_unstable();
+            for (i, (_, object)) in members.into_iter().enumerate() {
+                splits[object] = if self.rule == SplitRule::Folds { self.folded(i, n) } else { dealt(i, sizes) };
+            }
         }
         Ok(splits)
     }
@@ -128,37 +136,33 @@ impl Rule {
         Err(StageError::with_hint(what, format!("set `per_class` to at most {}", n.saturating_sub(1) / 2)))
     }
 
-    /// Neighbours in the order are one part, so that a new object pushes at most one over each border.
-    fn folded(&self, ordered: &[&Object]) -> BTreeMap<String, &'static str> {
-        let split = |i: usize| match i * self.folds / ordered.len() {
+    /// The split of the `i`-th of `n`: neighbours are one part, so that a new object pushes at most one over each border.
+    fn folded(&self, i: usize, n: usize) -> &'static str {
+        match i * self.folds / n {
             part if part == self.fold => TEST,
             part if part == (self.fold + 1) % self.folds => VALIDATION,
             _ => TRAIN,
-        };
-        ordered.iter().enumerate().map(|(i, object)| (object.id.clone(), split(i))).collect()
+        }
     }
 }
 
-fn from_column(object: &Object) -> Result<(String, &'static str), StageError> {
-    let split = read_word(&object.word).ok_or_else(|| {
-        let what = format!("object {}: `{}` in the column `split` is no split", object.id, object.word);
+fn from_column(object: &Object, names: &Names) -> Result<&'static str, StageError> {
+    let word = names.word(object.word);
+    read_word(word).ok_or_else(|| {
+        let what = format!("object {}: `{word}` in the column `split` is no split", names.object(object.name));
         StageError::with_hint(what, format!("write one of {}", ALL.join(", ")))
-    })?;
-    Ok((object.id.clone(), split))
+    })
 }
 
-/// The first of the ordered objects to test, the next to validation, the rest to training.
-fn dealt(ordered: &[&Object], (test, validation): (usize, usize)) -> BTreeMap<String, &'static str> {
-    let split = |i: usize| {
-        if i < test {
-            TEST
-        } else if i < test + validation {
-            VALIDATION
-        } else {
-            TRAIN
-        }
-    };
-    ordered.iter().enumerate().map(|(i, object)| (object.id.clone(), split(i))).collect()
+/// The split of the `i`-th: the first to test, the next to validation, the rest to training.
+fn dealt(i: usize, (test, validation): (usize, usize)) -> &'static str {
+    if i < test {
+        TEST
+    } else if i < test + validation {
+        VALIDATION
+    } else {
+        TRAIN
+    }
 }
 
 /// A random number that belongs to the object alone.
@@ -172,74 +176,78 @@ fn rank(seed: u64, id: &str) -> [u8; 32] {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::names::NO_WORD;
     use super::*;
 
     fn rule(rule: SplitRule) -> Rule {
         Rule { rule, validation: 0.2, test: 0.1, per_class: 2, folds: 5, fold: 1 }
     }
 
-    fn object(i: usize, class: &str) -> Object {
-        let place = (f64::NAN, f64::NAN);
-        Object { id: format!("ZTF{i:04}"), class: class.into(), first_jd: i as f64, word: String::new(), place }
+    fn object(i: usize, class: &str, names: &mut Names) -> Object {
+        let (name, class) = (names.add_object(&format!("ZTF{i:04}")), names.add_word(class));
+        Object { name, class, word: NO_WORD, first_jd: i as f64, place: (f64::NAN, f64::NAN) }
     }
 
-    fn objects(classes: &[(&str, usize)]) -> Vec<Object> {
-        let names = classes.iter().flat_map(|(class, n)| std::iter::repeat_n(*class, *n));
-        names.enumerate().map(|(i, class)| object(i, class)).collect()
+    fn objects(classes: &[(&str, usize)]) -> (Vec<Object>, Names) {
+        let mut names = Names::default();
+        let of_each = classes.iter().flat_map(|(class, n)| std::iter::repeat_n(*class, *n));
+        (of_each.enumerate().map(|(i, class)| object(i, class, &mut names)).collect(), names)
     }
 
     /// Objects in test, validation and training.
-    fn sizes(splits: &BTreeMap<String, &str>) -> [usize; 3] {
-        [TEST, VALIDATION, TRAIN].map(|name| splits.values().filter(|s| **s == name).count())
+    fn sizes(splits: &[&str]) -> [usize; 3] {
+        [TEST, VALIDATION, TRAIN].map(|name| splits.iter().filter(|s| **s == name).count())
     }
 
     #[test]
     fn shares_are_of_each_class() {
-        let all = objects(&[("SN", 10), ("AGN", 100), ("VS", 3), ("bogus", 1)]);
-        let splits = rule(SplitRule::Fraction).assign(&all, 1).unwrap();
+        let (all, names) = objects(&[("SN", 10), ("AGN", 100), ("VS", 3), ("bogus", 1)]);
+        let splits = rule(SplitRule::Fraction).assign(&all, &names, 1).unwrap();
         let of = |class: &str| {
-            let ids = all.iter().filter(|o| o.class == class).map(|o| (o.id.clone(), splits[&o.id]));
-            sizes(&ids.collect())
+            let splits = all.iter().zip(&splits).filter(|(object, _)| names.word(object.class) == class);
+            sizes(&splits.map(|(_, split)| *split).collect::<Vec<_>>())
         };
         assert_eq!(["SN", "AGN", "VS", "bogus"].map(of), [[1, 2, 7], [10, 20, 70], [1, 1, 1], [0, 0, 1]]);
     }
 
     #[test]
     fn counts_are_of_each_class_and_unlabelled_objects_train() {
-        let splits = rule(SplitRule::Count).assign(&objects(&[("SN", 5), ("AGN", 9), ("", 4)]), 1).unwrap();
-        assert_eq!(sizes(&splits), [4, 4, 10]);
-        let error = rule(SplitRule::Count).assign(&objects(&[("SN", 4)]), 1).unwrap_err().to_string();
+        let (all, names) = objects(&[("SN", 5), ("AGN", 9), ("", 4)]);
+        let splits = rule(SplitRule::Count).assign(&all, &names, 1).unwrap();
+        assert_eq!((sizes(&splits), sizes(&splits[14..])), ([4, 4, 10], [0, 0, 4]));
+        let (few, names) = objects(&[("SN", 4)]);
+        let error = rule(SplitRule::Count).assign(&few, &names, 1).unwrap_err().to_string();
         assert!(error.contains("class `SN` has 4 objects"), "{error}");
     }
 
     #[test]
     fn newest_objects_are_the_test_split() {
-        let splits = rule(SplitRule::Time).assign(&objects(&[("SN", 10)]), 1).unwrap();
-        assert_eq!(splits["ZTF0009"], TEST);
-        assert_eq!([splits["ZTF0008"], splits["ZTF0007"]], [VALIDATION; 2]);
+        let (mut all, names) = objects(&[("SN", 10)]);
+        let splits = rule(SplitRule::Time).assign(&all, &names, 1).unwrap();
+        assert_eq!(splits[7..], [VALIDATION, VALIDATION, TEST]);
         assert_eq!(sizes(&splits), [1, 2, 7]);
-        let mut undated = objects(&[("SN", 3)]);
-        undated[1].first_jd = f64::NAN;
-        assert!(rule(SplitRule::Time).assign(&undated, 1).is_err());
+        all[1].first_jd = f64::NAN;
+        assert!(rule(SplitRule::Time).assign(&all, &names, 1).is_err());
     }
 
     #[test]
     fn every_object_is_tested_in_exactly_one_fold() {
-        let all = objects(&[("SN", 11), ("AGN", 7)]);
-        let mut tested: Vec<String> = (0..5)
-            .flat_map(|fold| {
-                let splits = Rule { fold, ..rule(SplitRule::Folds) }.assign(&all, 3).unwrap();
-                splits.into_iter().filter(|(_, s)| *s == TEST).map(|(id, _)| id)
-            })
-            .collect();
-        tested.sort();
-        assert_eq!(tested, all.iter().map(|o| o.id.clone()).collect::<Vec<_>>());
+        let (all, names) = objects(&[("SN", 11), ("AGN", 7)]);
+        let mut tested = [0; 18];
+        for fold in 0..5 {
+            let splits = Rule { fold, ..rule(SplitRule::Folds) }.assign(&all, &names, 3).unwrap();
+            splits.iter().zip(&mut tested).for_each(|(split, times)| *times += usize::from(*split == TEST));
+        }
+        assert_eq!(tested, [1; 18]);
     }
 
     #[test]
     fn words_of_the_column_are_read_and_others_refused() {
-        let with = |word: &str| vec![Object { word: word.into(), ..object(0, "SN") }];
-        let split = |word: &str| rule(SplitRule::Column).assign(&with(word), 0).map(|s| s["ZTF0000"]);
+        let split = |word: &str| {
+            let (mut all, mut names) = objects(&[("SN", 1)]);
+            all[0].word = names.add_word(word);
+            rule(SplitRule::Column).assign(&all, &names, 0).map(|splits| splits[0])
+        };
         assert_eq!([split("val").unwrap(), split("test").unwrap(), split("train").unwrap()], [VALIDATION, TEST, TRAIN]);
         assert!(split("testing").unwrap_err().to_string().contains("`testing`"));
     }
@@ -247,7 +255,7 @@ mod tests {
     #[test]
     fn another_object_does_not_reshuffle_the_others() {
         let order = |n: usize| {
-            let mut ids: Vec<String> = (0..n).map(|i| object(i, "").id).collect();
+            let mut ids: Vec<String> = (0..n).map(|i| format!("ZTF{i:04}")).collect();
             ids.sort_by_cached_key(|id| rank(7, id));
             ids.retain(|id| *id != "ZTF0020");
             ids
@@ -260,19 +268,18 @@ mod tests {
     #[test]
     fn another_object_does_not_reshuffle_the_folds() {
         let part_of = |n: usize| {
-            let mut parts = BTreeMap::new();
+            let (all, names) = objects(&[("SN", n)]);
+            let mut parts = vec![5; n];
             for fold in 0..5 {
-                let splits = Rule { fold, ..rule(SplitRule::Folds) }.assign(&objects(&[("SN", n)]), 3).unwrap();
-                let tested = splits.into_iter().filter(|(_, split)| *split == TEST);
-                parts.extend(tested.map(|(id, _)| (id, fold)));
+                let splits = Rule { fold, ..rule(SplitRule::Folds) }.assign(&all, &names, 3).unwrap();
+                splits.iter().zip(&mut parts).filter(|(split, _)| **split == TEST).for_each(|(_, part)| *part = fold);
             }
             parts
         };
         let (before, after) = (part_of(40), part_of(41));
-        let moved = before.iter().filter(|(id, part)| after[*id] != **part).count();
+        let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
         assert!(moved <= 4, "{moved} of 40 objects moved");
-        let sizes =
-            |parts: &BTreeMap<String, usize>| [0, 1, 2, 3, 4].map(|f| parts.values().filter(|p| **p == f).count());
+        let sizes = |parts: &[usize]| [0, 1, 2, 3, 4].map(|fold| parts.iter().filter(|part| **part == fold).count());
         assert_eq!(sizes(&before), [8; 5]);
         assert!(sizes(&after).iter().all(|n| (8..=9).contains(n)));
     }
@@ -285,14 +292,15 @@ mod tests {
         ) {
             let names = ["AGN", "SN", "VS", "asteroid"];
             let classes: Vec<(&str, usize)> = names.into_iter().zip(sizes_of).collect();
-            let all = objects(&classes);
-            let reversed: Vec<Object> = all.iter().rev().cloned().collect();
+            let (all, words) = objects(&classes);
+            let reversed: Vec<Object> = all.iter().rev().copied().collect();
             for kind in [SplitRule::Fraction, SplitRule::Count, SplitRule::Folds, SplitRule::Time] {
                 let rule = Rule { validation, test, ..rule(kind) };
-                let splits = rule.assign(&all, seed).unwrap();
+                let splits = rule.assign(&all, &words, seed).unwrap();
                 prop_assert_eq!(splits.len(), all.len());
                 prop_assert!(sizes(&splits)[2] > 0, "nothing to train on");
-                prop_assert_eq!(&rule.assign(&reversed, seed).unwrap(), &splits);
+                let of_reversed = rule.assign(&reversed, &words, seed).unwrap();
+                prop_assert!(of_reversed.iter().rev().eq(&splits));
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::artifacts::table::Table;
 use crate::spec::value::Value;
 use crate::stages::sequences::SequencesKind;
 use crate::stages::testing::{Bench, list, params, text};
-use crate::ztf::alert::{Alert, FIELDS, Stamp, field};
+use crate::ztf::alert::{Alert, FIELDS, SIDE, Stamp, field};
 use crate::ztf::history::{Point, PointKind};
 
 /// One alert of the object `object`: a Gaussian source on a sky with a pattern that depends on `candid`.
