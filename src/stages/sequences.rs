@@ -1,8 +1,6 @@
 //! `sequences`: stamps of all detections to one sequence per object, in time order. Crop, scaling and split are those of
 //! the stamps. Knows no survey and no network.
 
-use std::collections::BTreeMap;
-
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
 use crate::artifacts::split::TRAIN;
 use crate::artifacts::stamps::Stamps;
@@ -186,27 +184,31 @@ impl<'a> Index<'a> {
 
 /// One object.
 struct Sequence {
-    object: SequenceObject,
+    /// Its first row, which has its name and split.
+    first: usize,
+    /// Its first row with a label.
+    labelled: Option<usize>,
     /// Rows of the stamps in time order, with the days since the one before.
     detections: Vec<(usize, f64)>,
 }
 
 /// Objects by name, with the detections that the rules leave.
 fn sequences(stamps: &Stamps, keys: &SequencesKeys) -> Vec<Sequence> {
-    let (ids, labels, splits) =
-        (stamps.index.texts("objectId"), stamps.index.texts("label"), stamps.index.texts("split"));
+    let (ids, labels) = (stamps.index.packed("objectId"), stamps.index.packed("label"));
     let jd = stamps.index.numbers("jd").unwrap_or_default();
     let candid = stamps.index.ints("candid").unwrap_or_default();
-    let mut objects: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    ids.iter().enumerate().for_each(|(row, id)| objects.entry(id).or_default().push(row));
+    let mut rows: Vec<usize> = (0..ids.len()).collect();
+    rows.sort_unstable_by(|a, b| {
+        let dates = jd[*a].total_cmp(&jd[*b]).then(candid[*a].cmp(&candid[*b]));
+        ids[*a].cmp(&ids[*b]).then(dates).then(a.cmp(b))
+    });
     let mut sequences = Vec::new();
-    for (id, mut rows) in objects {
-        rows.sort_by(|a, b| jd[*a].total_cmp(&jd[*b]).then(candid[*a].cmp(&candid[*b])));
-        let label = rows.iter().map(|row| &labels[*row]).find(|label| !label.is_empty()).cloned().unwrap_or_default();
-        let object = SequenceObject { object_id: id.into(), label, split: splits[rows[0]].clone() };
-        let detections = spaced(&rows, &jd, keys.min_gap / 24.0, keys.length);
+    for rows in rows.chunk_by(|a, b| ids[*a] == ids[*b]) {
+        let mut detections = spaced(rows, &jd, keys.min_gap / 24.0, keys.length);
         if detections.len() >= keys.at_least {
-            sequences.push(Sequence { object, detections });
+            detections.shrink_to_fit();
+            let labelled = rows.iter().copied().find(|row| !labels[*row].is_empty());
+            sequences.push(Sequence { first: rows[0], labelled, detections });
         }
     }
     sequences
@@ -231,7 +233,8 @@ fn log_gap(days: f64) -> f64 {
 
 fn write(job: &Job, stamps: &Stamps, facts: &SequencesFacts, objects: &[Sequence]) -> Result<(), StageError> {
     let positions = Positions::of(stamps, facts)?;
-    let training = objects.iter().filter(|o| o.object.split == TRAIN);
+    let [ids, labels, splits] = ["objectId", "label", "split"].map(|name| stamps.index.packed(name));
+    let training = objects.iter().filter(|o| splits[o.first] == *TRAIN);
     let gap = statistics(training.flat_map(|o| o.detections.iter().map(|(_, days)| log_gap(*days))));
     let index = Index::of(stamps);
     let mut writer = SequencesWriter::create(job.out, facts)?;
@@ -242,7 +245,12 @@ fn write(job: &Job, stamps: &Stamps, facts: &SequencesFacts, objects: &[Sequence
         let dynamic: Vec<Vec<f32>> = sequence.detections.iter().map(|d| positions.dynamic(stamps, *d, gap)).collect();
         let detections: Vec<Detection> =
             sequence.detections.iter().zip(&dynamic).map(|(d, dynamic)| index.detection(stamps, *d, dynamic)).collect();
-        writer.push(&sequence.object, &positions.fixed(stamps, sequence.detections[0].0), &detections)?;
+        let object = SequenceObject {
+            object_id: ids[sequence.first].into(),
+            label: sequence.labelled.map_or_else(String::new, |row| labels[row].into()),
+            split: splits[sequence.first].into(),
+        };
+        writer.push(&object, &positions.fixed(stamps, sequence.detections[0].0), &detections)?;
     }
     Ok(writer.finish()?)
 }
