@@ -31,6 +31,8 @@ pub enum ArtifactType {
     Predictions,
     /// A trained network with the class probabilities that it gives: a model and predictions in one.
     Classifier,
+    /// Class probabilities of alerts whose class nobody knows.
+    Candidates,
     /// Metrics.
     Scores,
     /// Files of a user's own program.
@@ -39,7 +41,7 @@ pub enum ArtifactType {
 
 impl ArtifactType {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Alerts,
         Self::Stamps,
         Self::Sequences,
@@ -49,6 +51,7 @@ impl ArtifactType {
         Self::Assignments,
         Self::Predictions,
         Self::Classifier,
+        Self::Candidates,
         Self::Scores,
         Self::Files,
     ];
@@ -65,6 +68,7 @@ impl ArtifactType {
             Self::Assignments => "assignments",
             Self::Predictions => "predictions",
             Self::Classifier => "classifier",
+            Self::Candidates => "candidates",
             Self::Scores => "scores",
             Self::Files => "files",
         }

@@ -4,9 +4,11 @@
 pub mod alerts;
 pub mod array;
 pub mod assignments;
+pub mod candidates;
 pub mod contrast;
 pub mod facts;
 pub mod features;
+pub mod judged;
 pub mod light_curves;
 pub mod map;
 pub mod predictions;

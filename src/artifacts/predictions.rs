@@ -55,14 +55,19 @@ pub struct Prediction {
 impl Prediction {
     /// The most probable class; the first of equals.
     pub fn predicted(&self) -> usize {
-        let mut best = 0;
-        for (class, p) in self.probabilities.iter().enumerate() {
-            if *p > self.probabilities[best] {
-                best = class;
-            }
-        }
-        best
+        most_probable(&self.probabilities)
     }
+}
+
+/// Position of the largest; the first of equals.
+pub fn most_probable(probabilities: &[f64]) -> usize {
+    let mut best = 0;
+    for (class, p) in probabilities.iter().enumerate() {
+        if *p > probabilities[best] {
+            best = class;
+        }
+    }
+    best
 }
 
 /// Reads or writes a predictions artifact.

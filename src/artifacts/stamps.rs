@@ -42,6 +42,9 @@ pub struct StampsFacts {
     pub metadata: Vec<MetadataColumn>,
     /// Class labels in order (index = class number); unlabelled rows have an empty label.
     pub classes: Vec<String>,
+    /// The other keys of `preprocess` that pixels and metadata depend on, with their values: for who makes more stamps like these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipe: BTreeMap<String, String>,
 }
 
 /// Identity of one row.

@@ -243,7 +243,14 @@ fn stamps(out: &Path, rows: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let channels = ["science", "template", "difference"].map(String::from).into();
     let classes = CLASSES.map(String::from).into();
-    let facts = StampsFacts { channels, side: 21, normalise: "minmax".into(), metadata: Vec::new(), classes };
+    let facts = StampsFacts {
+        channels,
+        side: 21,
+        normalise: "minmax".into(),
+        metadata: Vec::new(),
+        classes,
+        recipe: Default::default(),
+    };
     let mut writer = StampsWriter::create(out, &facts, false).unwrap();
     for number in 0..rows {
         let class = number % CLASSES.len();

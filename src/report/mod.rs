@@ -32,6 +32,7 @@ pub use record::{ArmRecord, Record, StepRecord};
 
 use crate::artifacts::table::{RowWriter, number};
 use crate::artifacts::{ArtifactError, split};
+use crate::stage::ArtifactType;
 use crate::store::key::{Digest, Key};
 use draw::{png, svg};
 use plots::{Figure, PLOTS};
@@ -81,6 +82,9 @@ pub fn write(identity: &Digest, record: &Record, results: &Path) -> Result<Vec<P
     if let Some(effects) = grid::effects(&test) {
         files.write("tables/effects.csv", format::csv(&effects).as_bytes())?;
     }
+    for (name, from) in candidates(record) {
+        files.copy(&name, &from)?;
+    }
     for (figure, (vector, bitmap)) in figures.iter().zip(&pictures) {
         files.write(&format!("figures/{}.svg", figure.name), vector.as_bytes())?;
         files.write(&format!("figures/{}.png", figure.name), bitmap)?;
@@ -119,6 +123,23 @@ pub fn refresh<'a>(
     Ok(Refreshed { files: write(identity, &record(), results)?, restored })
 }
 
+/// Tables of candidates: the file of each in `results`, and the one that it is a copy of. Arm and replicate are in its name where
+/// there are several.
+fn candidates(record: &Record) -> Vec<(String, PathBuf)> {
+    let several = record.arms.len() > 1 || record.replicates > 1;
+    let named = |step: &StepRecord| {
+        let from = step.folder.as_ref().filter(|_| step.artifact == ArtifactType::Candidates)?;
+        let replicate = (step.replicate + 1).to_string();
+        let place = if several { [step.arm.as_str(), &replicate] } else { [""; 2] };
+        let name = plots::file_name(&[CANDIDATES, &step.stage, place[0], place[1]]);
+        Some((format!("tables/{name}.csv"), from.join("candidates.csv")))
+    };
+    record.steps.iter().filter_map(named).collect()
+}
+
+/// How their names begin.
+const CANDIDATES: &str = "candidates";
+
 /// The folder that is filled.
 struct Files {
     folder: PathBuf,
@@ -126,22 +147,30 @@ struct Files {
 }
 
 impl Files {
-    /// Makes the folders; figures of an earlier run go, since this run may have fewer.
+    /// Makes the folders; figures and candidates of an earlier run go, since this run may have fewer.
     fn new(folder: &Path) -> Result<Self, ReportError> {
-        let figures = folder.join("figures");
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             move |source| ReportError::Write { path, source }
         };
-        for path in [&figures, &folder.join("tables")] {
-            std::fs::create_dir_all(path).map_err(failed(path))?;
-        }
-        for file in std::fs::read_dir(&figures).map_err(failed(&figures))?.flatten().map(|entry| entry.path()) {
-            if is_ours(&file) {
-                std::fs::remove_file(&file).map_err(failed(&file))?;
+        for (part, is_ours) in [("figures", is_figure as fn(&Path) -> bool), ("tables", is_candidates)] {
+            let part = folder.join(part);
+            std::fs::create_dir_all(&part).map_err(failed(&part))?;
+            for file in std::fs::read_dir(&part).map_err(failed(&part))?.flatten().map(|entry| entry.path()) {
+                if is_ours(&file) {
+                    std::fs::remove_file(&file).map_err(failed(&file))?;
+                }
             }
         }
         Ok(Self { folder: folder.to_path_buf(), written: Vec::new() })
+    }
+
+    /// Copies the bytes of a file, but not that nobody may write it.
+    fn copy(&mut self, name: &str, from: &Path) -> Result<(), ReportError> {
+        let path = self.path(name);
+        let copied =
+            std::fs::File::open(from).and_then(|mut from| std::io::copy(&mut from, &mut std::fs::File::create(&path)?));
+        copied.map(drop).map_err(|source| ReportError::Write { path, source })
     }
 
     /// Path of a file that is about to be written.
@@ -157,8 +186,14 @@ impl Files {
     }
 }
 
+/// Whether a file of `tables/` is one of [`candidates`].
+fn is_candidates(file: &Path) -> bool {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.starts_with(&format!("{CANDIDATES}-")) && name.ends_with(".csv")
+}
+
 /// Whether a file of `figures/` is one that a plot wrote.
-fn is_ours(file: &Path) -> bool {
+fn is_figure(file: &Path) -> bool {
     let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let picture = file.extension().is_some_and(|e| e == "svg" || e == "png");
     picture && PLOTS.iter().any(|plot| stem == plot.name() || stem.starts_with(&format!("{}-", plot.name())))

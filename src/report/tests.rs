@@ -293,3 +293,29 @@ fn many_arms_with_long_names_give_a_report() {
     let files = draw(&record, "many");
     assert!(files.contains_key(Path::new("figures/latent-codes.png")));
 }
+
+#[test]
+fn candidates_come_along_and_go_with_their_stage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, results) = (folder.path().join("cache"), folder.path().join("results"));
+    let mut record = fake::record(&cache);
+    let night = cache.join("night");
+    std::fs::create_dir_all(&night).unwrap();
+    std::fs::write(night.join("candidates.csv"), "candid,p_SN\n1,0.5\n").unwrap();
+    let step = StepRecord {
+        stage: "tonight".into(),
+        kind: "predict".into(),
+        artifact: ArtifactType::Candidates,
+        folder: Some(night),
+        ..record.steps[0].clone()
+    };
+    let arm = step.arm.clone();
+    record.steps.push(step);
+    write(&IDENTITY, &record, &results).unwrap();
+    let table = results.join(format!("tables/candidates-tonight-{arm}-1.csv"));
+    assert_eq!(std::fs::read_to_string(&table).unwrap(), "candid,p_SN\n1,0.5\n");
+    (record.arms, record.replicates) = (vec![record.arms[0].clone()], 1);
+    record.steps.retain(|step| step.arm == arm && step.replicate == 0);
+    write(&IDENTITY, &record, &results).unwrap();
+    assert!(!table.exists() && results.join("tables/candidates-tonight.csv").exists());
+}

@@ -12,6 +12,7 @@ pub mod extract_features;
 mod golden;
 pub mod health;
 pub mod load;
+pub mod predict;
 pub mod preprocess;
 pub mod project;
 pub mod sequences;
@@ -37,6 +38,7 @@ pub static KINDS: &[&dyn StageKind] = &[
     &train_autoencoder::TrainAutoencoder,
     &train_sequence_autoencoder::TrainSequenceAutoencoder,
     &train_classifier::TrainClassifier,
+    &predict::Predict,
     &extract_features::ExtractFeatures,
     &health::Health,
     &project::Project,

@@ -1,6 +1,7 @@
 //! `preprocess`: alerts to stamps. The story is in [`Preprocess::run`]; each step of it has a file in `preprocess/`.
 //! Knows no network.
 
+pub mod again;
 pub mod columns;
 pub mod groups;
 pub mod light_curves;
@@ -197,7 +198,7 @@ impl StageKind for Preprocess {
         "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
     }
     fn version(&self) -> u32 {
-        4
+        5
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[Port {

@@ -10,6 +10,7 @@ mod sequences;
 mod stamps;
 mod steps;
 
+use crate::artifacts::judged::Judged;
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};
 use crate::artifacts::scores::{Metric, write_metrics};
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
@@ -56,7 +57,7 @@ impl StageKind for TrainClassifier {
         "Trains a published network on labelled stamps or sequences and gives class probabilities of the validation and test rows."
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[
@@ -117,29 +118,22 @@ impl Training<'_> {
         Ok(Schedule { balance: self.keys.balance.into(), ..shared })
     }
 
+    fn judged(&self) -> Judged {
+        let sequences = matches!(self.data, Data::Sequences(_));
+        Judged { sequences, views: self.keys.views.word().into(), stamps: self.data.facts().clone() }
+    }
+
     fn rows<'a>(&'a self, rows: &'a [usize]) -> Box<dyn Rows + 'a> {
         self.data.rows(&self.labels.classes, rows, View::ALL[0])
     }
 
-    /// Probabilities `[row, .., learnt class]`, averaged over the views; `seen` gives the rows in each.
+    /// Probabilities `[row, .., learnt class]`; `seen` gives the rows in each view.
     fn probabilities<'a, B: Backend>(
         &self,
         model: &Model<B>,
         seen: impl Fn(View) -> Box<dyn Rows + 'a>,
     ) -> Result<Vec<f64>, NnError> {
-        let views = self.keys.views.list();
-        let mut means: Vec<f64> = Vec::new();
-        for view in views {
-            let mut scores = Vec::new();
-            model.outputs(&*seen(*view), INFERENCE_BATCH, |_, made| {
-                scores.extend(made);
-                Ok(())
-            })?;
-            means.resize(scores.len(), 0.0);
-            let found = softmax(&scores, self.labels.learnt.len());
-            means.iter_mut().zip(found).for_each(|(mean, p)| *mean += p / views.len() as f64);
-        }
-        Ok(means)
+        probabilities(model, self.keys.views, self.labels.learnt.len(), seen)
     }
 
     /// Probabilities of the judged rows, and by what they are calibrated.
@@ -211,6 +205,28 @@ impl Training<'_> {
     }
 }
 
+/// Probabilities `[row, .., learnt class]`, averaged over the views; `seen` gives the rows in each.
+pub(super) fn probabilities<'a, B: Backend>(
+    model: &Model<B>,
+    views: Views,
+    learnt: usize,
+    seen: impl Fn(View) -> Box<dyn Rows + 'a>,
+) -> Result<Vec<f64>, NnError> {
+    let views = views.list();
+    let mut means: Vec<f64> = Vec::new();
+    for view in views {
+        let mut scores = Vec::new();
+        model.outputs(&*seen(*view), INFERENCE_BATCH, |_, made| {
+            scores.extend(made);
+            Ok(())
+        })?;
+        means.resize(scores.len(), 0.0);
+        let found = softmax(&scores, learnt);
+        means.iter_mut().zip(found).for_each(|(mean, p)| *mean += p / views.len() as f64);
+    }
+    Ok(means)
+}
+
 impl Work for Training<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
         let (job, labels) = (self.job, self.labels);
@@ -229,6 +245,7 @@ impl Work for Training<'_> {
         write_history(job.out, &trained)?;
         let (predictions, temperature) = self.predictions(&model)?;
         predictions.write(job.out)?;
+        self.judged().write(job.out)?;
         let mut metrics = self.losses(&model)?;
         if let Some(Temperature(value)) = temperature {
             let n = labels.originals(VALIDATION).len();

@@ -64,6 +64,8 @@ fn small(target: &Path) -> Vec<String> {
     if name.contains("fine_tuning") {
         set = vec!["simulated.objects=60", "on_simulated.epochs=1"];
         set.extend(["from_scratch.epochs=1", "fine_tuned.epochs=1", "dense_layers_tuned.epochs=1"]);
+    } else if name.contains("new_night") {
+        set = vec!["alerts.objects=60", "night.objects=20", "classifier.epochs=1"];
     } else if name.contains("networks") {
         set.extend([
             "alerts.objects=100",

@@ -81,7 +81,7 @@ fn short_cutout(name: &str, width: f64) -> String {
 }
 
 /// `plot-stage-series`, fit for a file name.
-fn file_name(parts: &[&str]) -> String {
+pub(super) fn file_name(parts: &[&str]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_.=+".contains(c) { c } else { '_' };
     let parts = parts.iter().filter(|part| !part.is_empty());
     parts.map(|part| part.chars().map(plain).collect::<String>()).collect::<Vec<_>>().join("-")

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
 use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
+use crate::artifacts::judged::Judged;
 use crate::artifacts::light_curves::LightCurvesWriter;
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
@@ -34,6 +35,7 @@ pub(super) fn write(name: &str, folder: &Path) {
         "stamps" => stamps(folder),
         "sequences" => sequences(folder),
         "model" => model(folder),
+        "classifier" => classifier(folder),
         "features" => features(folder),
         "predictions" => predictions(folder, 4),
         "other predictions" => predictions(folder, 7),
@@ -98,6 +100,7 @@ fn stamps_facts() -> StampsFacts {
         normalise: "none".into(),
         metadata: ["magpsf", "ra"].map(column).to_vec(),
         classes: CLASSES.map(String::from).into(),
+        recipe: Default::default(),
     }
 }
 
@@ -154,6 +157,28 @@ fn model(folder: &Path) {
     let card = ModelCard { model: "conv_autoencoder".into(), settings };
     let model: Model<Kernels> = models::build(card, 4).unwrap();
     model.save(folder).unwrap();
+}
+
+/// A network that learned two of three classes.
+fn classifier(folder: &Path) {
+    let rotations = serde_json::json!({ "count": 1, "jitter": 0.0, "cut": 0 });
+    let settings = serde_json::json!({ "channels": 2, "crop": CROP, "metadata": 2, "classes": 2, "kernel": 3, "dropout": 0.5, "entropy": 0.5,
+        "rotations": rotations });
+    let card = ModelCard { model: "stamp_classifier".into(), settings };
+    let model: Model<Kernels> = models::build(card, 4).unwrap();
+    model.save(folder).unwrap();
+    let facts = PredictionsFacts {
+        classes: CLASSES.map(String::from).into(),
+        classifier: "stamp_classifier".into(),
+        train_counts: vec![3, 5, 0],
+        labels: None,
+        temperature: Some(2.0),
+    };
+    Predictions { facts, rows: Vec::new() }.write(folder).unwrap();
+    let recipe = [("crop", "9"), ("nan", "zero"), ("shape", "drop"), ("sign", "physical"), ("sentinel", "clip")];
+    let recipe = recipe.into_iter().chain([("softening", "1")]).map(|(key, word)| (key.into(), word.into()));
+    let stamps = StampsFacts { normalise: "min_max".into(), recipe: recipe.collect(), ..stamps_facts() };
+    Judged { sequences: false, views: "dihedral".into(), stamps }.write(folder).unwrap();
 }
 
 fn features(folder: &Path) {

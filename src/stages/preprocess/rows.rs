@@ -240,8 +240,12 @@ pub fn check_names(rows: &Rows, sources: &[Source]) -> Result<(), StageError> {
 
 /// Opens all inputs, in order of their names, each with the columns that rows are made of, `group_by` among them.
 pub fn open_sources(job: &Job, group_by: Option<&str>) -> Result<Vec<(Source, Table)>, StageError> {
-    let wanted = |name: &str| COLUMNS.contains(&name) || Some(name) == group_by;
-    job.inputs.iter().map(|(name, folder)| Source::open(name, folder, wanted)).collect()
+    job.inputs.iter().map(|(name, folder)| open_source(name, folder, group_by)).collect()
+}
+
+/// Opens one of them.
+pub fn open_source(name: &str, folder: &Path, group_by: Option<&str>) -> Result<(Source, Table), StageError> {
+    Source::open(name, folder, |name| COLUMNS.contains(&name) || Some(name) == group_by)
 }
 
 /// How alerts are read.

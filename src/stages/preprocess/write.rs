@@ -58,6 +58,7 @@ pub fn stamps(job: &Job, keys: &PreprocessKeys, data: &Data) -> Result<(), Stage
         normalise: keys.normalise.word().into(),
         metadata,
         classes: data.classes.to_vec(),
+        recipe: keys.written(),
     };
     // Rows with and without noise-free cutouts cannot be mixed.
     let clean = data.sources.iter().all(|source| source.clean.is_some());
@@ -124,10 +125,15 @@ pub fn tables(job: &Job, data: &Data) -> Result<(), StageError> {
         }
     }
     splits.finish()?;
+    dropped(job, data.sources, data.rows)
+}
+
+/// Writes `dropped.csv`.
+pub fn dropped(job: &Job, sources: &[Source], rows: &Rows) -> Result<(), StageError> {
     let mut dropped = RowWriter::create(job.out.join("dropped.csv"), &["candid", "objectId", "input", "reason"])?;
-    for (row, reason) in &data.rows.dropped {
-        let candid = row.candid.to_string();
-        dropped.push([candid.as_str(), names.object(row.object), data.source(row).name.as_str(), *reason])?;
+    for (row, reason) in &rows.dropped {
+        let (candid, object) = (row.candid.to_string(), rows.names.object(row.object));
+        dropped.push([candid.as_str(), object, &sources[row.source as usize].name, *reason])?;
     }
     Ok(dropped.finish()?)
 }

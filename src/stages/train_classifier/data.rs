@@ -57,7 +57,8 @@ impl Data {
         }
     }
 
-    fn facts(&self) -> &StampsFacts {
+    /// What was done to the stamps.
+    pub(super) fn facts(&self) -> &StampsFacts {
         match self {
             Self::Stamps(stamps) => &stamps.facts,
             Self::Sequences(sequences) => &sequences.facts().stamps,

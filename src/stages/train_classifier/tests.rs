@@ -17,6 +17,7 @@ fn write(_: &str, folder: &Path) {
         normalise: "none".into(),
         metadata: vec![MetadataColumn { name: "magpsf".into(), low: None, high: None, mean: 0.0, std: 1.0 }],
         classes: ["AGN", "SN", "VS", "bogus"].map(String::from).into(),
+        recipe: Default::default(),
     };
     let mut writer = StampsWriter::create(folder, &facts, false).unwrap();
     for i in 0..66_usize {
@@ -65,8 +66,15 @@ fn run(seed: u64, set: &[(&'static str, Value)]) -> Result<Bench, StageError> {
 fn it_learns_and_judges_the_labelled_rows() {
     let bench = run(1, &[]).unwrap();
     let names: Vec<String> = bench.bytes().into_keys().collect();
-    let files =
-        ["history.csv", "metrics.csv", "model.json", "predictions.csv", "predictions.json", "weights.safetensors"];
+    let files = [
+        "history.csv",
+        "judged.json",
+        "metrics.csv",
+        "model.json",
+        "predictions.csv",
+        "predictions.json",
+        "weights.safetensors",
+    ];
     assert_eq!(names, files);
     let predictions = Predictions::open(&bench.out()).unwrap();
     assert_eq!(predictions.facts.classes, ["AGN", "SN", "VS", "bogus"]);
@@ -148,6 +156,7 @@ fn write_sequences(folder: &Path) {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: ["SN", "VS"].map(String::from).into(),
+        recipe: Default::default(),
     };
     let [dynamic, fixed] = [["gap", "magpsf"], ["ra", "dec"]].map(|names| names.map(String::from).to_vec());
     let facts = SequencesFacts { stamps, dynamic, fixed, longest: 3 };

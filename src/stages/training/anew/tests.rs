@@ -65,6 +65,7 @@ fn facts(side: usize) -> StampsFacts {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: Vec::new(),
+        recipe: Default::default(),
     }
 }
 
