@@ -81,7 +81,12 @@ impl StageKind for Predict {
         let facts = Predictions::open(folder)?.facts;
         let keys: PredictKeys = job.keys()?;
         let rank_by = keys.rank_by.map(|class| place_of(&class, &facts)).transpose()?;
-        on_device(job, &Judging { job, again: Again::like(&judged.stamps)?, judged: &judged, facts: &facts, rank_by })
+        let views = Views::read(&Value::Text(judged.views.clone())).ok_or_else(|| {
+            let what = format!("the model averages over views `{}`, which this program does not know", judged.views);
+            StageError::with_hint(what, "let it be trained again by this one")
+        })?;
+        let again = Again::like(&judged.stamps)?;
+        on_device(job, &Judging { job, again, judged: &judged, views, facts: &facts, rank_by })
     }
 }
 
@@ -97,6 +102,7 @@ struct Judging<'a> {
     job: &'a Job<'a>,
     again: Again,
     judged: &'a Judged,
+    views: Views,
     facts: &'a PredictionsFacts,
     rank_by: Option<usize>,
 }
@@ -134,11 +140,10 @@ impl Judging<'_> {
 
     /// Probabilities of all classes of some stamps.
     fn judge<B: Backend>(&self, model: &Model<B>, stamps: &Stamps) -> Result<Vec<Vec<f64>>, StageError> {
-        let views = Views::read(&Value::Text(self.judged.views.clone())).unwrap_or(Views::One);
         let learnt: Vec<usize> =
             (0..self.facts.classes.len()).filter(|class| self.facts.train_counts[*class] > 0).collect();
         let found =
-            train_classifier::probabilities(model, views, learnt.len(), |view| Box::new(Seen { stamps, view }))?;
+            train_classifier::probabilities(model, self.views, learnt.len(), |view| Box::new(Seen { stamps, view }))?;
         let temperature = self.facts.temperature.map(Temperature);
         let of_all = |found: &[f64]| {
             let mut all = vec![0.0; self.facts.classes.len()];
