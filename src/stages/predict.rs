@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::artifacts::candidates::{self, Candidate};
 use crate::artifacts::judged::Judged;
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};
+use crate::artifacts::table::Table;
 use crate::classifiers::temperature::Temperature;
 use crate::models;
 use crate::nn::{Backend, Column, Model, Rows as NetworkRows};
