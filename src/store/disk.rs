@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -192,6 +192,12 @@ impl Disk {
     /// Gives a file or folder another name.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         at(to, "cannot rename into place", self.change("rename", || fs::rename(from, to)))
+    }
+
+    /// Puts a link with another target in the place of one.
+    pub fn link_anew(&self, link: &Path, target: &Path) -> Result<()> {
+        let anew = || fs::remove_file(link).and_then(|()| symlink(target, link));
+        at(link, "cannot link", self.change("link anew", anew))
     }
 
     /// Waits until a file or folder is on the disk.
