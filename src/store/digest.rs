@@ -1,8 +1,9 @@
 //! Digests of files and folders (BLAKE3).
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,7 @@ pub(super) fn seal_folder(
         // Some may have been written anew.
         listing = list(disk, folder)?;
     }
+    let mut parted = false;
     let (mut records, mut times) = (Vec::new(), Times { files: Vec::new(), folders: listing.folders });
     for path in listing.paths {
         let is_link = listing.links.contains(&path);
@@ -131,11 +133,16 @@ pub(super) fn seal_folder(
         if !path.is_file() {
             continue;
         }
-        let file = disk.open(&path)?;
+        let (mut file, mut meta) = open(disk, &path)?;
+        if !is_link && meta.nlink() > 1 && !meta.permissions().readonly() {
+            // It may be a file of the user, who would find it read-only, and would change the artifact with it.
+            disk.part(&path)?;
+            parted = true;
+            (file, meta) = open(disk, &path)?;
+        }
         if durable {
             disk.sync(&path, &file)?;
         }
-        let meta = at(&path, "cannot read", file.metadata())?;
         // What a link leads to is the user's.
         if !is_link {
             disk.protect(&path, &file, meta.permissions())?;
@@ -145,10 +152,19 @@ pub(super) fn seal_folder(
         records.push(FileRecord { name: name_below(folder, &path), size, digest, held_by: None });
         times.files.push(disk.changed(&meta));
     }
+    if parted {
+        times.folders = list(disk, folder)?.folders;
+    }
     if durable {
         times.folders.iter().try_for_each(|state| disk.sync_folder(&folder.join(&state.name)))?;
     }
     Ok((records, times))
+}
+
+fn open(disk: &Disk, path: &Path) -> Result<(File, Metadata)> {
+    let file = disk.open(path)?;
+    let meta = at(path, "cannot read", file.metadata())?;
+    Ok((file, meta))
 }
 
 /// The path below `folder`, with `/`.

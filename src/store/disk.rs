@@ -216,6 +216,13 @@ impl Disk {
         self.sync(path, &self.open(path)?)
     }
 
+    /// Gives a file that has other names, too, bytes of its own under this one.
+    pub fn part(&self, path: &Path) -> Result<()> {
+        let aside = path.with_file_name(".its-own-bytes");
+        let part = || fs::copy(path, &aside).and_then(|_| fs::rename(&aside, path));
+        at(path, "cannot copy", self.change("part", part))
+    }
+
     /// Makes a file read-only.
     pub fn protect(&self, path: &Path, file: &File, mut permissions: fs::Permissions) -> Result<()> {
         permissions.set_readonly(true);
