@@ -194,6 +194,9 @@ pub struct ExternalFile {
     pub label: String,
     /// Where it is. Not part of the key.
     pub path: PathBuf,
+    /// Whether it has a label though it was named itself, among several. Part of the key, for a kind may take such a file whatever it
+    /// is called.
+    pub is_listed: bool,
 }
 
 impl ExternalFile {
@@ -202,14 +205,21 @@ impl ExternalFile {
     pub fn with_name(&self) -> Self {
         let own = || self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let label = if self.label.is_empty() { own() } else { self.label.clone() };
-        Self { label, path: self.path.clone() }
+        Self { label, ..self.clone() }
     }
 
-    /// The same file, with its label below `folder`; `folder` alone is the label of a file without one.
+    /// The same file among those of several paths, with its label below `folder`; `folder` alone is the label of a file without
+    /// one.
     #[must_use]
     pub fn under(&self, folder: &str) -> Self {
         let parts = [folder, &self.label].into_iter().filter(|part| !part.is_empty());
-        Self { label: parts.collect::<Vec<_>>().join("/"), path: self.path.clone() }
+        let label = parts.collect::<Vec<_>>().join("/");
+        Self { label, is_listed: self.label.is_empty(), path: self.path.clone() }
+    }
+
+    /// Whether the path of a key names the file itself, and no folder or glob that has it.
+    pub fn is_named(&self) -> bool {
+        self.label.is_empty() || self.is_listed
     }
 
     /// A name for messages and tables that depends only on the key: the label, or `-` for a file named directly.

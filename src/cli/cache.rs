@@ -10,9 +10,10 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::spec::needs::{scaled, size};
 use crate::store::Store;
+use crate::store::runs::RunRecord;
 use crate::store::sweep::{Item, What};
 
-use super::session::Places;
+use super::session::{Places, name_of};
 use super::{Ending, Entry, Exit, Outcome, complain, runs, say};
 use holdings::{Holdings, base};
 
@@ -156,15 +157,31 @@ fn pin(run: &str, places: &Places) -> Outcome {
     let record = &named.record;
     // Opened for writing: no entry goes between the count and the pin.
     let store = Store::open(named.store.root()).map_err(Ending::failed)?;
+    check_pin(&store, record)?;
     let gone = record.steps.iter().filter(|step| store.meta(&step.kind, &step.key).is_none()).count();
     store.pin(record).map_err(Ending::failed)?;
     say(format!("pinned {}: {} results, {gone} of them gone", named.title, record.steps.len()));
     Ok(Exit::Done)
 }
 
+/// An error when the pin would take the place of that of another file, which still has the same name.
+fn check_pin(store: &Store, record: &RunRecord) -> Result<(), Ending> {
+    let name = &record.experiment;
+    let is_another = |pin: &RunRecord| {
+        let is_told = !pin.file.is_empty() && !record.file.is_empty() && pin.file != record.file;
+        is_told && name_of(&base().join(&pin.file)).is_some_and(|pinned| pinned == *name)
+    };
+    match store.pins().into_iter().map(|pin| pin.record).find(|pin| pin.experiment == *name && is_another(pin)) {
+        Some(pin) => Err(Ending::input(format!(
+            "error: `{name}` is pinned already, as {} has it\nhelp: `estampa cache unpin {name}` ends that pin",
+            pin.file
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn unpin(target: &str, places: &Places) -> Outcome {
-    let path = PathBuf::from(target);
-    let name = if path.exists() { super::session::read(&path, &[])?.0.name } else { target.to_string() };
+    let name = name_of(target.as_ref()).unwrap_or_else(|| target.to_string());
     if store(places).unpin(&name).map_err(Ending::failed)? {
         say(format!("unpinned {name}"));
         return Ok(Exit::Done);

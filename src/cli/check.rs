@@ -22,8 +22,8 @@ fn run(matches: &ArgMatches) -> Outcome {
     let arguments = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
     let mut exit = Exit::Done;
     for target in &arguments.targets {
-        match session::read(target, &[]) {
-            Ok((experiment, _)) => {
+        match session::checked(target) {
+            Ok(experiment) => {
                 let stages = experiment.arms.first().map_or(0, |arm| arm.pipeline.stages.len());
                 let (arms, replicates) = (experiment.arms.len(), experiment.replicates);
                 say(format!("{}: no faults; {stages} stages, {arms} arms, {replicates} replicates", target.display()));

@@ -1,6 +1,6 @@
 //! `estampa compare`: comparison tables across arms, experiments, or both, from the cache alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -49,15 +49,10 @@ fn format(word: &str) -> Result<Format, String> {
 
 fn run(matches: &ArgMatches) -> Outcome {
     let arguments = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
-    let records: Vec<Record> =
-        arguments.targets.iter().map(|target| record(target, &arguments.places)).collect::<Result<_, _>>()?;
-    if let Some(baseline) = &arguments.baseline {
-        let names: Vec<&str> = records.iter().flat_map(|r| &r.arms).map(|a| a.name.as_str()).collect();
-        if !names.contains(&baseline.as_str()) {
-            let hint = suggest(baseline, &names).unwrap_or_default();
-            return Err(Ending::input(format!("error: there is no arm `{baseline}`; {hint}")));
-        }
-    }
+    let mut seen = HashSet::new();
+    let is_new = |target: &&PathBuf| seen.insert(target.canonicalize().unwrap_or_else(|_| (*target).clone()));
+    let targets = arguments.targets.iter().filter(is_new);
+    let records: Vec<Record> = targets.map(|target| record(target, &arguments.places)).collect::<Result<_, _>>()?;
     let rows: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let metrics = || rows.iter().map(|row| row.metric.metric.as_str());
     arguments.metric.iter().try_for_each(|metric| check("metric", metric, metrics()))?;
@@ -65,7 +60,13 @@ fn run(matches: &ArgMatches) -> Outcome {
         check("split", &arguments.split, rows.iter().map(|row| row.metric.split.as_str()))?;
     }
     let options = ComparisonOptions { baseline: arguments.baseline, metrics: arguments.metric, split: arguments.split };
-    say(comparison(&records, &options).render(arguments.format).trim_end());
+    let comparison = comparison(&records, &options);
+    if let (Some(wanted), None) = (&options.baseline, &comparison.baseline) {
+        let arms = records.iter().flat_map(|record| &record.arms).chain(&comparison.arms);
+        let hint = suggest(wanted, &arms.map(|arm| arm.name.as_str()).collect::<Vec<_>>()).unwrap_or_default();
+        return Err(Ending::input(format!("error: there is no arm `{wanted}`; {hint}")));
+    }
+    say(comparison.render(arguments.format).trim_end());
     Ok(Exit::Done)
 }
 

@@ -39,6 +39,7 @@ struct Arguments {
 fn run(matches: &ArgMatches) -> Outcome {
     let arguments = Arguments::from_arg_matches(matches).map_err(Ending::input)?;
     let session = Session::open(&arguments.target)?;
+    session.check_owner()?;
     let store = Store::view(&session.cache);
     let wanted = session.wanted(arguments.arm.as_deref(), arguments.until.as_deref())?;
     let forced = session.forced(&arguments.force, arguments.arm.as_deref())?;

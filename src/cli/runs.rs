@@ -13,7 +13,7 @@ use crate::store::memory::Memory;
 use crate::store::runs::{RunFile, RunRecord, RunStep};
 
 use super::Ending;
-use super::session::{Places, Session, Target};
+use super::session::{Places, Session, name_of};
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
@@ -24,7 +24,7 @@ pub(super) fn now() -> u64 {
 pub(super) fn note(session: &Session, store: &Store, plan: &Plan, memory: &Memory) {
     let files = files(session, plan, memory);
     let identity = identity(session, plan, &files);
-    let _ = store.record_run(&session.experiment.name, &identity, || record(session, plan, files));
+    let _ = store.record_run(&session.name, &identity, || record(session, plan, files));
 }
 
 /// The user's files of all steps that have a result, as this run found them.
@@ -79,7 +79,8 @@ fn record(session: &Session, plan: &Plan, files: Vec<RunFile>) -> RunRecord {
         })
     });
     RunRecord {
-        experiment: session.experiment.name.clone(),
+        experiment: session.name.clone(),
+        file: session.file_told_in(&session.cache),
         version: env!("CARGO_PKG_VERSION").into(),
         created: now(),
         steps: steps.collect(),
@@ -157,12 +158,7 @@ fn current(target: &str, places: &Places) -> Result<Named, Ending> {
 fn recorded(target: &str, back: usize, places: &Places) -> Result<Named, Ending> {
     let path = PathBuf::from(target);
     let store = Store::view(&places.cache(&path));
-    let name = if path.exists() {
-        let target = Target { target: path, places: places.clone(), set: Vec::new() };
-        Session::open(&target)?.experiment.name
-    } else {
-        target.to_string()
-    };
+    let name = name_of(&path).unwrap_or_else(|| target.to_string());
     let runs = store.runs(&name);
     let Some(run) = back.checked_sub(1).and_then(|i| runs.get(i)) else {
         let known = format!("of `{name}` {} runs are recorded: @1 is the last", runs.len());

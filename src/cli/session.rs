@@ -34,7 +34,7 @@ pub(super) struct Target {
 }
 
 /// Arguments that say where results are kept.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 pub(super) struct Places {
     /// Folder of the cache [default: cache/ of the project]
     #[arg(long, value_name = "DIR")]
@@ -76,6 +76,8 @@ pub(super) struct Session {
     pub experiment: Experiment,
     /// Its steps.
     pub graph: Graph,
+    /// The name of its results, recorded runs and pin.
+    pub name: String,
     /// Where entries are.
     pub cache: PathBuf,
     /// Where its tables and figures go.
@@ -86,13 +88,26 @@ pub(super) struct Session {
     pub set: Vec<String>,
 }
 
-/// The folder of a target's results: its name. A pipeline that is run by itself and has an experiment of its name beside it, as
-/// most have, leaves that folder to the experiment.
-fn results_name(target: &Path, name: &str) -> String {
-    let experiment = root(target).join("experiments").join(name);
-    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let is_another = experiment.exists() && !full(target).starts_with(full(&experiment));
-    if is_another { format!("{name}-pipeline") } else { name.into() }
+/// The name of a target's results, recorded runs and pin: its own. A pipeline that is run by itself and has an experiment of its
+/// name in the project, as most have, leaves that name to the experiment.
+fn own_name(target: &Path, name: &str, is_pipeline: bool) -> String {
+    let experiment = root(target).join("experiments").join(name).join(experiment::FILE);
+    if is_pipeline && experiment.is_file() { format!("{name}-pipeline") } else { name.into() }
+}
+
+/// The same, of a target that may have faults; `None` when it is no file of ours.
+pub(super) fn name_of(target: &Path) -> Option<String> {
+    let (name, is_pipeline) = experiment::name_of(target)?;
+    Some(own_name(target, &name, is_pipeline))
+}
+
+/// The path without links, as far as it is there.
+fn full(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let found = path.ancestors().find_map(|there| Some((there.canonicalize().ok()?, path.strip_prefix(there).ok()?)));
+    // Joined with nothing, a file would end with `/`.
+    let join = |(there, rest): (PathBuf, &Path)| if rest == Path::new("") { there } else { there.join(rest) };
+    found.map_or_else(|| path.clone(), join)
 }
 
 impl Session {
@@ -100,10 +115,12 @@ impl Session {
     pub(super) fn open(target: &Target) -> Result<Self, Ending> {
         let (experiment, sources) = read(&target.target, &target.set)?;
         let graph = Graph::of(&experiment);
-        let results = target.places.results(&target.target).join(results_name(&target.target, &experiment.name));
+        let name = own_name(&target.target, &experiment.name, experiment.is_pipeline);
+        let results = target.places.results(&target.target).join(&name);
         Ok(Self {
             experiment,
             graph,
+            name,
             cache: target.places.cache(&target.target),
             results,
             sources,
@@ -111,25 +128,22 @@ impl Session {
         })
     }
 
-    /// The file that is the target, from the project's root on.
-    pub(super) fn file(&self) -> String {
-        let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    /// The file that is the target, as it is told in `place`: from the project's root on, so that a project can be moved, or the
+    /// whole path where the place may be shared with other projects.
+    pub(super) fn file_told_in(&self, place: &Path) -> String {
         let (path, root) = (full(&self.experiment.path), full(&root(&self.experiment.path).join(".")));
-        path.strip_prefix(root).unwrap_or(&path).display().to_string()
+        let is_inside = full(place).starts_with(&root);
+        path.strip_prefix(root).ok().filter(|_| is_inside).unwrap_or(&path).display().to_string()
     }
 
-    /// An error when the folder of the results is that of another file of the same name, which is still there and would
-    /// write into it again.
+    /// The file that is the target, as its results tell it.
+    pub(super) fn file(&self) -> String {
+        self.file_told_in(&self.results)
+    }
+
+    /// An error when the folder of the results is that of another file.
     pub(super) fn check_owner(&self) -> Result<(), Ending> {
-        let Some(owner) = manifest::owner(&self.results).filter(|owner| *owner != self.file()) else { return Ok(()) };
-        let file = root(&self.experiment.path).join(&owner);
-        let is_its_place = self.results.ends_with(results_name(&file, &self.experiment.name));
-        if !file.exists() || !is_its_place {
-            return Ok(());
-        }
-        let (results, name) = (self.results.display(), &self.experiment.name);
-        let what = format!("error: {results} holds the results of {owner}, which is called `{name}` as well");
-        Err(Ending::input(format!("{what}\nhelp: give one of them another `name`, or use --results DIR")))
+        check_owner(&self.experiment, &self.name, &self.results)
     }
 
     /// The remembered digests; `keep`: new ones are written.
@@ -300,6 +314,29 @@ pub(super) fn read(target: &Path, set: &[String]) -> Result<(Experiment, Vec<(Pa
         }
         _ => Err(Ending::input(rendered(&faults))),
     }
+}
+
+/// Reads and checks a target as a run of it would.
+pub(super) fn checked(target: &Path) -> Result<Experiment, Ending> {
+    let (experiment, _) = read(target, &[])?;
+    let name = own_name(target, &experiment.name, experiment.is_pipeline);
+    check_owner(&experiment, &name, &Places::default().results(target).join(&name))?;
+    Ok(experiment)
+}
+
+/// An error when `results` hold those of another file, which still has the same name and would write there again.
+fn check_owner(experiment: &Experiment, name: &str, results: &Path) -> Result<(), Ending> {
+    let Some(owner) = manifest::owner(results) else { return Ok(()) };
+    let file = root(&experiment.path).join(&owner);
+    if full(&file) == full(&experiment.path) || name_of(&file).is_none_or(|other| other != name) {
+        return Ok(());
+    }
+    let what = format!(
+        "error: {} holds the results of {owner}, which is called `{}` as well",
+        results.display(),
+        experiment.name
+    );
+    Err(Ending::input(format!("{what}\nhelp: give one of them another `name`, or use --results DIR")))
 }
 
 /// All faults as text, with their number.

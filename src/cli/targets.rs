@@ -10,7 +10,8 @@ use super::session::root;
 
 /// An error that names the nearest target when `target` is neither a file nor an experiment's folder.
 pub(super) fn check(target: &Path) -> Result<(), Ending> {
-    if target.is_file() || target.join(FILE).is_file() {
+    // A pipe is no file, but can be read.
+    if (target.exists() && !target.is_dir()) || target.join(FILE).is_file() {
         return Ok(());
     }
     let shown = target.display();

@@ -131,9 +131,9 @@ fn compute(
         let what = format!("{} changed while the stage was reading it", path.display());
         return Ok(stop_at(claim, what, Some("run again".into())));
     }
-    // So would one that read what another process has put in the place of its input, or taken away.
+    // So would one that read what another process has changed, put in the place of its input, or taken away.
     if let Some(input) = inputs.iter().find(|entry| !run.request.store.is_still(entry)) {
-        let what = format!("the result of `{}` was replaced while the stage was reading it", input.stage);
+        let what = format!("the result of `{}` was changed or replaced while the stage was reading it", input.stage);
         return Ok(stop_at(claim, what, Some("run again".into())));
     }
     let meta = Meta { cause: cause.unwrap_or_default(), ..Meta::of(step.kind().name(), step.label(), parts, begun) };

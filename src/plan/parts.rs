@@ -99,7 +99,11 @@ pub fn files(step: &Step) -> impl Iterator<Item = (&str, &ExternalFile)> {
 
 /// The name of the part that such a file is.
 pub fn part_of(key: &str, file: &ExternalFile) -> String {
-    if file.label.is_empty() { format!("file {key}") } else { format!("file {key} {}", file.label) }
+    match (file.label.as_str(), file.is_listed) {
+        ("", _) => format!("file {key}"),
+        (label, false) => format!("file {key} {label}"),
+        (label, true) => format!("file {key} {label} (named itself)"),
+    }
 }
 
 /// The first of the user's files that is no longer what the key says.

@@ -218,7 +218,7 @@ mod tests {
         let graph = Graph::of(&experiment::read(&root.path().join("p.toml"), &[], &mut Faults::default()).unwrap());
         let memory = Memory::open(root.path(), false);
         let plan = Plan::of(&graph, &Store::view(root.path()), &memory, &[]).unwrap();
-        let file = ExternalFile { label: "2.avro".into(), path: root.path().join("nights/2.avro") };
+        let file = ExternalFile { label: "2.avro".into(), path: root.path().join("nights/2.avro"), is_listed: false };
         let portion = |parts| Meta { kind: "load-portion".into(), ..draft(parts) };
         let made = portion(parts::of_portion(&graph.steps[0], "path", &file, &memory).unwrap());
         let mut parts = made.parts.clone();

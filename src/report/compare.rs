@@ -1,6 +1,7 @@
 //! Compares arms: one row for each arm and measure, with spread over replicates and the paired difference from the
 //! baseline. Knows no format.
 
+mod apart;
 mod effects;
 mod objects;
 mod resplit;
@@ -57,7 +58,7 @@ pub struct Measure {
 /// One arm's numbers for one measure.
 #[derive(Clone, Debug)]
 pub struct ComparisonRow {
-    /// Name of the arm; `experiment/arm` when several experiments are compared.
+    /// Name of the arm; `experiment/arm` when several experiments are compared, with the file of one whose name another has, too.
     pub arm: String,
     /// What was measured.
     pub measure: Measure,
@@ -162,6 +163,7 @@ impl Point {
 
 /// Compares the arms of one or more experiments.
 pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison {
+    let records = &*apart::told_apart(records);
     let arms = arms(records);
     let tidy: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let tidy: Vec<&TidyRow> = tidy.iter().filter(|row| wanted(row, options)).collect();

@@ -67,11 +67,15 @@ pub fn of_root(path: &Path, root: Node, faults: &mut Faults) -> Option<Draft> {
     draft(path, root, faults, &mut vec![path.canonicalize().unwrap_or_else(|_| path.to_path_buf())])
 }
 
+/// The name of a pipeline that tells none: that of its file.
+pub fn default_name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
 /// A draft from the tree of a pipeline file.
 fn draft(path: &Path, root: Node, faults: &mut Faults, chain: &mut Vec<PathBuf>) -> Option<Draft> {
     only(&root, &["pipeline", "stages"], "a pipeline file", faults);
-    let stem = path.file_stem().map_or_else(|| "pipeline".into(), |s| s.to_string_lossy().into_owned());
-    let mut draft = Draft { name: stem, named_at: None, seed: 42, stages: Vec::new() };
+    let mut draft = Draft { name: default_name(path), named_at: None, seed: 42, stages: Vec::new() };
     if let Some(head) = root.get("pipeline") {
         only(head, &["name", "seed", "include"], "`[pipeline]`", faults);
         if let Some(include) = text(head, "include", faults) {

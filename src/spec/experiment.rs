@@ -37,6 +37,8 @@ pub struct Experiment {
     pub arms: Vec<Arm>,
     /// The TOML file.
     pub path: PathBuf,
+    /// Whether it is a pipeline by itself.
+    pub is_pipeline: bool,
     /// Paths in the TOML files and what they were found to mean.
     pub found: FoundFiles,
 }
@@ -54,13 +56,34 @@ pub type Overrides = [String];
 
 /// Reads the experiment or pipeline that `target` names: a file, or an experiment's folder.
 pub fn read(target: &Path, overrides: &Overrides, faults: &mut Faults) -> Option<Experiment> {
-    let path = if target.is_dir() { target.join(FILE) } else { target.to_path_buf() };
+    let path = file_of(target);
     let before = faults.list.len();
     let root = document::read(&path, None, faults)?;
     let is_experiment = root.get("experiment").is_some();
     let plan = if is_experiment { outline(&path, &root, faults) } else { lone(&path, root, faults) };
     let experiment = plan.map(|outline| outline.check(overrides, faults));
     if faults.list.len() > before { None } else { experiment }
+}
+
+/// Name of the experiment or pipeline in a file, and whether it is a pipeline; nothing else in it is looked at.
+pub fn name_of(target: &Path) -> Option<(String, bool)> {
+    let path = file_of(target);
+    let root = document::read(&path, None, &mut Faults::default())?;
+    let written = |head: &Node| head.get("name").and_then(Node::text).map(str::to_string);
+    match root.get("experiment") {
+        Some(head) => Some((written(head).unwrap_or_else(|| default_name(&path)), false)),
+        None => Some((root.get("pipeline").and_then(written).unwrap_or_else(|| draft::default_name(&path)), true)),
+    }
+}
+
+fn file_of(target: &Path) -> PathBuf {
+    if target.is_dir() { target.join(FILE) } else { target.to_path_buf() }
+}
+
+/// The name of an experiment that tells none: that of its folder.
+fn default_name(path: &Path) -> String {
+    let folder = path.canonicalize().ok().and_then(|p| Some(p.parent()?.file_name()?.to_string_lossy().into_owned()));
+    folder.unwrap_or_else(|| "experiment".into())
 }
 
 /// An experiment before its arms are checked: each arm is a name with its settings.
@@ -106,7 +129,6 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
     for (path, value) in flatten(root.get("set").and_then(Node::entries).unwrap_or_default()) {
         draft.set(&path, &value, faults);
     }
-    let default = path.canonicalize().ok().and_then(|p| Some(p.parent()?.file_name()?.to_string_lossy().into_owned()));
     let replicates = whole(head, "replicates", faults).unwrap_or(1);
     if replicates == 0 {
         faults.perhaps_at(place_of(head, "replicates"), "`replicates` must be at least 1".into());
@@ -114,7 +136,7 @@ fn outline(path: &Path, root: &Node, faults: &mut Faults) -> Option<Outline> {
     let arms = arms::outlines(root, faults);
     Some(Outline {
         named_at: place_of(head, "name"),
-        name: text(head, "name", faults).or(default).unwrap_or_else(|| "experiment".into()),
+        name: text(head, "name", faults).unwrap_or_else(|| default_name(path)),
         question: text(head, "question", faults).unwrap_or_default(),
         replicates: replicates as usize,
         baseline: head.get("baseline").and_then(|n| Some((n.text()?.to_string(), n.clone()))),
@@ -153,6 +175,7 @@ impl Outline {
             baseline: self.baseline.map(|(name, _)| name),
             arms,
             path: self.path,
+            is_pipeline: self.place.is_none(),
             found: checker.found,
         }
     }
@@ -231,6 +254,42 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
+/// A text as TOML has it between quotes.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => quoted += &format!("\\u{:04x}", u32::from(letter)),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}
+
+/// The paths, part by part, of the single values that `path = value` sets: tables are merged with what is there.
+fn leaves<'a>(path: &'a str, value: &'a Node) -> Vec<Vec<&'a str>> {
+    fn add<'a>(mut path: Vec<&'a str>, value: &'a Node, leaves: &mut Vec<Vec<&'a str>>) {
+        match value.entries() {
+            Some(entries) => entries.iter().for_each(|(key, value)| {
+                path.push(&key.text);
+                add(path.clone(), value, leaves);
+                path.pop();
+            }),
+            None => leaves.push(path),
+        }
+    }
+    let mut leaves = Vec::new();
+    add(path.split('.').collect(), value, &mut leaves);
+    leaves
+}
+
+/// Whether one of two settings leaves nothing or not all of the other: they have a value in common, or one is a part of the other.
+fn meet(one: &[Vec<&str>], other: &[Vec<&str>]) -> bool {
+    let is_part = |a: &Vec<&str>, b: &Vec<&str>| a.starts_with(b) || b.starts_with(a);
+    one.iter().any(|a| other.iter().any(|b| is_part(a, b)))
+}
+
 /// Applies `STAGE.KEY=VALUE`; a value that is not TOML is taken as text. A key that the arms vary is a fault: they would not
 /// take the value.
 fn apply_override(draft: &mut Draft, text: &str, arms: &[ArmOutline], faults: &mut Faults) {
@@ -241,8 +300,8 @@ fn apply_override(draft: &mut Draft, text: &str, arms: &[ArmOutline], faults: &m
     let name = path.trim();
     // What is parsed has the value where the user has it, so that faults show what was typed.
     let line = |value: &str| format!("{:width$}={value}", "v", width = path.len().max(1));
-    let is_toml = toml::de::DeTable::parse(&line(value)).is_ok();
-    let parsed = if is_toml { line(value) } else { line(&format!("{:?}", value.trim())) };
+    let is_toml = toml::de::DeTable::parse(&line(value)).is_ok_and(|table| table.get_ref().len() == 1);
+    let parsed = if is_toml { line(value) } else { line(&quoted(value.trim())) };
     let source = Source { name: "--set".into(), path: PathBuf::new(), folder: Path::new(".").into(), text: parsed };
     let root = document::parse(source, faults);
     if let Some(typed) = faults.sources.last_mut() {
@@ -250,7 +309,9 @@ fn apply_override(draft: &mut Draft, text: &str, arms: &[ArmOutline], faults: &m
     }
     let Some((Name { place, .. }, node)) = root.entries().and_then(<[_]>::first) else { return };
     let place = Place { end: place.start + path.len() as u32, ..*place };
-    let own = arms.iter().filter(|arm| arm.settings.iter().any(|(set, _)| set.text == name)).count();
+    let asked = leaves(name, node);
+    let meets = |(set, value): &(Name, Node)| meet(&asked, &leaves(&set.text, value));
+    let own = arms.iter().filter(|arm| arm.settings.iter().any(meets)).count();
     // One arm of several that departs from the value has a name that says so.
     if own > 1 || own == arms.len() {
         let hint = "use --arm NAME for one of them, or edit the experiment's file".to_string();

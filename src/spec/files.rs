@@ -16,7 +16,7 @@ const WILDCARDS: [char; 3] = ['*', '?', '['];
 pub fn expand(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
     let path = base.join(pattern);
     if path.is_file() {
-        return Ok(vec![ExternalFile { label: String::new(), path }]);
+        return Ok(vec![ExternalFile { label: String::new(), path, is_listed: false }]);
     }
     let files = if path.is_dir() { below(&path)? } else { matching(base, pattern)? };
     if files.is_empty() {
@@ -52,7 +52,7 @@ fn below(folder: &Path) -> Result<Vec<ExternalFile>, String> {
         let entry = entry.map_err(|e| format!("cannot read the folder {}: {e}", folder.display()))?;
         if entry.file_type().is_file() {
             let label = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_string_lossy().into_owned();
-            files.push(ExternalFile { label, path: entry.into_path() });
+            files.push(ExternalFile { label, path: entry.into_path(), is_listed: false });
         }
     }
     Ok(files)
@@ -73,7 +73,7 @@ fn matching(base: &Path, pattern: &str) -> Result<Vec<ExternalFile>, String> {
         let path = path.map_err(|e| e.to_string())?;
         if path.is_file() {
             let label = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
-            files.push(ExternalFile { label, path });
+            files.push(ExternalFile { label, path, is_listed: false });
         }
     }
     files.sort_by(|a, b| a.label.cmp(&b.label));

@@ -1,25 +1,23 @@
 //! `command`: a user's own program as a stage. It sees the folders of its inputs and fills a folder of its own.
 
+mod group;
+
 use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::Duration;
 
-use std::collections::BTreeMap;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::spec::keys::{FilePath, Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
+use group::Left;
 
 crate::keys! {
     /// Keys of `command`.
@@ -36,8 +34,8 @@ crate::keys! {
 /// Lines of a failed program's output that are shown.
 const TAIL: usize = 20;
 
-/// How often a waiting stage looks whether the run is interrupted.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How links begin that lead from one artifact of the cache to a file of another.
+const TO_ANOTHER: &str = "../../../";
 
 /// The kind `command`.
 pub struct UserCommand;
@@ -85,10 +83,15 @@ impl StageKind for UserCommand {
         let keys: CommandKeys = job.keys()?;
         let text = fill_in(&keys.run, job)?;
         let mut log = log(job).map_err(|e| StageError::failed(format!("cannot keep what the command says: {e}")))?;
-        let status = finish(spawn(&text, &keys, job, &log)?, job)?;
+        let mut child = spawn(&text, &keys, job, &log)?;
+        let failed = |e: std::io::Error| StageError::failed(format!("cannot wait for the command: {e}"));
+        let status = group::wait(&mut child, || job.pulse.cancelled()).map_err(failed)?;
+        let status = status.ok_or(StageError::Interrupted)?;
+        let left = group::end(&child, job.out);
         if !status.success() {
             return Err(failure(status, &mut log));
         }
+        tell_of(&left.map_err(failed)?, job)?;
         copy_linked(job).map_err(|e| StageError::failed(format!("cannot copy what the command has linked: {e}")))?;
         if log.metadata().is_ok_and(|log| log.nlink() == 0) {
             LOG.set(Some(log));
@@ -111,15 +114,40 @@ fn fill_in(run: &str, job: &Job) -> Result<String, StageError> {
     Ok(text.replace("{seed}", &job.seed.to_string()).replace("{threads}", &job.threads.to_string()))
 }
 
+/// What the command had left running was ended, which does no harm unless it was writing a file of the artifact.
+fn tell_of(left: &[Left], job: &Job) -> Result<(), StageError> {
+    if let Some((name, file)) = left.iter().find_map(|left| Some((&left.name, left.writes.as_ref()?))) {
+        let what = format!("the command ended while `{name}`, which it had started, was writing {}", file.display());
+        let hint = "let it wait for what it starts in the background (`wait`), or end that";
+        return Err(StageError::with_hint(what, hint));
+    }
+    if !left.is_empty() {
+        let names: Vec<&str> = left.iter().map(|left| left.name.as_str()).collect();
+        job.pulse.told(&format!("ended what the command had left running: {}", names.join(", ")));
+    }
+    Ok(())
+}
+
 /// Artifacts of inputs may hold links that mean something in their folders alone: where the command has copied such a link, its
-/// file is put.
+/// file is put. A link of the command's own that leads nowhere is none of them, whatever it is called.
 fn copy_linked(job: &Job) -> std::io::Result<()> {
-    for entry in WalkDir::new(job.out).into_iter().filter_map(Result::ok).filter(DirEntry::path_is_symlink) {
-        let (path, target) = (entry.path(), entry.path().read_link()?);
-        let meant = job.inputs.values().map(|input| input.join(&target)).find(|file| file.is_file());
-        if let Some(file) = meant.filter(|_| !path.exists()) {
-            std::fs::remove_file(path)?;
-            std::fs::copy(file, path)?;
+    let links = |folder: &Path| WalkDir::new(folder).into_iter().flatten().filter(DirEntry::path_is_symlink);
+    let is_to_another = |target: &PathBuf| target.starts_with(TO_ANOTHER);
+    let broken = |entry: DirEntry| {
+        let target = entry.path().read_link().ok().filter(is_to_another)?;
+        (!entry.path().exists()).then(|| (entry.into_path(), target))
+    };
+    let broken: Vec<(PathBuf, PathBuf)> = links(job.out).filter_map(broken).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let of_inputs = job.inputs.values().flat_map(|input| links(input));
+    let of_inputs: HashMap<PathBuf, PathBuf> =
+        of_inputs.filter_map(|entry| Some((entry.path().read_link().ok()?, entry.into_path()))).collect();
+    for (path, target) in broken {
+        if let Some(file) = of_inputs.get(&target).filter(|file| file.is_file()) {
+            std::fs::remove_file(&path)?;
+            std::fs::copy(file, &path)?;
         }
     }
     Ok(())
@@ -167,30 +195,6 @@ fn spawn(text: &str, keys: &CommandKeys, job: &Job, log: &File) -> Result<Child,
     command.stdout(log.try_clone().map_err(failed)?).stderr(log.try_clone().map_err(failed)?);
     // A group of its own, so that an interruption reaches everything that it started.
     command.process_group(0).spawn().map_err(failed)
-}
-
-/// Waits for the program; kills its group when the run is interrupted.
-fn finish(mut child: Child, job: &Job) -> Result<ExitStatus, StageError> {
-    let failed = |e: std::io::Error| StageError::failed(format!("cannot wait for the command: {e}"));
-    let pid = Pid::from_child(&child);
-    // A handle that can be waited for with a time limit; older systems have none, there it is looked at now and then.
-    let handle = pidfd_open(pid, PidfdFlags::empty()).ok();
-    loop {
-        match &handle {
-            Some(handle) => {
-                let _ = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&PATIENCE));
-            }
-            None => thread::sleep(Duration::from_millis(2)),
-        }
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            return Ok(status);
-        }
-        if job.pulse.cancelled() {
-            let _ = kill_process_group(pid, Signal::KILL);
-            child.wait().map_err(failed)?;
-            return Err(StageError::Interrupted);
-        }
-    }
 }
 
 fn failure(status: ExitStatus, log: &mut File) -> StageError {

@@ -283,7 +283,7 @@ impl Case {
             inputs::write(artifact, &folders[*input]);
         }
         inputs::packets(home);
-        let file = |name: &String| ExternalFile { label: name.clone(), path: home.join(name) };
+        let file = |name: &String| ExternalFile { label: name.clone(), path: home.join(name), is_listed: false };
         let given = |key: &str| {
             let names = match params.get(key)? {
                 Value::Text(name) => std::slice::from_ref(name).iter().map(file).collect(),

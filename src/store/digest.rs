@@ -1,11 +1,12 @@
 //! Digests of files and folders (BLAKE3).
 
-use std::fs::File;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
 use super::disk::Disk;
 use super::key::Digest;
@@ -82,95 +83,145 @@ fn of_open_file(disk: &Disk, path: &Path, mut file: File, size: u64) -> Result<(
     at(path, "cannot read", hash())
 }
 
-/// The files of an artifact, and of each the time of its last change.
-pub(super) type Sealed = (Vec<FileRecord>, Vec<u64>);
+/// When each file of an artifact changed last, in the order of its records, and the state of its folders: what is added to one
+/// or taken away changes it.
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    pub(super) files: Vec<u64>,
+    pub(super) folders: Vec<FolderState>,
+}
+
+/// A folder of an artifact before it was listed.
+#[derive(Clone, Debug)]
+pub(super) struct FolderState {
+    /// Path below the artifact's folder that ends with `.`, as that of no file does.
+    pub(super) name: String,
+    /// What the system calls its size.
+    pub(super) size: u64,
+    /// When it changed last.
+    pub(super) time: u64,
+}
 
 /// Every file below `folder`, ordered by name, hashed and made read-only; `durable`: all are on the disk then. `linked`
-/// knows what a link directly in the folder means that leads to a file of another entry once the folder is in its place, and
-/// when that file changed last; it is not hashed again, and `linked` sees to it that it is on the disk, too.
+/// knows what a link means whose file another entry holds, and when that file changed last; it is not hashed again, and `linked`
+/// sees to it that it is on the disk, too. It may write the link anew, and for one that does not last it is an error.
 pub(super) fn seal_folder(
     disk: &Disk,
     folder: &Path,
     durable: bool,
     linked: impl Fn(&Path) -> io::Result<Option<(FileRecord, u64)>>,
-) -> Result<Sealed> {
-    let (mut records, mut times) = (Vec::new(), Vec::new());
-    let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
-    for path in paths_below(folder)? {
-        if let Ok(target) = path.read_link() {
-            let is_deeper = path.parent() != Some(folder);
-            let other = if is_deeper { Ok(None) } else { linked(&target) };
-            if let Some((record, time)) = at(&path, "cannot be kept", other)? {
-                records.push(FileRecord { name: name(&path), ..record });
-                times.push(time);
-                continue;
-            }
-            if !lasts(folder, &path, &target) {
-                let what = format!("it links to {}, {}", target.display(), ADVICE);
-                return at(&path, "cannot be kept", Err(io::Error::other(what)));
-            }
+) -> Result<(Vec<FileRecord>, Times)> {
+    let mut listing = list(disk, folder)?;
+    let mut held = HashMap::new();
+    for link in &listing.links {
+        held.extend(at(link, "cannot be kept", linked(link))?.map(|file| (link.clone(), file)));
+    }
+    if !listing.links.is_empty() {
+        // Some may have been written anew.
+        listing = list(disk, folder)?;
+    }
+    let mut parted = false;
+    let (mut records, mut times) = (Vec::new(), Times { files: Vec::new(), folders: listing.folders });
+    for path in listing.paths {
+        let is_link = listing.links.contains(&path);
+        if let Some((record, time)) = held.remove(&path) {
+            records.push(FileRecord { name: name_below(folder, &path), ..record });
+            times.files.push(time);
+            continue;
         }
         // A link to a folder of the artifact, whose files come by themselves.
         if !path.is_file() {
             continue;
         }
-        let file = disk.open(&path)?;
+        let (mut file, mut meta) = open(disk, &path)?;
+        if !is_link && meta.nlink() > 1 && !meta.permissions().readonly() {
+            // It may be a file of the user, who would find it read-only, and would change the artifact with it.
+            disk.part(&path)?;
+            parted = true;
+            (file, meta) = open(disk, &path)?;
+        }
         if durable {
             disk.sync(&path, &file)?;
         }
-        let meta = at(&path, "cannot read", file.metadata())?;
         // What a link leads to is the user's.
-        if !path.is_symlink() {
+        if !is_link {
             disk.protect(&path, &file, meta.permissions())?;
         }
         let meta = at(&path, "cannot read", file.metadata())?;
         let (digest, size) = of_open_file(disk, &path, file, meta.len())?;
-        records.push(FileRecord { name: name(&path), size, digest, held_by: None });
-        times.push(disk.changed(&meta));
+        records.push(FileRecord { name: name_below(folder, &path), size, digest, held_by: None });
+        times.files.push(disk.changed(&meta));
+    }
+    if parted {
+        times.folders = list(disk, folder)?.folders;
     }
     if durable {
-        for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
-            if entry.file_type().is_dir() {
-                disk.sync_folder(entry.path())?;
-            }
-        }
+        times.folders.iter().try_for_each(|state| disk.sync_folder(&folder.join(&state.name)))?;
     }
     Ok((records, times))
 }
 
-/// What is wrong with a link that does not last.
-const ADVICE: &str = "which is no file once the stage is done; put the file itself there (`cp -rL`)";
+fn open(disk: &Disk, path: &Path) -> Result<(File, Metadata)> {
+    let file = disk.open(path)?;
+    let meta = at(path, "cannot read", file.metadata())?;
+    Ok((file, meta))
+}
 
-/// Whether the link `path` leads to something from wherever `folder` will be: from there to a place in it, or by a whole path
-/// to a file elsewhere.
-fn lasts(folder: &Path, path: &Path, target: &Path) -> bool {
-    if target.is_absolute() {
-        return path.is_file() && !std::path::absolute(folder).is_ok_and(|folder| target.starts_with(folder));
-    }
-    let start = path.parent().and_then(|parent| parent.strip_prefix(folder).ok()).map_or(0, |path| path.iter().count());
-    let depth = target.components().try_fold(start, |depth, step| match step {
-        Component::ParentDir => depth.checked_sub(1),
-        Component::Normal(_) => Some(depth + 1),
-        _ => Some(depth),
-    });
-    depth.is_some() && path.exists()
+/// The path below `folder`, with `/`.
+pub(super) fn name_below(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
 /// Regular files below `folder` and links to some, ordered by name.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(paths_below(folder)?.into_iter().filter(|path| path.is_file()).collect())
+    list(&Disk::default(), folder).map(|listing| listing.files())
 }
 
-/// Regular files and links below `folder`, ordered by name.
-fn paths_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
-        let entry = at(folder, "cannot list", entry.map_err(io::Error::from))?;
-        if entry.file_type().is_file() || entry.file_type().is_symlink() {
-            paths.push(entry.into_path());
-        }
+/// What is below a folder.
+pub(super) struct Listing {
+    /// Regular files and links, ordered by name.
+    paths: Vec<PathBuf>,
+    /// The links among them.
+    links: BTreeSet<PathBuf>,
+    /// Folders, that one first.
+    pub(super) folders: Vec<FolderState>,
+}
+
+impl Listing {
+    /// Regular files and links to some.
+    pub(super) fn files(self) -> Vec<PathBuf> {
+        self.paths.into_iter().filter(|path| path.is_file()).collect()
     }
-    Ok(paths)
+}
+
+/// Lists a folder and those below it.
+pub(super) fn list(disk: &Disk, folder: &Path) -> Result<Listing> {
+    let mut listing = Listing { paths: Vec::new(), links: BTreeSet::new(), folders: Vec::new() };
+    at(folder, "cannot list", listing.add(disk, folder, ".".into()))?;
+    Ok(listing)
+}
+
+impl Listing {
+    /// Adds the folder of this name, which ends with `.`.
+    fn add(&mut self, disk: &Disk, folder: &Path, name: String) -> io::Result<()> {
+        let meta = disk.stat(folder)?;
+        self.folders.push(FolderState { size: meta.len(), time: disk.changed(&meta), name: name.clone() });
+        let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (kind, path) = (entry.file_type()?, entry.path());
+            if kind.is_dir() {
+                let inner = entry.file_name().to_string_lossy().replace('\\', "/");
+                self.add(disk, &path, format!("{}{inner}/.", &name[..name.len() - 1]))?;
+            } else if kind.is_symlink() {
+                self.links.insert(path.clone());
+                self.paths.push(path);
+            } else if kind.is_file() {
+                self.paths.push(path);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Digest of an artifact: names, sizes and contents of its files.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -194,6 +194,12 @@ impl Disk {
         at(to, "cannot rename into place", self.change("rename", || fs::rename(from, to)))
     }
 
+    /// Puts a link with another target in the place of one.
+    pub fn link_anew(&self, link: &Path, target: &Path) -> Result<()> {
+        let anew = || fs::remove_file(link).and_then(|()| symlink(target, link));
+        at(link, "cannot link", self.change("link anew", anew))
+    }
+
     /// Waits until a file or folder is on the disk.
     pub fn sync(&self, path: &Path, file: &File) -> Result<()> {
         at(path, "cannot sync", self.settle("sync", file))
@@ -208,6 +214,13 @@ impl Disk {
     /// Waits until the names in a folder are on the disk.
     pub fn sync_folder(&self, path: &Path) -> Result<()> {
         self.sync(path, &self.open(path)?)
+    }
+
+    /// Gives a file that has other names, too, bytes of its own under this one.
+    pub fn part(&self, path: &Path) -> Result<()> {
+        let aside = path.with_file_name(".its-own-bytes");
+        let part = || fs::copy(path, &aside).and_then(|_| fs::rename(&aside, path));
+        at(path, "cannot copy", self.change("part", part))
     }
 
     /// Makes a file read-only.

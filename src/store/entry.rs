@@ -1,11 +1,12 @@
 //! One entry: an artifact with the facts that prove it complete and say where it came from.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::{self, FileRecord};
+use super::digest::{self, FileRecord, Times};
 use super::disk::Disk;
 use super::key::{Change, Digest, Key, Parts};
 use super::{Result, StoreError, at};
@@ -77,7 +78,7 @@ impl Meta {
         out: &Path,
         durable: bool,
         linked: impl Fn(&Path) -> std::io::Result<Option<(FileRecord, u64)>>,
-    ) -> Result<(Self, Vec<u64>)> {
+    ) -> Result<(Self, Times)> {
         let (files, times) = digest::seal_folder(disk, out, durable, linked)?;
         self.files = files;
         self.digest = digest::of_records(&self.files);
@@ -107,8 +108,8 @@ impl Meta {
         self.verify_on(&Disk::default(), folder).map(|_| ())
     }
 
-    /// Gives the time at which each file changed last.
-    pub(super) fn verify_on(&self, disk: &Disk, folder: &Path) -> std::result::Result<Vec<u64>, String> {
+    /// Gives the times at which files and folders changed last.
+    pub(super) fn verify_on(&self, disk: &Disk, folder: &Path) -> std::result::Result<Times, String> {
         if self.parts.key() != self.key || digest::of_records(&self.files) != self.digest || self.files.is_empty() {
             return Err(format!("{META} does not hold what was written"));
         }
@@ -125,11 +126,13 @@ impl Meta {
                 Err(StoreError { source, .. }) => return Err(failed(source)),
             }
         }
-        let found = digest::files_below(&out).unwrap_or_default();
-        let name = |path: &PathBuf| path.strip_prefix(&out).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        match found.iter().map(name).find(|name| !self.files.iter().any(|record| record.name == *name)) {
+        let mut listing = digest::list(disk, &out).map_err(|StoreError { source, .. }| format!("{OUT}: {source}"))?;
+        let folders = std::mem::take(&mut listing.folders);
+        let known: HashSet<&str> = self.files.iter().map(|record| record.name.as_str()).collect();
+        let mut names = listing.files().into_iter().map(|path| digest::name_below(&out, &path));
+        match names.find(|name| !known.contains(name.as_str())) {
             Some(name) => Err(format!("{name} was not written by the stage")),
-            None => Ok(times),
+            None => Ok(Times { files: times, folders }),
         }
     }
 }

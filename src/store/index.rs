@@ -1,6 +1,6 @@
 //! `cache/index`: one line for each entry with what a look-up needs, so that a run that has nothing to do opens one file.
 //! A shortcut, never the truth: a line counts only while the files have the sizes and times of last change (of anything:
-//! no program can set that back) that it tells; whatever is not here, or not believed, is read from `meta.json` and
+//! no program can set that back) that it tells, and the folders those of theirs, which every new name changes; whatever is not here, or not believed, is read from `meta.json` and
 //! hashed.
 //!
 //! Small entries are not synced to the disk one by one. After a power cut some of their blocks may be missing, so a line
@@ -13,7 +13,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::digest::FileRecord;
+use super::digest::Times;
 use super::disk::Disk;
 use super::entry::{Entry, Meta, OUT};
 use super::key::{Digest, Key};
@@ -76,7 +76,9 @@ impl Index {
             if meta.len() != bytes || disk.changed(&meta) != time {
                 return None;
             }
-            size += bytes;
+            if !is_folder(name) {
+                size += bytes;
+            }
         }
         Some(Entry {
             folder: folder.into(),
@@ -90,7 +92,7 @@ impl Index {
         })
     }
 
-    /// Name, size and time of each file of an entry, with tabs between them.
+    /// Name, size and time of each file and folder of an entry, with tabs between them.
     pub(super) fn files(&self, key: &Key) -> Option<&str> {
         self.lines.get(key).and_then(|start| self.line(*start)).map(|line| line.files)
     }
@@ -104,9 +106,9 @@ impl Index {
         line.is_some_and(|l| l.digest == meta.digest && l.created == meta.created && is_other(l.since))
     }
 
-    /// Adds the line of an entry whose files changed last at `times`. That it cannot be written costs time later, nothing
+    /// Adds the line of an entry whose files and folders changed last at `times`. That it cannot be written costs time later, nothing
     /// else.
-    pub fn add(&self, disk: &Disk, meta: &Meta, times: &[u64], synced: bool) {
+    pub fn add(&self, disk: &Disk, meta: &Meta, times: &Times, synced: bool) {
         if let Some(line) = line_of(meta, times, if synced { SYNCED } else { &self.boot }) {
             let _ = disk.append(&self.path, line.as_bytes());
             self.added().insert(meta.key, line);
@@ -173,21 +175,28 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Name, size and time of each file.
+    /// Name, size and time of each file and folder.
     fn files(&self) -> impl Iterator<Item = (&'a str, u64, u64)> {
         let mut fields = self.files.split('\t');
         std::iter::from_fn(move || Some((fields.next()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?)))
     }
 }
 
+/// Whether a name in a line is that of a folder, which has no bytes of its own.
+fn is_folder(name: &str) -> bool {
+    name == "." || name.ends_with("/.")
+}
+
 /// The line of an entry; `None` when a name would break it.
-fn line_of(meta: &Meta, times: &[u64], since: &str) -> Option<String> {
+fn line_of(meta: &Meta, times: &Times, since: &str) -> Option<String> {
     let mut line = format!("{}\t{}\t{}\t{}", meta.key, meta.kind, meta.digest, meta.stage);
     let _ = write!(line, "\t{:.4}\t{}\t{since}", meta.seconds, meta.created);
-    for (FileRecord { name, size, .. }, time) in meta.files.iter().zip(times) {
+    let files = meta.files.iter().zip(&times.files).map(|(file, time)| (&file.name, file.size, *time));
+    let folders = times.folders.iter().map(|folder| (&folder.name, folder.size, folder.time));
+    for (name, size, time) in files.chain(folders) {
         let _ = write!(line, "\t{name}\t{size}\t{time}");
     }
-    let tabs = 6 + 3 * meta.files.len();
+    let tabs = 6 + 3 * (meta.files.len() + times.folders.len());
     if line.contains('\n') || line.bytes().filter(|b| *b == b'\t').count() != tabs || meta.files.is_empty() {
         return None;
     }
@@ -228,7 +237,7 @@ mod tests {
     use super::*;
     use crate::store::key::Parts;
 
-    fn entry(root: &Path, key: u8, text: &str) -> (Meta, Vec<u64>, PathBuf) {
+    fn entry(root: &Path, key: u8, text: &str) -> (Meta, Times, PathBuf) {
         let folder = root.join(format!("{key}"));
         fs::create_dir_all(folder.join(OUT)).unwrap();
         fs::write(folder.join(OUT).join("x.txt"), text).unwrap();
@@ -257,6 +266,8 @@ mod tests {
         let find = |boot: &str| index(boot).find(&Disk::default(), &meta.key, "command", &folder);
         assert_eq!(find("aaaaaaaa"), Some(Entry::of(&folder, &meta)));
         assert_eq!(find("bbbbbbbb"), None, "unsynced, and the machine was started again");
+        fs::write(folder.join("out/more.txt"), "").unwrap();
+        assert_eq!(find("aaaaaaaa"), None, "a file that nobody knows");
         fs::remove_file(folder.join("out/x.txt")).unwrap();
         fs::write(folder.join("out/x.txt"), "two").unwrap();
         assert_eq!(find("aaaaaaaa"), None);

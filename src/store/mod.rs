@@ -24,6 +24,7 @@ mod fate;
 pub mod hold;
 pub mod index;
 pub mod key;
+mod links;
 pub mod lock;
 pub mod memory;
 pub mod mount;
@@ -39,7 +40,6 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use digest::FileRecord;
 use disk::Disk;
 use entry::{Entry, Meta};
 use hold::Hold;
@@ -70,6 +70,11 @@ pub(crate) fn at<T>(path: &Path, doing: &'static str, result: io::Result<T>) -> 
 /// Entries that took at least this long, in seconds, are synced to the disk at once; of the others the system takes
 /// care within seconds, and after a power cut they are hashed before they are believed.
 const WORTH_A_SYNC: f64 = 1.0;
+
+/// Folder of the entries.
+const ENTRIES: &str = "entries";
+/// Folder of those that were moved aside.
+const DAMAGED: &str = "damaged";
 
 /// What is there for a key.
 #[derive(Debug)]
@@ -102,7 +107,7 @@ impl Store {
 
     fn open_on(root: &Path, disk: Disk, boot: &str) -> Result<Self> {
         let mut is_new = false;
-        for folder in ["entries", lock::FOLDER] {
+        for folder in [ENTRIES, lock::FOLDER] {
             let path = root.join(folder);
             if !path.is_dir() {
                 disk.make_folders(&path)?;
@@ -137,10 +142,10 @@ impl Store {
         // One allocation: a run with nothing to do calls this once for each step.
         let mut path = String::with_capacity(self.root.as_os_str().len() + kind.len() + 52);
         if let Some(root) = self.root.to_str() {
-            let _ = std::fmt::Write::write_fmt(&mut path, format_args!("{root}/entries/{kind}/{key}"));
+            let _ = std::fmt::Write::write_fmt(&mut path, format_args!("{root}/{ENTRIES}/{kind}/{key}"));
             return path.into();
         }
-        self.root.join("entries").join(kind).join(key.to_string())
+        self.root.join(ENTRIES).join(kind).join(key.to_string())
     }
 
     /// What is there for `key`: by the index while sizes and times are as written, else by hashing everything.
@@ -184,7 +189,8 @@ impl Store {
     pub fn commit(&self, claim: &Claim, draft: Meta) -> Result<Option<Entry>> {
         let durable = draft.seconds >= WORTH_A_SYNC;
         let place = self.place(&draft.kind, &draft.key);
-        let (meta, times) = draft.seal(&self.disk, &claim.out(), durable, |target| self.linked(target, durable))?;
+        let (meta, times) =
+            draft.seal(&self.disk, &claim.out(), durable, |link| self.linked(&claim.out(), link, durable))?;
         if meta.files.is_empty() {
             return Ok(None);
         }
@@ -204,32 +210,6 @@ impl Store {
         }
         self.index.add(&self.disk, &meta, &times, durable);
         Ok(Some(Entry::of(&place, &meta)))
-    }
-
-    /// What a link in an entry's artifact says that leads to the file `name` of `entry`: relative, so that a cache can be moved.
-    pub fn link_to(&self, entry: &Entry, name: &str) -> PathBuf {
-        PathBuf::from(format!("../../../{}/{}/{}/{name}", entry.kind, entry.key, entry::OUT))
-    }
-
-    /// The file of an intact entry to which a link directly in an artifact leads, and when it changed last; `None` for one
-    /// that does not leave its entry. `durable`: the file is on the disk then.
-    fn linked(&self, target: &Path, durable: bool) -> io::Result<Option<(FileRecord, u64)>> {
-        let Ok(rest) = target.strip_prefix("../../..") else { return Ok(None) };
-        let found = || {
-            let (kind, key, name) = parts_of_link(rest.to_str()?)?;
-            let place = self.place(kind, &key);
-            // First the time: a change after it is seen by it, a change before it by the look-up.
-            let time = self.disk.changed(&self.disk.stat(&place.join(entry::OUT).join(name)).ok()?);
-            let record = self.lookup(kind, &key)?.meta()?.files.into_iter().find(|file| file.name == name)?;
-            Some((place, FileRecord { held_by: Some(format!("{kind}/{key}")), ..record }, time))
-        };
-        let absent =
-            || io::Error::other(format!("it links to {}, which is no intact file of an entry", target.display()));
-        let (place, record, time) = found().ok_or_else(absent)?;
-        if durable {
-            self.sync_file_of(&place, &record.name).map_err(|error| error.source)?;
-        }
-        Ok(Some((record, time)))
     }
 
     /// Puts a file of the entry in `place` on the disk, and what leads to it.
@@ -259,7 +239,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found => at(place, "cannot read", found)?,
         };
-        let folder = self.root.join("damaged");
+        let folder = self.root.join(DAMAGED);
         self.disk.make_folders(&folder)?;
         let name = place.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let free = (0..u32::MAX).map(|n| folder.join(format!("{name}.{n}"))).find(|p| !p.exists());
@@ -268,9 +248,10 @@ impl Store {
         Ok(Some(aside))
     }
 
-    /// Whether what a step took from `entry` is there still, and was not replaced meanwhile.
+    /// Whether what a step took from `entry` is there still, and was neither changed nor replaced meanwhile.
     pub fn is_still(&self, entry: &Entry) -> bool {
-        Meta::read_on(&self.disk, &entry.folder).is_some_and(|meta| meta.digest == entry.digest)
+        let now = self.lookup(&entry.kind, &entry.key);
+        now.is_some_and(|now| (now.digest, now.created) == (entry.digest, entry.created))
     }
 
     /// Forgets the entry of `key` by moving it aside.
@@ -293,7 +274,7 @@ impl Store {
 
     /// Removes what was moved aside.
     pub fn clear_damaged(&self) -> Result<()> {
-        let folder = self.root.join("damaged");
+        let folder = self.root.join(DAMAGED);
         if folder.exists() { self.disk.remove_folder(&folder) } else { Ok(()) }
     }
 
@@ -304,7 +285,7 @@ impl Store {
 
     /// Every complete entry of a kind (all kinds when empty), ordered by kind and key.
     pub fn entries(&self, kind: &str) -> Vec<(PathBuf, Meta)> {
-        let root = self.root.join("entries");
+        let root = self.root.join(ENTRIES);
         let list = |folder: &Path| self.disk.list(folder).unwrap_or_default();
         let kinds = if kind.is_empty() { list(&root) } else { vec![root.join(kind)] };
         let places = kinds.iter().flat_map(|folder| list(folder));
@@ -331,14 +312,6 @@ impl Store {
             .map(|p| (p.clone(), time(&p)))
             .collect()
     }
-}
-
-/// Kind, key and name in what [`Store::link_to`] has made, from the folder of all entries on.
-fn parts_of_link(path: &str) -> Option<(&str, Key, &str)> {
-    let mut steps = path.splitn(4, '/');
-    let (kind, key) = (steps.next()?, Key::parse(steps.next()?)?);
-    let name = steps.next().filter(|step| *step == entry::OUT).and(steps.next())?;
-    Some((kind, key, name))
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ const PINS: &str = "pins";
 pub struct RunRecord {
     /// Name of the experiment.
     pub experiment: String,
+    /// The file that it was read from, from the project's folder on if the cache is below that.
+    #[serde(default)]
+    pub file: String,
     /// Version of this program.
     pub version: String,
     /// When it ended, seconds since 1970.
@@ -161,7 +164,8 @@ mod tests {
             key: Key([seed; 20]),
             digest: Digest([seed; 32]),
         };
-        RunRecord { experiment: "e".into(), version: "1".into(), created: 3, steps: vec![step], files: Vec::new() }
+        let (experiment, file, version) = ("e".into(), "e.toml".into(), "1".into());
+        RunRecord { experiment, file, version, created: 3, steps: vec![step], files: Vec::new() }
     }
 
     #[test]

@@ -311,6 +311,27 @@ fn an_entry_that_was_replaced_is_not_what_was_looked_up() {
 }
 
 #[test]
+fn an_entry_that_changes_while_it_is_read_is_not_what_was_looked_up() {
+    let changes: [fn(&Path); 3] = [
+        |out| {
+            fs::set_permissions(out.join("f.txt"), fs::Permissions::from_mode(0o644)).unwrap();
+            fs::write(out.join("f.txt"), "other bytes").unwrap();
+        },
+        |out| fs::write(out.join("more.txt"), "").unwrap(),
+        |out| fs::create_dir(out.join("folder")).and_then(|()| fs::write(out.join("folder/more.txt"), "")).unwrap(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let trial = Trial::new();
+        let store = trial.store(&Arc::default(), BOOT).unwrap();
+        let entry = store.lookup(KIND, &WORKS[3].key()).unwrap();
+        assert!(store.is_still(&entry));
+        change(&entry.out());
+        assert!(!store.is_still(&entry), "{number}");
+        assert!(matches!(store.find(KIND, &entry.key), Found::Damaged(_)), "{number}");
+    }
+}
+
+#[test]
 fn edited_facts_are_not_believed() {
     let edits: [fn(&str) -> String; 4] = [
         |text| text[..text.len() - 2].into(),

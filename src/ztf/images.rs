@@ -66,11 +66,12 @@ impl Folder {
         }
         let cutouts = <[String; 3]>::try_from(options.cutouts.clone());
         let cutouts = cutouts.map_err(|_| TableError(format!("cutouts: three words, for {}", CUTOUTS.join(", "))))?;
-        let label = |source: &Source| match source.label.as_str() {
-            "" => source.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            label => label.to_owned(),
-        };
-        let images = sources.into_iter().map(|source| (label(&source), source.path));
+        // What is found is to depend on labels alone, which a file that was named itself has not.
+        if let Some(single) = sources.iter().find(|source| source.label.is_empty()) {
+            let what = "is a single image; name the folder of all images, or a glob";
+            return Err(TableError(format!("images: {} {what}", single.path.display())));
+        }
+        let images = sources.into_iter().map(|source| (source.label, source.path));
         // a file that two globs match is one
         let images: BTreeSet<(String, PathBuf)> = images.collect();
         let mut pairs = images.iter().zip(images.iter().skip(1));
@@ -320,6 +321,21 @@ mod tests {
         let paths = sources.each_ref().map(|source| source.path.display().to_string());
         assert!(paths.iter().all(|path| said.contains(path)) && said.contains("different names"), "{said}");
         assert_eq!(message(&[sources[0].clone(), sources[0].clone()]), None, "a file that two globs match");
+    }
+
+    #[test]
+    fn an_image_without_a_label_is_refused_because_its_name_is_not_to_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(&write_images(folder.path(), "", 1)[0]);
+        let opened =
+            Folder::open(vec![Source { label: String::new(), path }], &options(folder.path(), "{candid}{cutout}.fits"));
+        assert!(
+            opened
+                .err()
+                .unwrap()
+                .to_string()
+                .ends_with("1_sci.fits is a single image; name the folder of all images, or a glob")
+        );
     }
 
     #[test]

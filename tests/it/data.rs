@@ -142,6 +142,7 @@ fn several_nights_are_one_stage_and_their_files_are_told_apart() {
         std::fs::copy(newest, world.path(&format!("{night}/night.tar.gz"))).unwrap();
     }
     std::fs::write(world.path("two/notes.txt"), "clouds").unwrap();
+    std::fs::copy(world.path("two/night.tar.gz"), world.path("two/night.bin")).unwrap();
     let load = "[stages.alerts]\nkind = \"load\"\npath = [\"../one\", \"../two\"]\n";
     world.write("pipelines/p.toml", load).run("pipelines/p.toml", 1, 0);
     let quality = world.artifacts("quality.csv");
@@ -157,4 +158,28 @@ fn several_nights_are_one_stage_and_their_files_are_told_apart() {
         0,
     );
     world.edit("pipelines/p.toml", "[\"../two\", \"../one\"]", "\"../one\"").run("pipelines/p.toml", 1, 0);
+}
+
+/// As one that is the whole `path`; in a folder, or found by a glob, it is known by its name.
+#[test]
+fn a_file_that_is_named_itself_is_read_whatever_it_is_called() {
+    let world = World::new();
+    let write = |seed: usize, name: &str| {
+        let head = format!("[pipeline]\nname = \"w\"\nseed = {seed}\n");
+        let stage = "[stages.written]\nkind = \"simulate\"\nobjects = 5\npackets = \"tar.gz\"\n";
+        world.write("pipelines/write.toml", &(head + stage)).run("pipelines/write.toml", 1, 0);
+        let made = world.artifacts("packets.tar.gz");
+        let newest = made.iter().max_by_key(|path| path.metadata().unwrap().modified().unwrap()).unwrap();
+        std::fs::copy(newest, world.path("pipelines").join(name)).unwrap();
+    };
+    write(1, "a.bin");
+    write(2, "b.tar.gz");
+    let load = |path: &str| {
+        world.write("pipelines/p.toml", &format!("[stages.alerts]\nkind = \"load\"\npath = {path}\n"));
+        world.say(&["run", "pipelines/p.toml"])
+    };
+    // Glob and list give the same labels and bytes, but not the same alerts.
+    load("[\"a.b*\", \"b.tar.gz\"]").expect(0, "ran 1").expect(0, "5 alerts of").expect(0, "1 other_file");
+    load("[\"a.bin\", \"b.tar.gz\"]").expect(0, "ran 1").expect(0, "10 alerts of");
+    load("[\"a.bin\", \"a.bin\"]").expect(0, "5 alerts of 10 records").expect(0, "5 duplicate");
 }

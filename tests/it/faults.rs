@@ -131,6 +131,20 @@ fn a_value_that_no_arm_would_take_is_refused() {
     let said = set("a.run=echo");
     said.expect(2, "the arms set `a.run` themselves").expect(2, "--arm").expect(2, "a.run=echo");
     set("a.cpu=3").expect(0, "run 3");
+    // Whatever is no TOML is text, all of it.
+    set("a.run=echo \u{a0}\u{200b} \"\\").expect(2, "the arms set");
+    let axis = |axis: &str| {
+        world.write("experiments/e/experiment.toml", &format!("{head}[axes]\n{axis}\n"));
+    };
+    axis("\"a.environment\" = [{ A = \"5\" }, { A = \"6\" }]");
+    set("a.environment.A=\"9\"").expect(2, "the arms set `a.environment.A` themselves");
+    set("a.environment={ A = \"9\", B = \"1\" }").expect(2, "the arms set `a.environment` themselves");
+    set("a.environment.B=\"9\"").expect(0, "run 2");
+    set("a.run=echo \u{a0}\u{200b} \"\\ > {out}/x").expect(0, "run 2");
+    set("a.cpu=1\nb=2").expect(2, "`cpu` must be");
+    axis("\"a.environment.A\" = [\"5\", \"6\"]");
+    set("a.environment={ A = \"9\" }").expect(2, "the arms set `a.environment` themselves");
+    set("a.environment={ B = \"9\" }").expect(0, "run 2");
     // A fault shows what was typed.
     set(" a.cpu = many").expect(2, " a.cpu = many").expect(2, "`cpu` must be");
 }

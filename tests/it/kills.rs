@@ -193,7 +193,7 @@ fn an_input_that_is_replaced_while_it_is_read_is_noticed() {
     wait_for(&world.path("reading"));
     world.say(&["run", "pipelines/p.toml", "--until", "draw", "--force", "draw"]).expect(0, "ran 1, cached 0");
     world.write("replaced", "");
-    expect_all(vec![reader], 1, "the result of `draw` was replaced while the stage was reading it");
+    expect_all(vec![reader], 1, "the result of `draw` was changed or replaced while the stage was reading it");
     world.edit("pipelines/p.toml", "mkdir ../reading; ", "");
     world.run("pipelines/p.toml", 1, 1);
     assert_eq!(std::fs::read(&world.artifacts("copied")[0]).unwrap(), std::fs::read(&world.artifacts("x")[0]).unwrap());

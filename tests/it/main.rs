@@ -13,6 +13,8 @@ mod behaviour;
 mod caching;
 /// The care of a cache: what gc removes, verify repairs, diff names and audit finds.
 mod care;
+/// What a program of the user leaves behind: others that it started, and links.
+mod commands;
 /// Kills, two processes at once, damaged and unwritable caches.
 mod crashes;
 /// Bad data and real packets through the binary.
@@ -41,6 +43,8 @@ mod keys;
 mod kills;
 /// Broken files, one fault each.
 mod malformed;
+/// Targets of one name: results, runs and pins of their own, or a clear word before anything runs.
+mod names;
 mod nights;
 /// What `cache gc` removes and what it keeps.
 mod prune;

@@ -132,7 +132,7 @@ impl Keepers {
         }
     }
 
-    /// All that a target reaches, and the name of its experiment.
+    /// All that a target reaches, and the name of its runs.
     fn add_target(&mut self, store: &Store, items: &[Item], target: &Path, keep: &Keep) -> Result<String, Ending> {
         let target = Target { target: target.to_path_buf(), places: keep.places.clone(), set: Vec::new() };
         let session = Session::open(&target)?;
@@ -144,8 +144,8 @@ impl Keepers {
         });
         let reached = Catalogue::of(metas).reached(&session.graph, &plan, &memory).map_err(Ending::input)?;
         let keys = reached.into_iter().map(|(key, _)| key).chain(plan.steps.iter().filter_map(|p| p.key));
-        keys.for_each(|key| self.add(key, &session.experiment.name));
-        Ok(session.experiment.name)
+        keys.for_each(|key| self.add(key, &session.name));
+        Ok(session.name)
     }
 }
 

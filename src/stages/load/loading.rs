@@ -66,10 +66,10 @@ impl Loading {
         })
     }
 
-    /// The files that are alerts: named directly, or called so in a folder. The others are noted.
+    /// The files that are alerts: named themselves, alone or in a list, or called so in a folder. The others are noted.
     pub(super) fn choose(&mut self, files: &[ExternalFile], described: bool) -> Result<Vec<ExternalFile>, StageError> {
         let named = |file: &ExternalFile| Source::is_named_like_alerts(&file.path, described);
-        let wanted = |file: &&ExternalFile| file.label.is_empty() || named(file);
+        let wanted = |file: &&ExternalFile| file.is_named() || named(file);
         let (wanted, others): (Vec<_>, Vec<_>) = files.iter().partition(wanted);
         for other in others {
             self.note(&[Occurrence::new(

@@ -28,7 +28,7 @@ fn load_remembering(
         LoadKeys::keys().into_iter().map(|key| (key.name, key.default.unwrap_or(Value::Text("x".into())))).collect();
     params.extend(set.iter().map(|(key, value)| (*key, value.clone())));
     assert!(Load.check(&params).is_empty());
-    let external = |name: &&str| ExternalFile { label: (*name).to_owned(), path: folder.join(name) };
+    let external = |name: &&str| ExternalFile { label: (*name).to_owned(), path: folder.join(name), is_listed: false };
     let tables: Vec<String> =
         LoadKeys::read(&params).unwrap().labels.0.iter().map(|file| file.0.to_string_lossy().into()).collect();
     let tables = tables.iter().map(|name| external(&name.as_str())).collect();

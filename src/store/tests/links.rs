@@ -1,5 +1,7 @@
 //! Artifacts that hold links: to files of other entries, within themselves, and to nothing.
 
+use std::os::unix::fs::symlink;
+
 use super::*;
 
 #[test]
@@ -12,7 +14,7 @@ fn a_link_to_a_file_of_another_entry_is_that_file() {
     let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
     let claim = store.claim(&meta.key).unwrap().unwrap();
     fs::write(claim.out().join("own.txt"), "mine").unwrap();
-    std::os::unix::fs::symlink(store.link_to(&holder, "a.txt"), claim.out().join("there.txt")).unwrap();
+    symlink(store.link_to(&holder, "a.txt"), claim.out().join("there.txt")).unwrap();
     let entry = store.commit(&claim, meta.clone()).unwrap().unwrap();
     claim.finish();
     assert_eq!(fs::read_to_string(entry.out().join("there.txt")).unwrap(), "took long");
@@ -54,7 +56,7 @@ fn a_link_that_stays_in_its_artifact_is_the_file_that_it_leads_to() {
     fs::create_dir_all(claim.out().join("a/b/c")).unwrap();
     fs::create_dir(claim.out().join("blobs")).unwrap();
     fs::write(claim.out().join("blobs/1"), "bytes").unwrap();
-    std::os::unix::fs::symlink("../../../blobs/1", claim.out().join("a/b/c/f.txt")).unwrap();
+    symlink("../../../blobs/1", claim.out().join("a/b/c/f.txt")).unwrap();
     let entry = store.commit(&claim, meta).unwrap().unwrap();
     claim.finish();
     let files = entry.meta().unwrap().files;
@@ -79,7 +81,7 @@ fn an_entry_that_is_worth_a_sync_syncs_the_files_that_it_links_to() {
         let meta = Meta { key: parts.key(), parts, seconds, ..WORKS[3].meta() };
         let claim = store.claim(&meta.key).unwrap().unwrap();
         fs::create_dir_all(claim.out()).unwrap();
-        std::os::unix::fs::symlink(store.link_to(&holder, name), claim.out().join("there.txt")).unwrap();
+        symlink(store.link_to(&holder, name), claim.out().join("there.txt")).unwrap();
         store.commit(&claim, meta).unwrap().unwrap();
         claim.finish();
         assert_eq!(fate.synced.lock().unwrap().contains(&file), is_synced, "{seconds} s");
@@ -105,7 +107,7 @@ fn a_link_to_a_damaged_or_a_strange_file_of_the_cache_is_refused() {
     ] {
         let claim = store.claim(&meta.key).unwrap().unwrap();
         fs::write(claim.out().join("own.txt"), "mine").unwrap();
-        std::os::unix::fs::symlink(target, claim.out().join(name)).unwrap();
+        symlink(target, claim.out().join(name)).unwrap();
         let error = store.commit(&claim, meta.clone()).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("no intact file of an entry"), "{error}");
         claim.finish();
@@ -125,7 +127,7 @@ fn a_link_that_leads_nowhere_from_where_the_entry_will_be_is_refused() {
         let claim = store.claim(&meta.key).unwrap().unwrap();
         fs::create_dir_all(claim.out().join("a/b")).unwrap();
         fs::write(claim.out().join("a/own.txt"), "mine").unwrap();
-        std::os::unix::fs::symlink(target(&claim.out()), claim.out().join(name)).unwrap();
+        symlink(target(&claim.out()), claim.out().join(name)).unwrap();
         let committed = store.commit(&claim, meta.clone()).map(|entry| entry.unwrap().meta().unwrap().files.len());
         claim.finish();
         committed.map_err(|e| e.to_string())
@@ -151,4 +153,96 @@ fn a_link_that_leads_nowhere_from_where_the_entry_will_be_is_refused() {
         assert_eq!(commit(name, target), Ok(files), "{name}");
         store.forget(KIND, &meta.key).unwrap();
     }
+}
+
+/// A finished entry whose artifact is what `fill` makes of its folder; the error if it cannot be kept.
+fn linked(store: &Store, fill: impl FnOnce(&Path)) -> Result<Entry, String> {
+    let parts = Parts(vec![("name".into(), "whole paths".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let claim = store.claim(&meta.key).unwrap().unwrap();
+    fs::write(claim.out().join("own.txt"), "mine").unwrap();
+    fill(&claim.out());
+    let committed = store.commit(&claim, meta).map(Option::unwrap).map_err(|e| e.to_string());
+    claim.finish();
+    committed
+}
+
+/// A cache that is reached through a link.
+fn behind_a_link(trial: &Trial, fate: &Arc<Fate>) -> (tempfile::TempDir, Store) {
+    let folder = trial_folder();
+    symlink(trial.root.path(), folder.path().join("cache")).unwrap();
+    let disk = Disk { fate: Some(fate.clone()) };
+    let store = Store::open_on(&folder.path().join("cache"), disk, BOOT).unwrap();
+    (folder, store)
+}
+
+#[test]
+fn a_whole_path_to_a_file_of_another_entry_becomes_a_link_that_can_be_moved() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    trial.run(&fate, BOOT);
+    let (_folder, store) = behind_a_link(&trial, &fate);
+    let holder = store.lookup(KIND, &WORKS[0].key()).unwrap();
+    let by_way_of_the_link = holder.out().join("a.txt");
+    let real = by_way_of_the_link.canonicalize().unwrap();
+    let entry = linked(&store, |out| {
+        fs::create_dir(out.join("deep")).unwrap();
+        symlink(&by_way_of_the_link, out.join("deep/1.txt")).unwrap();
+        symlink(&real, out.join("2.txt")).unwrap();
+        symlink("2.txt", out.join("1.txt")).unwrap();
+    })
+    .unwrap();
+    let meta = entry.meta().unwrap();
+    let names: Vec<&str> = meta.files.iter().map(|file| &*file.name).collect();
+    assert_eq!(names, ["1.txt", "2.txt", "deep/1.txt", "own.txt"]);
+    assert_eq!(meta.holders().collect::<Vec<_>>(), [(KIND, holder.key); 3]);
+    for name in &names[..3] {
+        assert!(entry.out().join(name).read_link().unwrap().is_relative(), "{name}");
+        assert_eq!(fs::read_to_string(entry.out().join(name)).unwrap(), "took long");
+    }
+    let reads = || fate.log.lock().unwrap().iter().filter(|name| **name == "read to hash").count();
+    let before = reads();
+    assert!(store.is_still(&entry) && reads() == before, "the index knows it");
+    // Without the other entry it is none.
+    fs::remove_dir_all(&holder.folder).unwrap();
+    assert!(matches!(store.find(KIND, &entry.key), Found::Damaged(_)));
+}
+
+#[test]
+fn whole_paths_into_unfinished_work_are_refused_whatever_leads_there() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    let (_folder, store) = behind_a_link(&trial, &fate);
+    let beside = |out: &Path| out.parent().unwrap().join("beside.txt");
+    let real = |path: PathBuf| path.canonicalize().unwrap();
+    let refused: [&dyn Fn(&Path) -> PathBuf; 4] = [
+        &|out| std::path::absolute(out.join("own.txt")).unwrap(),
+        &|out| real(out.join("own.txt")),
+        &|out| std::path::absolute(beside(out)).unwrap(),
+        &|out| real(beside(out)),
+    ];
+    for (number, target) in refused.into_iter().enumerate() {
+        let error = linked(&store, |out| {
+            fs::write(beside(out), "beside what is being made").unwrap();
+            symlink(target(out), out.join("there.txt")).unwrap();
+        });
+        let error = error.unwrap_err();
+        assert!(error.contains("there.txt: ") && error.contains("cp -rL"), "{number}: {error}");
+    }
+}
+
+#[test]
+fn a_whole_path_by_way_of_another_entry_to_a_file_of_the_user_needs_that_entry_no_longer() {
+    let (trial, fate) = (Trial::new(), Arc::default());
+    let store = trial.store(&fate, BOOT).unwrap();
+    let user = trial_folder();
+    fs::write(user.path().join("x"), "of the user").unwrap();
+    let first = linked(&store, |out| symlink(user.path().join("x"), out.join("x")).unwrap()).unwrap();
+    let parts = Parts(vec![("name".into(), "second".into())]);
+    let meta = Meta { key: parts.key(), parts, ..WORKS[3].meta() };
+    let claim = store.claim(&meta.key).unwrap().unwrap();
+    symlink(std::path::absolute(first.out().join("x")).unwrap(), claim.out().join("y")).unwrap();
+    let second = store.commit(&claim, meta).unwrap().unwrap();
+    claim.finish();
+    fs::remove_dir_all(&first.folder).unwrap();
+    assert!(store.is_still(&second));
+    assert_eq!(fs::read_to_string(second.out().join("y")).unwrap(), "of the user");
 }

@@ -29,7 +29,11 @@ fn prepared(
     for (name, value) in set {
         params.insert(name, value.clone());
     }
-    let file = |(label, path): &(&str, &Path)| ExternalFile { label: (*label).into(), path: path.to_path_buf() };
+    let file = |(label, path): &(&str, &Path)| ExternalFile {
+        label: (*label).into(),
+        path: path.to_path_buf(),
+        is_listed: false,
+    };
     let files = [(NAME.to_owned(), files.iter().map(file).collect())];
     let place = Path::new("");
     let job = Job {
