@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use crate::artifacts::split::TEST;
 use crate::plan::Plan;
 use crate::report::tidy::{self, TidyRow};
-use crate::report::{ComparisonOptions, Format, Record, comparison};
+use crate::report::{ComparisonOptions, Format, Record, arm_names, comparison};
 use crate::spec::faults::suggest;
 use crate::store::Store;
 
@@ -52,7 +52,8 @@ fn run(matches: &ArgMatches) -> Outcome {
     let records: Vec<Record> =
         arguments.targets.iter().map(|target| record(target, &arguments.places)).collect::<Result<_, _>>()?;
     if let Some(baseline) = &arguments.baseline {
-        let names: Vec<&str> = records.iter().flat_map(|r| &r.arms).map(|a| a.name.as_str()).collect();
+        let names = arm_names(&records);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         if !names.contains(&baseline.as_str()) {
             let hint = suggest(baseline, &names).unwrap_or_default();
             return Err(Ending::input(format!("error: there is no arm `{baseline}`; {hint}")));
