@@ -174,6 +174,11 @@ pub trait StageKind: Sync {
     fn randomness(&self, _params: &Params) -> Randomness {
         Randomness::None
     }
+    /// What errors in the pixels that it makes depend on, as (key, value): where these differ, errors are in other units, and
+    /// reports compare none.
+    fn scale(&self, _params: &Params) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
     /// Faults that no single key shows, as (key, message).
     fn check(&self, _params: &Params) -> Vec<(&'static str, String)> {
         Vec::new()

@@ -15,6 +15,15 @@ pub const CONFUSION: &str = "confusion.csv";
 /// Name of the table of paired differences between series.
 pub const DIFFERENCES: &str = "differences.csv";
 
+/// Test of a difference of shares of the same rows, see [`crate::metrics::paired_shares`].
+pub const PAIRED_SCORE: &str = "paired score test over objects";
+/// Test of any other difference, see [`crate::metrics::bootstrap`].
+pub const PAIRED_BOOTSTRAP: &str = "paired bootstrap over objects";
+/// Exact test of accuracy, see [`crate::metrics::mcnemar`].
+pub const MCNEMAR: &str = "McNemar exact";
+/// The same where an object has several rows.
+pub const SIGN_TEST: &str = "sign test over objects, exact";
+
 /// One measured number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
@@ -104,6 +113,13 @@ pub struct Difference {
     pub p_value: Option<f64>,
     /// Name of the test.
     pub test: String,
+}
+
+impl Difference {
+    /// Whether it is the exact test of accuracy, which stands beside the difference with its interval.
+    pub fn is_exact(&self) -> bool {
+        [MCNEMAR, SIGN_TEST].contains(&self.test.as_str())
+    }
 }
 
 fn cell(value: Option<f64>) -> String {

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use crate::artifacts::split::TEST;
 use crate::plan::Plan;
 use crate::report::tidy::{self, TidyRow};
-use crate::report::{ComparisonOptions, Format, Record, comparison};
+use crate::report::{ComparisonOptions, Format, Record, arm_names, comparison};
 use crate::spec::faults::suggest;
 use crate::store::Store;
 
@@ -53,6 +53,14 @@ fn run(matches: &ArgMatches) -> Outcome {
     let is_new = |target: &&PathBuf| seen.insert(target.canonicalize().unwrap_or_else(|_| (*target).clone()));
     let targets = arguments.targets.iter().filter(is_new);
     let records: Vec<Record> = targets.map(|target| record(target, &arguments.places)).collect::<Result<_, _>>()?;
+    if let Some(baseline) = &arguments.baseline {
+        let names = arm_names(&records);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if !names.contains(&baseline.as_str()) {
+            let hint = suggest(baseline, &names).unwrap_or_default();
+            return Err(Ending::input(format!("error: there is no arm `{baseline}`; {hint}")));
+        }
+    }
     let rows: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let metrics = || rows.iter().map(|row| row.metric.metric.as_str());
     arguments.metric.iter().try_for_each(|metric| check("metric", metric, metrics()))?;

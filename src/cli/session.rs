@@ -297,6 +297,7 @@ impl Session {
             seconds: planned.entry.as_ref().map(|e| e.seconds),
             folder: planned.entry.as_ref().map(Entry::out),
             inputs: inputs.map(|(name, from)| (name.clone(), arm.pipeline.stages[*from].name.clone())).collect(),
+            scale: stage.kind.scale(&stage.params).into_iter().map(|(key, value)| (key.into(), value)).collect(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub static MACRO_AUC: Metric = Metric {
     formula: r"\frac{1}{K} \sum_c A_c",
     source: "scikit-learn roc_auc_score, multi_class=\"ovr\"",
     better: Better::Higher,
-    measure: Measure::Whole(|rows, classes| mean_of_defined((0..classes).map(|class| auc(rows, class)))),
+    measure: Measure::OverClasses(|rows, classes| mean_of_defined((0..classes).map(|class| auc(rows, class)))),
 };
 
 fn auc(rows: &[Judged], class: usize) -> Option<f64> {

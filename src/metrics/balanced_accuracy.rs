@@ -10,5 +10,5 @@ pub static BALANCED_ACCURACY: Metric = Metric {
     formula: r"\frac{1}{K} \sum_c R_c",
     source: "scikit-learn balanced_accuracy_score",
     better: Better::Higher,
-    measure: Measure::Whole(|rows, classes| mean_of_defined((0..classes).map(|class| recall(rows, class)))),
+    measure: Measure::OverClasses(|rows, classes| mean_of_defined((0..classes).map(|class| recall(rows, class)))),
 };

@@ -19,7 +19,7 @@ pub static MACRO_F1: Metric = Metric {
     formula: r"\frac{1}{K} \sum_c F_c",
     source: "scikit-learn f1_score, average=\"macro\"",
     better: Better::Higher,
-    measure: Measure::Whole(|rows, classes| mean_of_defined((0..classes).map(|class| f1(rows, class)))),
+    measure: Measure::OverClasses(|rows, classes| mean_of_defined((0..classes).map(|class| f1(rows, class)))),
 };
 
 fn f1(rows: &[Judged], class: usize) -> Option<f64> {

@@ -4,8 +4,9 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 
 /// Two-sided p-value,
 /// `p = \min(1, 2 \sum_{k=0}^{\min(b, c)} \binom{b+c}{k} 2^{-(b+c)})`, with `b` rows that only the first judged rightly
-/// and `c` that only the second did (McNemar 1947; Edwards 1948 for the exact form). It takes rows as independent: with
-/// several rows of one object it is too sure, and the bootstrap over objects is the one to read.
+/// and `c` that only the second did (McNemar 1947; Edwards 1948 for the exact form). It takes them as independent: where an
+/// object has several rows, `b` and `c` are to count the objects of which more rows are right by the one or by the other, which
+/// makes it a sign test over objects.
 pub fn p_value(only_first: usize, only_second: usize) -> f64 {
     let (fewer, all) = (only_first.min(only_second) as u64, (only_first + only_second) as u64);
     Binomial::new(0.5, all).map_or(1.0, |binomial| (2.0 * binomial.cdf(fewer)).min(1.0))

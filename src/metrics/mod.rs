@@ -19,6 +19,7 @@ pub mod log_loss;
 pub mod mcnemar;
 pub mod nmi;
 pub mod paired_objects;
+pub mod paired_shares;
 pub mod precision;
 pub mod published;
 pub mod purity;
@@ -97,6 +98,9 @@ pub enum Better {
 pub enum Measure {
     /// All rows together, and the number of classes.
     Whole(fn(&[Judged], usize) -> Option<f64>),
+    /// All rows together, as a mean over the classes that occur, and the number of classes: where few objects are of a class,
+    /// resamples often lack it and are of another number.
+    OverClasses(fn(&[Judged], usize) -> Option<f64>),
     /// All rows together, by a number that the scatter of few rows makes larger: that of resampled rows is larger still, so
     /// draws give neither an interval of it nor one of a difference.
     Biased(fn(&[Judged]) -> Option<f64>),
@@ -133,14 +137,16 @@ impl Metric {
             Measure::ShareOfClass(holds) => {
                 (0..classes).map(|class| (Some(class), share_of(rows, |row| holds(row, class)))).collect()
             }
-            Measure::Whole(_) | Measure::Biased(_) | Measure::Share(_) => vec![(None, self.whole(rows, classes))],
+            Measure::Whole(_) | Measure::OverClasses(_) | Measure::Biased(_) | Measure::Share(_) => {
+                vec![(None, self.whole(rows, classes))]
+            }
         }
     }
 
     /// Its value for all rows together; `None` for a metric of single classes, too.
     pub fn whole(&self, rows: &[Judged], classes: usize) -> Option<f64> {
         match self.measure {
-            Measure::Whole(measure) => measure(rows, classes),
+            Measure::Whole(measure) | Measure::OverClasses(measure) => measure(rows, classes),
             Measure::Biased(measure) => measure(rows),
             Measure::Share(holds) => share_of(rows, |row| Some(holds(row))),
             Measure::OfClass(_) | Measure::ShareOfClass(_) => None,

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::bootstrap::interval;
 use super::mcnemar;
+use super::statistics::as_far_as;
 
 /// Resamples of the objects, and random sign assignments.
 pub const DRAWS: usize = 2000;
@@ -33,7 +34,8 @@ pub struct ObjectsDifference {
     pub objects: usize,
     /// Mean difference over all rows.
     pub mean: f64,
-    /// 95 % percentile interval, objects drawn with replacement; `None` for fewer than two objects.
+    /// 95 % percentile interval, objects drawn with replacement; `None` for fewer than two objects, and where all draws are equal,
+    /// which says nothing of how far the mean could be off.
     pub interval: Option<(f64, f64)>,
     /// Two-sided p of the permutation test that exchanges the two classifiers object by object.
     pub permutation: f64,
@@ -93,7 +95,7 @@ type Drawn = (Option<f64>, bool);
 
 /// The differences over `size` objects each.
 fn of_size(size: usize, differences: &[Columns]) -> Vec<Option<ObjectsDifference>> {
-    let thresholds: Vec<f64> = differences.iter().map(|columns| threshold(columns.total())).collect();
+    let thresholds: Vec<f64> = differences.iter().map(|columns| threshold(&columns.sums)).collect();
     let draw = |number: usize| -> Vec<Drawn> {
         let mut random = stream(number);
         let (times, signs) = (times_drawn(size, &mut random), signs(size, &mut random));
@@ -116,7 +118,7 @@ fn of_size(size: usize, differences: &[Columns]) -> Vec<Option<ObjectsDifference
         (rows > 0.0).then(|| ObjectsDifference {
             objects: size,
             mean: columns.total() / rows,
-            interval: if size > 1 { interval(&means) } else { None },
+            interval: interval(&means).filter(|(low, high)| size > 1 && low < high),
             permutation: exact(&columns.sums).unwrap_or((1 + extreme) as f64 / (1 + DRAWS) as f64),
             sign: mcnemar::p_value(count(|sum| sum > 0.0), count(|sum| sum < 0.0)),
         })
@@ -161,9 +163,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// What counts as being as far from 0 as `total`, but for rounding.
-fn threshold(total: f64) -> f64 {
-    total.abs() * (1.0 - 1e-12)
+/// What counts as being as far from 0 as their sum, but for rounding.
+fn threshold(sums: &[f64]) -> f64 {
+    as_far_as(sums.iter().sum(), sums.iter().map(|sum| sum.abs()).sum())
 }
 
 /// Share of all sign assignments whose sum is at least as far from 0, where few sums are not 0: what is 0 has no sign.
@@ -172,7 +174,7 @@ fn exact(sums: &[f64]) -> Option<f64> {
     if sums.len() > EXACT_LIMIT {
         return None;
     }
-    let (all, threshold) = (1_u32 << sums.len(), threshold(sums.iter().sum()));
+    let (all, threshold) = (1_u32 << sums.len(), threshold(&sums));
     let signed = |signs: u32| -> f64 {
         sums.iter().enumerate().map(|(i, sum)| if signs >> i & 1 == 1 { -sum } else { *sum }).sum()
     };
@@ -253,7 +255,8 @@ mod tests {
     #[test]
     fn without_a_difference_p_is_one_and_without_objects_there_is_nothing() {
         let none = difference(&objects(&[0.0; 40]));
-        assert_eq!((none.mean, none.interval, none.permutation, none.sign), (0.0, Some((0.0, 0.0)), 1.0, 1.0));
+        assert_eq!((none.mean, none.interval, none.permutation, none.sign), (0.0, None, 1.0, 1.0));
+        assert_eq!(difference(&objects(&[0.25; 40])).interval, None, "all draws are equal");
         assert_eq!(differences(&[Vec::new()]), [None]);
         let one = difference(&objects(&[0.5]));
         assert_eq!((one.interval, one.permutation), (None, 1.0));

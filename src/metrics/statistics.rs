@@ -11,6 +11,19 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Most pairs for which all `2^n` sign assignments are tried.
 const EXACT_LIMIT: usize = 16;
 
+/// Sums in another order differ by less than this share of the numbers.
+const ROUNDING: f64 = 1e-9;
+
+/// Whether a difference between numbers of this size is what sums in another order make.
+pub fn is_rounding(difference: f64, size: f64) -> bool {
+    difference.abs() <= ROUNDING * size.abs()
+}
+
+/// What is as far from 0 as `total`, but for the rounding of terms whose sizes add up to `size`.
+pub(super) fn as_far_as(total: f64, size: f64) -> f64 {
+    total.abs() - ROUNDING * size
+}
+
 /// A mean over replicates with its spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
@@ -18,9 +31,10 @@ pub struct Summary {
     pub n: usize,
     /// Their mean.
     pub mean: f64,
-    /// Sample standard deviation (`n - 1`); `None` for one value.
+    /// Sample standard deviation (`n - 1`); `None` for one value, 0 for values that are equal but for rounding.
     pub std: Option<f64>,
-    /// 95 % interval of the mean, Student's t with `n - 1` degrees of freedom, see [`mean_interval`]; `None` for one value.
+    /// 95 % interval of the mean, Student's t with `n - 1` degrees of freedom, see [`mean_interval`]; `None` for one value, and
+    /// for equal ones, which say nothing of how far the mean could be off.
     pub interval: Option<(f64, f64)>,
     /// What the values share, see [`mean_interval`].
     pub shared: f64,
@@ -37,6 +51,16 @@ pub struct Summary {
 /// assert_eq!(mean_interval(&[0.5], 0.0).unwrap().interval, None);
 /// ```
 pub fn mean_interval(values: &[f64], shared: f64) -> Option<Summary> {
+    summary(values, largest(values), shared)
+}
+
+/// The largest size of `values`.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+/// The same, of values that come of numbers of this size.
+fn summary(values: &[f64], size: f64, shared: f64) -> Option<Summary> {
     let n = values.len();
     if n == 0 {
         return None;
@@ -47,15 +71,19 @@ pub fn mean_interval(values: &[f64], shared: f64) -> Option<Summary> {
     }
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     let std = (squares / (n - 1) as f64).sqrt();
+    if is_rounding(std, size) {
+        return Some(Summary { n, mean, std: Some(0.0), interval: None, shared });
+    }
     let half = t_quantile(n - 1) * std * (1.0 / n as f64 + shared).sqrt();
     Some(Summary { n, mean, std: Some(std), interval: Some((mean - half, mean + half)), shared })
 }
 
 /// 95 % interval of a ratio of sums `r = \sum a_i / \sum b_i` over independent parts `(a_i, b_i)`, such as the sum and the number
 /// of one object's values, whose ratio is the mean of all: Student's t with the variance of a ratio of means,
-/// `\frac{n}{n-1} \sum (a_i - r b_i)^2 / (\sum b_i)^2` (Cochran 1977, Sampling Techniques, section 6.3). `None` for fewer than two
-/// parts.
+/// `\frac{n}{n-1} \sum (a_i - r b_i)^2 / (\sum b_i)^2` (Cochran 1977, Sampling Techniques, section 6.3). Parts without values tell
+/// nothing and do not count. `None` for fewer than two parts.
 pub fn ratio_interval(parts: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let parts: Vec<(f64, f64)> = parts.iter().copied().filter(|part| part.1 > 0.0).collect();
     let (above, below) = parts.iter().fold((0.0, 0.0), |(above, below), part| (above + part.0, below + part.1));
     if parts.len() < 2 || below <= 0.0 {
         return None;
@@ -71,7 +99,8 @@ pub fn ratio_interval(parts: &[(f64, f64)]) -> Option<(f64, f64)> {
 pub struct PairedDifference {
     /// Mean of the differences, with interval.
     pub summary: Summary,
-    /// Two-sided p of the paired t-test; `None` for one pair, or when all differences are equal.
+    /// Two-sided p of the paired t-test; `None` for one pair, or when all differences are equal but for rounding: what is left
+    /// of their scatter would make any of them sure.
     pub t_test: Option<f64>,
     /// Two-sided p of the exact sign-flip permutation test of the mean (all `2^n` signs); `None` for one pair or more
     /// than 16, and for pairs that share objects: their signs are not independent.
@@ -83,8 +112,10 @@ pub struct PairedDifference {
 /// `arm - baseline` pair by pair; `None` when there is no pair. Slices must be equally long; what is beyond the
 /// shorter one is left out. `shared` as in [`mean_interval`].
 pub fn paired_difference(arm: &[f64], baseline: &[f64], shared: f64) -> Option<PairedDifference> {
-    let differences: Vec<f64> = arm.iter().zip(baseline).map(|(a, b)| a - b).collect();
-    let summary = mean_interval(&differences, shared)?;
+    let size = largest(arm).max(largest(baseline));
+    let difference = |(a, b): (&f64, &f64)| if is_rounding(a - b, size) { 0.0 } else { a - b };
+    let differences: Vec<f64> = arm.iter().zip(baseline).map(difference).collect();
+    let summary = summary(&differences, size, shared)?;
     let n = summary.n;
     let t_test = summary.std.filter(|std| *std > 0.0).map(|std| {
         let t = summary.mean / (std * (1.0 / n as f64 + shared).sqrt());
@@ -97,8 +128,7 @@ pub fn paired_difference(arm: &[f64], baseline: &[f64], shared: f64) -> Option<P
 
 /// Share of all sign assignments whose mean is at least as far from zero as the observed one.
 fn sign_flip(differences: &[f64]) -> f64 {
-    let observed = differences.iter().sum::<f64>().abs();
-    let threshold = observed * (1.0 - 1e-12);
+    let threshold = as_far_as(differences.iter().sum(), differences.iter().map(|d| d.abs()).sum());
     let signed = |signs: u32| -> f64 {
         differences.iter().enumerate().map(|(i, d)| if signs >> i & 1 == 1 { -d } else { *d }).sum()
     };
@@ -227,6 +257,8 @@ mod tests {
         let (ours, mean) = (ratio_interval(&alone).unwrap(), mean_interval(&A, 0.0).unwrap().interval.unwrap());
         assert!((ours.0 - mean.0).abs() < 1e-14 && (ours.1 - mean.1).abs() < 1e-14, "a mean of as many values");
         assert_eq!(ratio_interval(&parts[..1]), None);
+        let with_none: Vec<(f64, f64)> = parts.into_iter().chain([(0.0, 0.0); 95]).collect();
+        assert_eq!(ratio_interval(&with_none), Some((low, high)), "objects without a value");
     }
 
     #[test]
@@ -247,6 +279,16 @@ mod tests {
     fn equal_differences_have_no_t() {
         let paired = paired_difference(&[0.5, 0.6], &[0.5, 0.6], 0.0).unwrap();
         assert_eq!((paired.t_test, paired.sign_flip), (None, Some(1.0)));
+        // One row of 45 more is right in each: no two of these differences have the same last digits.
+        let share = |right: i32| f64::from(right) / 45.0;
+        let (arm, base): (Vec<f64>, Vec<f64>) = (36..41).map(|right| (share(right + 1), share(right))).unzip();
+        let paired = paired_difference(&arm, &base, 0.0).unwrap();
+        assert!(arm.iter().zip(&base).any(|(a, b)| a - b != arm[0] - base[0]), "they differ in no digit");
+        assert_eq!((paired.summary.std, paired.summary.interval, paired.t_test), (Some(0.0), None, None));
+        assert_eq!(paired.sign_flip, Some(0.0625));
+        // Sums in another order.
+        let paired = paired_difference(&[0.1 + 0.2, 0.6], &[0.3, 0.6], 0.0).unwrap();
+        assert_eq!((paired.summary.mean, paired.t_test, paired.sign_flip), (0.0, None, Some(1.0)));
     }
 
     /// `statsmodels.stats.multitest.multipletests([0.0123, 0.5, 0.0007, 0.0311, 0.0123, 0.96, 0.0499], method="holm")[1]`

@@ -4,24 +4,27 @@
 mod apart;
 mod effects;
 mod objects;
+mod points;
 mod resplit;
+mod scale;
 mod series;
+mod stages;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 pub use effects::Effect;
+use points::{Known, OfArm, Point};
 use resplit::Splits;
+use scale::Scale;
 pub use series::SeriesDifference;
+use stages::Stages;
 
 use super::record::{ArmRecord, Record};
 use super::tidy::{self, TidyRow};
 use super::words;
 use crate::artifacts::split;
 use crate::metrics::paired_objects::ObjectsDifference;
-use crate::metrics::statistics::{PairedDifference, Summary, holm, mean_interval, paired_difference};
-
-/// Ends of settings that change the units of pixels.
-const SCALING: [&str; 2] = [".normalise", ".softening"];
+use crate::metrics::statistics::{PairedDifference, Summary, holm};
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -80,7 +83,8 @@ pub struct ComparisonRow {
     pub objects_p_holm: Option<f64>,
     /// Whether it is what the baseline arm has, number by number of its series: a setting that does not touch it.
     pub untouched: bool,
-    /// Whether it is an error in pixels that are scaled otherwise than the baseline's: no difference has a meaning.
+    /// Whether it is an error in pixels that are scaled, cut or chosen otherwise than the baseline's or, without one, those of the
+    /// first arm: no difference has a meaning, and there is no best.
     pub other_scale: bool,
     /// Whether its mean is the best of the arms.
     pub best: bool,
@@ -133,6 +137,11 @@ impl Comparison {
         self.blocks().find(|block| block[0].measure == *measure)?.iter().find(|row| row.arm == arm)
     }
 
+    /// Whether the arms have one scale for `measure`, so that one can be better than another.
+    pub fn is_of_one_scale(&self, measure: &Measure) -> bool {
+        self.rows_of(measure).iter().all(|row| !row.other_scale)
+    }
+
     /// Rows of one measure, arms in order.
     pub fn rows_of(&self, measure: &Measure) -> Vec<&ComparisonRow> {
         self.blocks().find(|block| block[0].measure == *measure).into_iter().flatten().collect()
@@ -146,19 +155,14 @@ struct Arm<'a> {
     record: &'a ArmRecord,
 }
 
-/// A value with what pairs it.
-struct Point {
-    replicate: usize,
-    key: String,
-    value: f64,
-    rows: usize,
-    interval: Option<(f64, f64)>,
-}
-
-impl Point {
-    fn is_the_same(&self, other: &Self) -> bool {
-        (self.replicate, &self.key) == (other.replicate, &other.key)
-    }
+/// What there is of one measure, arm by arm.
+struct OfMeasure<'a> {
+    measure: &'a Measure,
+    arms: &'a [Arm<'a>],
+    points: Vec<Vec<Point>>,
+    /// What replicates share, see [`resplit`].
+    shared: Vec<f64>,
+    scales: Vec<Scale<'a>>,
 }
 
 /// Compares the arms of one or more experiments.
@@ -167,15 +171,20 @@ pub fn comparison(records: &[Record], options: &ComparisonOptions) -> Comparison
     let arms = arms(records);
     let tidy: Vec<TidyRow> = records.iter().flat_map(|record| tidy::collect(record).0).collect();
     let tidy: Vec<&TidyRow> = tidy.iter().filter(|row| wanted(row, options)).collect();
-    let (known, splits) = (Known::new(&tidy), Splits::new(records));
+    let (known, stages) = (Known::new(&tidy), Stages::new(records));
+    let splits = Splits::new(&stages);
     let baseline = baseline(&arms, records, options);
     let (mut rows, mut effects) = (Vec::new(), Vec::new());
     for measure in measures(&tidy) {
-        let points: Vec<Vec<Point>> = arms.iter().map(|arm| known.points(arm, &measure)).collect();
-        let shared: Vec<f64> = arms.iter().map(|arm| splits.shared(arm, &measure)).collect();
-        rows.extend(compare_measure(&measure, &arms, &points, &shared, baseline));
-        let of_settings = |base| effects::effects(&measure, &arms, &points, &shared, base);
-        effects.extend(baseline.map(of_settings).unwrap_or_default());
+        let of = OfMeasure {
+            measure: &measure,
+            arms: &arms,
+            points: arms.iter().map(|arm| known.points(arm, &measure)).collect(),
+            shared: arms.iter().map(|arm| splits.shared(&stages, arm, &measure)).collect(),
+            scales: arms.iter().map(|arm| scale::of(&stages, arm, &measure)).collect(),
+        };
+        rows.extend(compare_measure(&of, baseline));
+        effects.extend(baseline.map(|base| effects::effects(&of, base)).unwrap_or_default());
     }
     if let Some(base) = baseline {
         objects::attach(&mut rows, &arms, base, &known, records, &options.split);
@@ -207,6 +216,15 @@ fn arms(records: &[Record]) -> Vec<Arm<'_>> {
     };
     let all = records.iter().flat_map(|r| r.arms.iter().map(move |a| (r, a)));
     all.map(|(r, a)| Arm { name: name(r, a), experiment: r, record: a }).collect()
+}
+
+/// Names by which an arm can be the baseline: as in the comparison, and its own.
+pub fn arm_names(records: &[Record]) -> Vec<String> {
+    let names = |arm: Arm| [arm.name.clone(), arm.record.name.clone()];
+    let mut names: Vec<String> = arms(records).into_iter().flat_map(names).collect();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
 }
 
 fn baseline(arms: &[Arm], records: &[Record], options: &ComparisonOptions) -> Option<usize> {
@@ -243,24 +261,18 @@ fn measures(tidy: &[&TidyRow]) -> Vec<Measure> {
     found.into_iter().map(|f| f.4).collect()
 }
 
-fn compare_measure(
-    measure: &Measure,
-    arms: &[Arm],
-    points: &[Vec<Point>],
-    shared: &[f64],
-    baseline: Option<usize>,
-) -> Vec<ComparisonRow> {
-    let each = arms.iter().zip(points).zip(shared);
-    let mut rows: Vec<ComparisonRow> =
-        each.map(|((arm, points), shared)| summarise(arm, measure, points, *shared)).collect();
-    if let Some(base) = baseline {
-        for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| *index != base) {
-            row.other_scale = words::is_of_pixels(&measure.metric) && scaling(&arms[index]) != scaling(&arms[base]);
-            if arms[index].experiment.seed == arms[base].experiment.seed && !row.other_scale {
-                row.delta = pair(&points[index], &points[base], shared[index].max(shared[base]));
-                row.untouched = row.summary.is_some()
-                    && points[index].iter().all(|p| points[base].iter().any(|b| p.is_the_same(b)));
-            }
+fn compare_measure(of: &OfMeasure, baseline: Option<usize>) -> Vec<ComparisonRow> {
+    let mut rows: Vec<ComparisonRow> = (0..of.arms.len()).map(|arm| row(of, arm)).collect();
+    let has_numbers = |arm: &usize| !of.points[*arm].is_empty();
+    let scale =
+        baseline.filter(has_numbers).or_else(|| (0..of.arms.len()).find(has_numbers)).map(|arm| &of.scales[arm]);
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.other_scale = has_numbers(&index) && Some(&of.scales[index]) != scale;
+        let Some(base) = baseline.filter(|base| *base != index && !row.other_scale) else { continue };
+        if of.arms[index].experiment.seed == of.arms[base].experiment.seed {
+            let (points, others) = (&of.points[index], &of.points[base]);
+            row.delta = points::difference(points, others, of.shared[index].max(of.shared[base]));
+            row.untouched = row.summary.is_some() && points::are_the_same(points, others);
         }
     }
     if rows.iter().all(|row| !row.other_scale) {
@@ -269,50 +281,15 @@ fn compare_measure(
     rows
 }
 
-/// What an arm sets about the scaling of pixels.
-fn scaling<'a>(arm: &Arm<'a>) -> Vec<(&'a String, &'a String)> {
-    let is_scaling = |key: &str| SCALING.iter().any(|end| key.ends_with(end));
-    arm.record.settings.iter().filter(|(key, _)| is_scaling(key)).collect()
-}
-
-/// All numbers by experiment, arm and what they are about.
-struct Known<'a>(HashMap<[&'a str; 7], Vec<&'a TidyRow>>);
-
-impl<'a> Known<'a> {
-    fn new(tidy: &[&'a TidyRow]) -> Self {
-        let mut known: HashMap<_, Vec<&TidyRow>> = HashMap::new();
-        for row in tidy {
-            let m = &row.metric;
-            let about = [&row.experiment, &row.arm, &row.stage, &m.series, &m.split, &m.metric, &m.class];
-            known.entry(about.map(String::as_str)).or_default().push(row);
-        }
-        Self(known)
-    }
-
-    /// The values of an arm, replicate by replicate.
-    fn points(&self, arm: &Arm, measure: &Measure) -> Vec<Point> {
-        let Measure { stage, series, split, metric, class } = measure;
-        let about = [&arm.experiment.experiment, &arm.record.name, stage, series, split, metric, class];
-        let point = |row: &&TidyRow| {
-            let (m, key) = (&row.metric, row.key.clone());
-            m.value.map(|value| Point { replicate: row.replicate, key, value, rows: m.n, interval: m.interval })
-        };
-        self.0.get(&about.map(String::as_str)).into_iter().flatten().filter_map(point).collect()
-    }
-}
-
-/// One value per distinct result: replicates that share a cached result are one measurement, not several.
-fn summarise(arm: &Arm, measure: &Measure, points: &[Point], shared: f64) -> ComparisonRow {
-    let mut seen = BTreeSet::new();
-    let distinct: Vec<&Point> = points.iter().filter(|p| seen.insert(&p.key)).collect();
-    let values: Vec<f64> = distinct.iter().map(|p| p.value).collect();
+fn row(of: &OfMeasure, arm: usize) -> ComparisonRow {
+    let OfArm { values, summary, rows, own_interval } = OfArm::of(&of.points[arm], of.shared[arm]);
     ComparisonRow {
-        arm: arm.name.clone(),
-        measure: measure.clone(),
-        summary: mean_interval(&values, shared),
-        rows: distinct.iter().map(|p| p.rows).min(),
-        own_interval: if let [only] = distinct[..] { only.interval } else { None },
+        arm: of.arms[arm].name.clone(),
+        measure: of.measure.clone(),
+        summary,
         values,
+        rows,
+        own_interval,
         delta: None,
         p_holm: None,
         objects: None,
@@ -323,22 +300,12 @@ fn summarise(arm: &Arm, measure: &Measure, points: &[Point], shared: f64) -> Com
     }
 }
 
-fn pair(arm: &[Point], baseline: &[Point], shared: f64) -> Option<PairedDifference> {
-    let by_replicate: BTreeMap<usize, &Point> = baseline.iter().map(|p| (p.replicate, p)).collect();
-    let mut seen = BTreeSet::new();
-    let pairs: (Vec<f64>, Vec<f64>) = arm
-        .iter()
-        .filter_map(|p| by_replicate.get(&p.replicate).map(|b| (p, *b)))
-        .filter(|(p, b)| seen.insert((&p.key, &b.key)))
-        .map(|(p, b)| (p.value, b.value))
-        .unzip();
-    paired_difference(&pairs.0, &pairs.1, shared)
-}
-
-/// Holm's correction over the arms, of each of the two tests.
+/// Holm's correction over the arms, of each of the two tests; an arm that does not touch the series tests nothing.
 fn correct(rows: &mut [ComparisonRow]) {
-    let (over_replicates, over_objects) =
-        (adjusted(rows, |row| row.delta?.t_test), adjusted(rows, |row| Some(row.objects?.permutation)));
+    let (over_replicates, over_objects) = (
+        adjusted(rows, |row| row.delta?.t_test),
+        adjusted(rows, |row| row.objects.filter(|_| !row.untouched).map(|objects| objects.permutation)),
+    );
     for ((row, replicates), objects) in rows.iter_mut().zip(over_replicates).zip(over_objects) {
         (row.p_holm, row.objects_p_holm) = (replicates, objects);
     }

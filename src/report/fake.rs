@@ -113,6 +113,7 @@ fn step_record(
         seconds: (replicate == 0).then_some(12.5),
         folder,
         inputs: inputs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect::<BTreeMap<_, _>>(),
+        scale: BTreeMap::new(),
     }
 }
 

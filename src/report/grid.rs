@@ -112,7 +112,7 @@ fn long_row(row: &ComparisonRow) -> Vec<String> {
     let best = if row.best { "yes" } else { "" };
     let ci_over = match (over_replicates, interval) {
         (Some(_), _) => "replicates",
-        (None, Some(_)) => "rows",
+        (None, Some(_)) => "objects",
         (None, None) => "",
     };
     let ends = [test.into(), best.into(), row.rows.map_or_else(String::new, |n| n.to_string()), ci_over.into()];
@@ -263,7 +263,7 @@ impl<'a> Block<'a> {
         let own =
             |row: &&ComparisonRow| shown_interval(row).is_some() && metrics.contains(&row.measure.metric.as_str());
         let one = self.measures.iter().flat_map(|m| self.comparison.rows_of(m)).any(|row| own(&row));
-        let one = if one { "; of one its 95 % interval over the rows" } else { "" };
+        let one = if one { "; of one its 95 % interval over the objects" } else { "" };
         let caption = format!("{}: mean \u{b1} standard deviation over n replicates{one}.", self.title);
         Grid { caption, header: self.header(names), rows: self.rows(None, cells) }
     }

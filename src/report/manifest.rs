@@ -10,7 +10,7 @@ use crate::artifacts::facts;
 use crate::store::key::Digest;
 
 /// Raised when tables, figures or the page change for the same record.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Its name.
 const FILE: &str = "manifest.json";
 

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use thiserror::Error;
 
-pub use compare::{Comparison, ComparisonOptions, comparison};
+pub use compare::{Comparison, ComparisonOptions, arm_names, comparison};
 pub use format::Format;
 pub use record::{ArmRecord, Record, StepRecord};
 

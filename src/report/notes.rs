@@ -12,13 +12,15 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = vec![
         "Best (bold, or < in plain text): highest mean, lowest for errors and losses; it says nothing of significance."
             .to_string(),
-        "n counts distinct results: replicates whose numbers are all the same, as those of one cached result are, count once.".to_string(),
+        "n counts replicates; where all of an arm have the same numbers of a series, no seed changes them and they count once."
+            .to_string(),
     ];
     if let Some(shared) = shared(comparison) {
         notes.push(format!(
             "Each replicate divides the same objects anew, so replicates are not independent: intervals and p over replicates \
-             take the variance of their mean as s^2 (1/n + objects tested / objects trained on) (Nadeau and Bengio 2003), here \
-             s^2 (1/n + {shared:.2}). More replicates cannot make up for few objects."
+             take the variance of their mean as s^2 (1/n + objects tested / objects trained on) (Nadeau and Bengio 2003): of a \
+             class its own objects, of several classes those of the class with the largest ratio, here s^2 (1/n + {shared:.2}). \
+             More replicates cannot make up for few objects."
         ));
     }
     if let Some(baseline) = &comparison.baseline
@@ -27,7 +29,9 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
         notes.extend(test_notes(comparison, baseline));
     }
     if comparison.rows.iter().any(|row| row.other_scale) {
-        notes.push("Other scale: errors in pixels that each arm scales in its own way are not compared.".into());
+        let what = "Other scale: errors in pixels of arms that scale or crop them or choose channels each in its own way are not \
+                    compared; of these no mean is the best.";
+        notes.push(what.into());
     }
     if !comparison.missing.is_empty() {
         notes.push(format!("Missing: {}.", comparison.missing.join("; ")));
@@ -40,8 +44,8 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let luck = if shared(comparison).is_some() { "seed and split do" } else { "the seed does" };
     if comparison.rows.iter().any(|row| row.objects.is_some()) {
         notes.push(format!(
-            "Over test objects: the replicates of both arms on the same objects, 95 % interval from {DRAWS} resamples of the \
-             objects, p of a permutation test that exchanges the arms object by object, * for p < {SIGNIFICANT} after Holm's \
+            "Over test objects: the replicates of both arms on the same objects, 95 % interval of Tango's score for accuracies \
+             and from {DRAWS} resamples of the objects for other numbers, p of a permutation test that exchanges the arms object by object, * for p < {SIGNIFICANT} after Holm's \
              correction over the arms. It says how far the choice of test objects matters for these trained networks, the \
              test over replicates how far {luck}. McNemar: exact test of accuracy; with several replicates of the \
              objects for which one arm is right more often."
@@ -49,8 +53,8 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     }
     if !comparison.effects.is_empty() {
         notes.push(
-            "Effect of a setting: mean difference of all pairs of arms that differ in it alone, paired over replicates; p of a \
-             t-test, corrected for nothing."
+            "Effect of a setting: mean difference of all pairs of arms that differ in it alone (of errors in pixels, of pairs \
+             that have the baseline's scale), paired over replicates; p of a t-test, corrected for nothing."
                 .into(),
         );
     }
@@ -59,7 +63,8 @@ fn test_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
 
 /// What replicates share at most, where they divide the same objects anew.
 fn shared(comparison: &Comparison) -> Option<f64> {
-    let shared = comparison.rows.iter().filter_map(|row| Some(row.summary?.shared)).fold(0.0, f64::max);
+    let whole = comparison.rows.iter().filter(|row| row.measure.class.is_empty());
+    let shared = whole.filter_map(|row| Some(row.summary?.shared)).fold(0.0, f64::max);
     (shared > 0.0).then_some(shared)
 }
 
@@ -81,6 +86,17 @@ fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
         "Differences from {baseline}: paired t-test over replicates, two-sided, 95 % interval of Student's t; * marks \
          p < {SIGNIFICANT} after Holm's correction over the arms."
     )];
+    let are_equal = |row: &&ComparisonRow| {
+        let summary = row.delta.filter(|_| !row.untouched).map(|delta| delta.summary);
+        summary.is_some_and(|summary| summary.n > 1 && summary.std == Some(0.0))
+    };
+    if comparison.rows.iter().any(|row| are_equal(&row)) {
+        notes.push(
+            "A difference that is the same in all replicates but for rounding has no interval and no p of the t-test: without \
+             scatter nothing says how far it could be off."
+                .into(),
+        );
+    }
     if shared(comparison).is_some() {
         return notes;
     }
@@ -95,9 +111,10 @@ fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     notes
 }
 
-/// The measure that answers the question: the last stage that has the most important metric of all classes.
+/// The measure that answers the question: the last stage that has the most important metric of all classes, of those by which
+/// arms can be told apart.
 pub fn headline(comparison: &Comparison) -> Option<Measure> {
-    let measures = comparison.measures().into_iter().filter(|m| m.class.is_empty());
+    let measures = comparison.measures().into_iter().filter(|m| m.class.is_empty() && comparison.is_of_one_scale(m));
     let known = |m: &&Measure| comparison.rows_of(m).iter().any(|row| row.summary.is_some());
     let measures: Vec<&Measure> = measures.filter(known).collect();
     let rank = measures.iter().map(|m| words::rank(&m.metric)).min()?;
@@ -112,7 +129,7 @@ pub fn headline(comparison: &Comparison) -> Option<Measure> {
 /// The answer in one sentence, from the numbers. `validation` chooses the arm where it has the measure, so that the
 /// test split chooses nothing.
 pub fn answer(test: &Comparison, validation: &Comparison) -> String {
-    let Some(measure) = headline(test) else { return "No metric was computed, so there is no answer yet.".into() };
+    let Some(measure) = headline(test) else { return without_headline(test).into() };
     if test.arms.len() < 2 {
         return among_series(test, validation, &measure);
     }
@@ -127,6 +144,15 @@ pub fn answer(test: &Comparison, validation: &Comparison) -> String {
     let direction = words::direction(&measure.metric).word();
     let first = format!("{}: {about} {}, {direction} mean by the {rule} split", row.arm, spread(row));
     format!("{first}. {}{}{}", absent(test, row), against(test, row, &measure), over_objects(test, row))
+}
+
+/// Why there is no answer.
+fn without_headline(comparison: &Comparison) -> &'static str {
+    if comparison.rows.iter().any(|row| row.other_scale) {
+        return "Errors in pixels of the arms cannot be compared, for their pixels are scaled, cut or chosen in several ways, and no \
+                other number tells them apart: add a stage that judges them all alike, such as a classifier of the codes.";
+    }
+    "No metric was computed, so there is no answer yet."
 }
 
 /// With one arm the question is which of its series does best; the validation split chooses where it has the measure.

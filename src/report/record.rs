@@ -62,6 +62,9 @@ pub struct StepRecord {
     pub folder: Option<PathBuf>,
     /// Name of the stage behind each input, by input name.
     pub inputs: BTreeMap<String, String>,
+    /// What errors in pixels depend on, by key, see [`crate::stage::StageKind::scale`].
+    #[serde(default)]
+    pub scale: BTreeMap<String, String>,
 }
 
 impl StepRecord {

@@ -98,6 +98,39 @@ fn replicates_that_share_a_result_count_once() {
     assert!(compared.rows.iter().filter_map(|row| row.delta).all(|d| d.t_test.is_none()));
 }
 
+/// Seeds of k-means often end in one of few optima: each is a draw, though its numbers are those of another.
+#[test]
+fn replicates_that_agree_by_chance_count_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut record = fake::record(folder.path());
+    record.steps.retain(|step| step.stage == "scores");
+    // Four of five seeds end in one place; which one does not is another in the first arm.
+    let odd = |arm: &str| if arm == "latent=21" { 0 } else { 3 };
+    for step in &record.steps {
+        let value = if step.replicate == odd(&step.arm) { 0.5 } else { 0.9 };
+        let metric = |name: &str| crate::artifacts::scores::Metric::new("clusters", "test", name, Some(value), 45);
+        let metrics = ["accuracy", "purity", "nmi", "ari"].map(metric);
+        step.folder.iter().for_each(|folder| crate::artifacts::scores::write_metrics(folder, &metrics).unwrap());
+    }
+    record.arms.truncate(3);
+    let of = |record: &Record| {
+        let compared = comparison(std::slice::from_ref(record), &ComparisonOptions::default());
+        let here = |row: &&ComparisonRow| row.arm == "latent=64" && row.measure.metric == "nmi";
+        compared.rows.iter().find(here).unwrap().clone()
+    };
+    let row = of(&record);
+    let (summary, delta) = (row.summary.unwrap(), row.delta.unwrap());
+    assert_eq!((summary.n, delta.summary.n), (5, 5));
+    assert!((summary.mean - 0.82).abs() < 1e-12 && (summary.std.unwrap() - 0.032_f64.sqrt()).abs() < 1e-12);
+    // differences -0.4, 0, 0, 0.4, 0
+    assert!(delta.summary.mean.abs() < 1e-12 && delta.t_test == Some(1.0), "{delta:?}");
+    // Also where equal bytes before them make the steps one result.
+    for step in record.steps.iter_mut().filter(|step| step.replicate != odd(&step.arm)) {
+        step.key = "one optimum".into();
+    }
+    assert_eq!(of(&record).summary.unwrap().n, 5);
+}
+
 /// What no setting touches and no seed changes, such as a forest on metadata, computed for each replicate anew.
 #[test]
 fn series_that_do_not_vary_have_one_result_and_no_differences() {
@@ -132,23 +165,32 @@ fn series_that_do_not_vary_have_one_result_and_no_differences() {
     assert_eq!((in_differences("metadata"), in_differences("majority class")), (0, 0), "{text}");
 }
 
-#[test]
-fn errors_in_pixels_of_another_scale_are_not_compared() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut record = fake::record(folder.path());
-    for step in record.steps.iter().filter(|step| step.stage == "autoencoder") {
+/// The made-up experiment whose arms have errors in pixels alone, those of `latent=8` in other units.
+fn of_two_scales(folder: &Path) -> Record {
+    let mut record = fake::record(folder);
+    record.steps.retain(|step| step.stage == "autoencoder" || step.stage == "stamps");
+    for step in &mut record.steps {
+        let is_other = step.arm == "latent=8";
+        if step.stage == "stamps" {
+            step.scale = [("normalise".to_string(), if is_other { "asinh" } else { "min_max" }.to_string())].into();
+            continue;
+        }
+        step.inputs.insert("stamps".into(), "stamps".into());
         let error = |metric: &str| {
-            let value = if step.arm == "latent=8" { 250.0 } else { 9.0 } + step.replicate as f64;
+            let value = if is_other { 0.25 } else { 9.0 } + step.replicate as f64;
             crate::artifacts::scores::Metric::new("network", "test", metric, Some(value), 9)
         };
         let metrics = ["reconstruction_error", "silhouette"].map(error);
         crate::artifacts::scores::write_metrics(step.folder.as_ref().unwrap(), &metrics).unwrap();
     }
-    for arm in &mut record.arms {
-        let word = if arm.name == "latent=8" { "asinh" } else { "min_max" };
-        arm.settings.insert("stamps.normalise".into(), word.into());
-    }
-    let compared = comparison(&[record], &ComparisonOptions::default());
+    record
+}
+
+#[test]
+fn errors_in_pixels_of_another_scale_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = of_two_scales(folder.path());
+    let compared = comparison(std::slice::from_ref(&record), &ComparisonOptions::default());
     let of = |arm: &str, metric: &str| {
         let here = |row: &&ComparisonRow| row.arm == arm && row.measure.metric == metric;
         compared.rows.iter().find(here).unwrap().clone()
@@ -158,6 +200,40 @@ fn errors_in_pixels_of_another_scale_are_not_compared() {
     assert!(compared.rows.iter().all(|row| row.measure.metric != "reconstruction_error" || !row.best));
     let text = compared.render(Format::Text);
     assert!(text.contains("other scale") && text.contains("Other scale: "), "{text}");
+    // The silhouette answers instead, though errors rank before it.
+    let answer = notes::answer(&compared, &compared);
+    assert!(answer.contains("silhouette of network"), "{answer}");
+}
+
+#[test]
+fn what_is_of_another_scale_is_neither_best_nor_the_answer_without_a_baseline_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |record: &Record| {
+        let options = ComparisonOptions { metrics: vec!["reconstruction_error".into()], ..Default::default() };
+        comparison(std::slice::from_ref(record), &options)
+    };
+    let mut record = of_two_scales(folder.path());
+    let answer = |record: &Record| notes::answer(&of(record), &of(record));
+    let none =
+        "Errors in pixels of the arms cannot be compared, for their pixels are scaled, cut or chosen in several ways";
+    assert!(answer(&record).starts_with(none), "{}", answer(&record));
+    record.baseline = None;
+    let compared = of(&record);
+    let marked = |row: &&ComparisonRow| row.best || row.other_scale;
+    let marked: Vec<&str> = compared.rows.iter().filter(marked).map(|row| row.arm.as_str()).collect();
+    assert_eq!(marked, ["latent=8"], "none is best");
+    assert!(answer(&record).starts_with(none) && compared.render(Format::Text).contains("Other scale: "));
+    // Of one scale the lowest is.
+    record.steps.iter_mut().for_each(|step| step.scale.clear());
+    assert!(answer(&record).starts_with("latent=8: reconstruction error of network"), "{}", answer(&record));
+    // Experiments of which each has one scale.
+    let mut other = Record { experiment: "other".into(), ..record.clone() };
+    for step in other.steps.iter_mut().filter(|step| step.stage == "stamps") {
+        step.scale = [("crop".to_string(), "11".to_string())].into();
+    }
+    let both = comparison(&[record, other], &ComparisonOptions::default());
+    let flagged = |row: &&ComparisonRow| row.other_scale && row.delta.is_none() && row.measure.metric != "silhouette";
+    assert_eq!(both.rows.iter().filter(flagged).count(), 4);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! All metrics of all artifacts as one tidy list: what tables and figures are made from.
 //! Knows files of artifacts, but not how numbers are compared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::record::{Record, StepRecord};
@@ -21,9 +21,13 @@ pub struct TidyRow {
     pub replicate: usize,
     /// Name of the stage.
     pub stage: String,
-    /// What tells results apart: rows of a series whose numbers are all the same share it, and count once, whether they come
-    /// from one result or were computed again, as those of a forest on metadata that no arm touches are.
-    pub key: String,
+    /// What the numbers of its series are called: results whose numbers are all the same share it, whether they are one result
+    /// or were computed again, as those of a forest on metadata that no arm touches are.
+    pub numbers: String,
+    /// The replicate whose own measurement it is; `None` where all replicates of the arm have the same numbers of this series:
+    /// no seed changes them, so they are one measurement. Where a few agree, as the seeds of k-means that end in one optimum, each
+    /// is a draw of its own.
+    pub draw: Option<usize>,
     /// The number.
     pub metric: Metric,
 }
@@ -35,14 +39,29 @@ pub fn collect(record: &Record) -> (Vec<TidyRow>, Vec<String>) {
         let Some(folder) = &step.folder else { continue };
         match read_metrics(folder) {
             Ok(metrics) => {
-                let keys = distinct.keys(step, &metrics);
-                let row = |metric: Metric| row(record, step, keys[&metric.series].clone(), metric);
+                let numbers = distinct.of(step, &metrics);
+                let row = |metric: Metric| row(record, step, numbers[&metric.series].clone(), metric);
                 rows.extend(metrics.into_iter().map(row));
             }
             Err(error) => problems.push(format!("{}: {}", place(step), error.what)),
         }
     }
+    join_repeats(&mut rows);
     (rows, problems)
+}
+
+/// Series of which no replicate of an arm differs from the first have one measurement.
+fn join_repeats(rows: &mut [TidyRow]) {
+    let (mut first, mut varied) = (HashMap::new(), HashSet::new());
+    for row in rows.iter() {
+        let place = [&row.arm, &row.stage, &row.metric.series].map(String::as_str);
+        if *first.entry(place).or_insert(&row.numbers) != &row.numbers {
+            varied.insert(place);
+        }
+    }
+    let varies = |row: &TidyRow| varied.contains(&[&row.arm, &row.stage, &row.metric.series].map(String::as_str));
+    let draws: Vec<Option<usize>> = rows.iter().map(|row| varies(row).then_some(row.replicate)).collect();
+    rows.iter_mut().zip(draws).for_each(|(row, draw)| row.draw = draw);
 }
 
 /// A paired difference between two series of a stage, and where it comes from.
@@ -102,8 +121,8 @@ const SURE: usize = 4;
 struct Distinct(HashMap<String, String>);
 
 impl Distinct {
-    /// The key of each series of a result.
-    fn keys(&mut self, step: &StepRecord, metrics: &[Metric]) -> HashMap<String, String> {
+    /// What the numbers of each series of a result are called.
+    fn of(&mut self, step: &StepRecord, metrics: &[Metric]) -> HashMap<String, String> {
         let mut numbers: BTreeMap<&str, (usize, String)> = BTreeMap::new();
         for m in metrics {
             let first = || (0, format!("{}\n{}\n", step.stage, m.series));
@@ -120,13 +139,14 @@ impl Distinct {
     }
 }
 
-fn row(record: &Record, step: &StepRecord, key: String, metric: Metric) -> TidyRow {
+fn row(record: &Record, step: &StepRecord, numbers: String, metric: Metric) -> TidyRow {
     TidyRow {
         experiment: record.experiment.clone(),
         arm: step.arm.clone(),
         replicate: step.replicate,
         stage: step.stage.clone(),
-        key,
+        numbers,
+        draw: Some(step.replicate),
         metric,
     }
 }

@@ -2,6 +2,7 @@
 //! its own word, higher taken as better unless its name says error or loss.
 
 use crate::metrics::statistics::PairedDifference;
+pub use crate::metrics::statistics::is_rounding;
 
 /// Which values are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +131,9 @@ pub fn rounded(value: f64) -> String {
     if value < 0.0 { format!("\u{2212}{text}") } else { text }
 }
 
-/// Whether a difference between values of this size is what sums in another order make.
-pub fn is_rounding(difference: f64, size: f64) -> bool {
-    difference.abs() <= 1e-9 * size.abs()
-}
-
 /// A mean with its standard deviation, to the same digits.
 pub fn spread(mean: f64, std: Option<f64>) -> String {
-    let Some(std) = std.map(|std| if is_rounding(std, mean) { 0.0 } else { std }) else { return rounded(mean) };
+    let Some(std) = std else { return rounded(mean) };
     if std == 0.0 || !std.is_finite() || !(0.001..1000.0).contains(&mean.abs()) {
         return format!("{} \u{b1} {}", rounded(mean), rounded(std));
     }
@@ -201,7 +197,7 @@ mod tests {
         let shown: Vec<String> = [0.912_34, -0.012_345, 0.000_012_3, 123.45, 0.0].map(rounded).into();
         assert_eq!(spread(0.912_34, Some(0.012_34)), "0.912 \u{b1} 0.012");
         assert_eq!(spread(0.012_345_6, Some(0.000_123_4)), "0.01235 \u{b1} 0.00012");
-        assert_eq!(spread(0.2, Some(2.8e-17)), "0.200 \u{b1} 0");
+        assert_eq!(spread(0.2, Some(0.0)), "0.200 \u{b1} 0");
         assert_eq!(spread(-12.345, Some(2.0)), "\u{2212}12.3 \u{b1} 2.0");
         assert_eq!(shown, ["0.912", "\u{2212}0.0123", "1.23e-5", "123.5", "0"]);
     }

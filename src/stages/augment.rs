@@ -58,6 +58,10 @@ impl StageKind for Augment {
     fn keys(&self) -> Vec<Key> {
         [AugmentKeys::keys(), ChangeKeys::keys()].concat()
     }
+    fn scale(&self, params: &Params) -> Vec<(&'static str, String)> {
+        let cut = AugmentKeys::read(params).map_or(0, |keys| keys.crop);
+        if cut == 0 { Vec::new() } else { vec![("crop", cut.to_string())] }
+    }
     fn randomness(&self, params: &Params) -> Randomness {
         if params.get("copies") == Some(&Value::Int(0)) { Randomness::None } else { Randomness::PerReplicate }
     }

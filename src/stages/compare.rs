@@ -85,10 +85,10 @@ impl StageKind for Compare {
         "Metrics of several predictions on the same rows with 95 % intervals, and paired differences from a baseline."
     }
     fn source(&self) -> &'static str {
-        "bootstrap over objects: Efron & Tibshirani 1993; shares of rows: Korn & Graubard 1998; McNemar 1947, exact"
+        "bootstrap over objects: Efron & Tibshirani 1993; shares of rows: Korn & Graubard 1998, their differences: Tango 1998; McNemar 1947, exact"
     }
     fn version(&self) -> u32 {
-        4
+        5
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {

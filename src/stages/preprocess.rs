@@ -222,6 +222,11 @@ impl StageKind for Preprocess {
             _ => Randomness::Shared,
         }
     }
+    fn scale(&self, params: &Params) -> Vec<(&'static str, String)> {
+        let asinh = params.get("normalise").is_some_and(|word| word.plain() == Normalise::Asinh.word());
+        let keys = ["channels", "crop", "normalise"].into_iter().chain(asinh.then_some("softening"));
+        keys.filter_map(|key| Some((key, params.get(key)?.plain()))).collect()
+    }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
         PreprocessKeys::read(params).map(|keys| keys.faults()).unwrap_or_default()
     }

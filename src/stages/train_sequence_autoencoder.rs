@@ -75,7 +75,7 @@ impl StageKind for TrainSequenceAutoencoder {
         "after Neira et al. 2024 (arXiv:2405.15073), table 4"
     }
     fn version(&self) -> u32 {
-        4
+        5
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[

@@ -33,13 +33,14 @@ pub fn ecliptic(ra: f64, dec: f64) -> Direction {
     rotate(&[[1.0, 0.0, 0.0], [0.0, cos, sin], [0.0, -sin, cos]], ra, dec)
 }
 
-/// Angle between two places, degrees in, arcsec out (haversine: exact for small angles; Sinnott 1984, Sky & Telescope 68, 159).
+/// Angle between two places, degrees in, arcsec out (haversine: exact for small angles; Sinnott 1984, Sky & Telescope 68, 159);
+/// NaN where a position is missing.
 #[must_use]
 pub fn separation(a: (f64, f64), b: (f64, f64)) -> f64 {
     let (ra, dec) = ((b.0 - a.0).to_radians(), (b.1 - a.1).to_radians());
     let haversine =
         (dec / 2.0).sin().powi(2) + a.1.to_radians().cos() * b.1.to_radians().cos() * (ra / 2.0).sin().powi(2);
-    2.0 * haversine.sqrt().min(1.0).asin().to_degrees() * 3600.0
+    2.0 * haversine.sqrt().clamp(0.0, 1.0).asin().to_degrees() * 3600.0
 }
 
 fn rotate(matrix: &[[f64; 3]; 3], ra: f64, dec: f64) -> Direction {
@@ -110,5 +111,6 @@ mod tests {
     #[test]
     fn missing_positions_stay_missing() {
         assert!(galactic(f64::NAN, 1.0).lat.is_nan() && ecliptic(1.0, f64::NAN).long.is_nan());
+        assert!(separation((f64::NAN, 1.0), (2.0, 1.0)).is_nan() && separation((2.0, 1.0), (2.0, f64::NAN)).is_nan());
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Arm, Measure, Point, SCALING};
+use super::points::are_the_same;
+use super::{Arm, Measure, OfMeasure, Point};
 use crate::metrics::statistics::{PairedDifference, paired_difference};
-use crate::report::words;
 
 /// What one value of a setting does, against the baseline's value.
 #[derive(Clone, Debug)]
@@ -24,32 +24,22 @@ pub struct Effect {
     pub difference: PairedDifference,
 }
 
-/// Effects of all settings on `measure`, for those that at least two pairs of arms tell of: a single pair says what the
-/// table of arms says. `points`, and what its replicates share: of each arm, as in `arms`.
-pub(super) fn effects(
-    measure: &Measure,
-    arms: &[Arm],
-    points: &[Vec<Point>],
-    shared: &[f64],
-    baseline: usize,
-) -> Vec<Effect> {
-    let base = &arms[baseline];
+/// Effects of all settings on a measure, for those that at least two pairs of arms tell of: a single pair says what the table of
+/// arms says. Of errors in pixels pairs of the baseline's scale tell: those of another have another unit.
+pub(super) fn effects(of: &OfMeasure, baseline: usize) -> Vec<Effect> {
     let mut found = Vec::new();
-    let is_comparable =
-        |setting: &String| !words::is_of_pixels(&measure.metric) || !SCALING.iter().any(|end| setting.ends_with(end));
-    for (setting, from) in base.record.settings.iter().filter(|(setting, _)| is_comparable(setting)) {
-        for (to, pairs) in pairs(arms, base, setting, from) {
-            let same = |(arm, partner): &(usize, usize)| {
-                points[*arm].iter().all(|p| points[*partner].iter().any(|q| p.is_the_same(q)))
-            };
+    for (setting, from) in &of.arms[baseline].record.settings {
+        for (to, pairs) in pairs(of, baseline, setting, from) {
+            let same = |(arm, partner): &(usize, usize)| are_the_same(&of.points[*arm], &of.points[*partner]);
             if pairs.len() < 2 || pairs.iter().all(same) {
                 continue;
             }
-            let differences = by_replicate(&pairs, points);
-            let shared = pairs.iter().map(|(arm, partner)| shared[*arm].max(shared[*partner])).fold(0.0, f64::max);
-            if let Some(difference) = paired_difference(&differences, &vec![0.0; differences.len()], shared) {
+            let (ours, theirs) = by_replicate(&pairs, &of.points);
+            let shared =
+                pairs.iter().map(|(arm, partner)| of.shared[*arm].max(of.shared[*partner])).fold(0.0, f64::max);
+            if let Some(difference) = paired_difference(&ours, &theirs, shared) {
                 let (setting, from, pairs) = (setting.clone(), from.clone(), pairs.len());
-                found.push(Effect { measure: measure.clone(), setting, from, to, pairs, difference });
+                found.push(Effect { measure: of.measure.clone(), setting, from, to, pairs, difference });
             }
         }
     }
@@ -57,7 +47,8 @@ pub(super) fn effects(
 }
 
 /// By the other value of `setting`: the arms that have it, each with the arm that has `from` instead and is the same otherwise.
-fn pairs(arms: &[Arm], base: &Arm, setting: &str, from: &str) -> BTreeMap<String, Vec<(usize, usize)>> {
+fn pairs(of: &OfMeasure, baseline: usize, setting: &str, from: &str) -> BTreeMap<String, Vec<(usize, usize)>> {
+    let base = &of.arms[baseline];
     let same = |a: &Arm, b: &Arm| {
         let others = |arm: &Arm| -> Vec<(String, String)> {
             let settings = arm.record.settings.iter().filter(|(key, _)| *key != setting);
@@ -65,7 +56,10 @@ fn pairs(arms: &[Arm], base: &Arm, setting: &str, from: &str) -> BTreeMap<String
         };
         others(a) == others(b)
     };
-    let here = || arms.iter().enumerate().filter(|(_, arm)| arm.experiment.experiment == base.experiment.experiment);
+    let is_here = |(index, arm): &(usize, &Arm)| {
+        arm.experiment.experiment == base.experiment.experiment && of.scales[*index] == of.scales[baseline]
+    };
+    let here = || of.arms.iter().enumerate().filter(is_here);
     let mut pairs: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
     for (index, arm) in here() {
         let Some(to) = arm.record.settings.get(setting).filter(|to| *to != from) else { continue };
@@ -78,26 +72,27 @@ fn pairs(arms: &[Arm], base: &Arm, setting: &str, from: &str) -> BTreeMap<String
     pairs
 }
 
-/// Mean difference of the pairs in each replicate in which all of them have a result; replicates that share all results
-/// count once.
-fn by_replicate(pairs: &[(usize, usize)], points: &[Vec<Point>]) -> Vec<f64> {
+/// Means of the first and of the second arms of the pairs, in each replicate in which all of them have a result; where none of
+/// them varies, replicates count once.
+fn by_replicate(pairs: &[(usize, usize)], points: &[Vec<Point>]) -> (Vec<f64>, Vec<f64>) {
     let replicates: BTreeSet<usize> = pairs.iter().flat_map(|(arm, _)| &points[*arm]).map(|p| p.replicate).collect();
     let at = |arm: usize, replicate: usize| points[arm].iter().find(|point| point.replicate == replicate);
     let mut seen = BTreeSet::new();
-    let mean = |replicate: usize| {
+    let means = |replicate: usize| {
         let both: Option<Vec<(&Point, &Point)>> =
             pairs.iter().map(|(arm, partner)| Some((at(*arm, replicate)?, at(*partner, replicate)?))).collect();
         let both = both?;
-        let keys: Vec<(&str, &str)> = both.iter().map(|(a, b)| (a.key.as_str(), b.key.as_str())).collect();
-        let sum: f64 = both.iter().map(|(a, b)| a.value - b.value).sum();
-        seen.insert(keys).then_some(sum / both.len() as f64)
+        let draws: Vec<_> = both.iter().map(|(a, b)| (a.draw, b.draw)).collect();
+        let mean = |of: fn(&(&Point, &Point)) -> f64| both.iter().map(of).sum::<f64>() / both.len() as f64;
+        seen.insert(draws).then(|| (mean(|pair| pair.0.value), mean(|pair| pair.1.value)))
     };
-    replicates.into_iter().filter_map(mean).collect()
+    replicates.into_iter().filter_map(means).unzip()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::record::{ArmRecord, Record};
+    use super::super::scale::Scale;
     use super::*;
 
     /// A grid of 2 x 3 arms whose values are a sum of effects, one of them missing.
@@ -116,7 +111,8 @@ mod tests {
                 let value = |r: usize| add + more + 0.1 * r as f64 + noise * (r as f64 - 1.0);
                 let point = |r| Point {
                     replicate: r,
-                    key: format!("{first}{second}{r}"),
+                    draw: Some(r),
+                    numbers: format!("{first}{second}{r}"),
                     value: value(r),
                     rows: 9,
                     interval: None,
@@ -130,7 +126,9 @@ mod tests {
         let text = String::new;
         let measure =
             Measure { stage: text(), series: text(), split: text(), metric: "accuracy".into(), class: text() };
-        let found = effects(&measure, &arms, &points, &[0.0; 6], 0);
+        let scales = vec![Scale::new(); 6];
+        let mut of = OfMeasure { measure: &measure, arms: &arms, points, shared: vec![0.0; 6], scales };
+        let found = effects(&of, 0);
         let shown: Vec<(&str, &str, usize, usize)> =
             found.iter().map(|e| (e.setting.as_str(), e.to.as_str(), e.pairs, e.difference.summary.n)).collect();
         assert_eq!(shown, [("s.one", "b", 3, 3), ("s.two", "y", 2, 3), ("s.two", "z", 2, 3)]);
@@ -140,7 +138,17 @@ mod tests {
         let (low, high) = found[0].difference.summary.interval.unwrap();
         assert!(low < 1.0 && 1.0 < high && high - low < 0.1);
         // Without the results of one arm its pairs tell nothing.
-        points[5].clear();
-        assert!(effects(&measure, &arms, &points, &[0.0; 6], 0).iter().all(|e| e.setting == "s.two" && e.to == "y"));
+        let last = std::mem::take(&mut of.points[5]);
+        assert!(effects(&of, 0).iter().all(|e| e.setting == "s.two" && e.to == "y"));
+        // Arms `b` have pixels of another scale, so each of the others has one pair left: no averages.
+        of.points[5] = last;
+        of.scales[3..].fill(Scale::from([("normalise", "l2")]));
+        assert!(effects(&of, 0).is_empty());
+        // Where those with `z` have it, what `b` does is told by the other two pairs.
+        for (arm, scale) in of.scales.iter_mut().enumerate() {
+            *scale = if arm % 3 == 2 { Scale::from([("normalise", "l2")]) } else { Scale::new() };
+        }
+        let shown: Vec<(String, usize)> = effects(&of, 0).into_iter().map(|e| (e.to, e.pairs)).collect();
+        assert_eq!(shown, [("b".to_string(), 2), ("y".to_string(), 2)]);
     }
 }

@@ -3,13 +3,15 @@
 
 mod judgements;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use judgements::{Judgement, Read, Sheets, Steps};
 
-use super::{Arm, ComparisonRow, Known, Measure, Point};
-use crate::metrics::MEANS_OVER_ROWS;
-use crate::metrics::paired_objects::{ObjectSum, differences};
+use super::points::{self, Known, Point};
+use super::{Arm, ComparisonRow, Measure};
+use crate::metrics::paired_objects::{ObjectSum, ObjectsDifference, differences};
+use crate::metrics::paired_shares::{Pair, paired_shares};
+use crate::metrics::{MEANS_OVER_ROWS, Measure as HowMeasured};
 use crate::report::record::Record;
 
 /// Fills in the difference over objects of every arm in every measure that is a mean over rows, where the predictions give
@@ -25,7 +27,7 @@ pub(super) fn attach(
     let read = Read::all(records);
     let sheets = Sheets::new(&read, split);
     let mut judged: HashMap<(String, String), Vec<Judged>> = HashMap::new();
-    let (mut places, mut all) = (Vec::new(), Vec::new());
+    let (mut places, mut all, mut intervals) = (Vec::new(), Vec::new(), Vec::new());
     for (block, rows) in rows.chunks(arms.len()).enumerate() {
         let measure = &rows[0].measure;
         let Some(metric) = position(measure, split) else { continue };
@@ -36,12 +38,17 @@ pub(super) fn attach(
         for arm in (0..arms.len()).filter(|arm| rows[*arm].delta.is_some()) {
             let points = known.points(&arms[arm], measure);
             let pairs = pairs((&points, &judged[arm]), (&baseline, &judged[base]), metric);
+            let (sums, shares): (Vec<ObjectSum>, Vec<Pair>) = sums(&pairs, metric, sheets.numbers).into_iter().unzip();
+            let is_share = matches!(MEANS_OVER_ROWS[metric].measure, HowMeasured::Share(_));
             places.push(block * arms.len() + arm);
-            all.push(sums(&pairs, metric, sheets.numbers));
+            all.push(sums);
+            intervals.push(is_share.then(|| paired_shares(shares).map(|of| of.interval)));
         }
     }
-    for (place, difference) in places.into_iter().zip(differences(&all)) {
-        rows[place].objects = difference;
+    for ((place, difference), of_shares) in places.into_iter().zip(differences(&all)).zip(intervals) {
+        let with =
+            |found: ObjectsDifference| ObjectsDifference { interval: of_shares.unwrap_or(found.interval), ..found };
+        rows[place].objects = difference.map(with);
     }
 }
 
@@ -79,28 +86,30 @@ fn pairs<'a>(
     theirs: (&[Point], &'a Judged<'a>),
     metric: usize,
 ) -> Vec<(&'a Judgement<'a>, &'a Judgement<'a>)> {
-    let mut seen = BTreeSet::new();
-    let pair = |point: &Point| {
-        let other = theirs.0.iter().find(|other| other.replicate == point.replicate)?;
+    let judgements = |(point, other): (&Point, &Point)| {
         let (arm, baseline) = (ours.1.behind(point, metric)?, theirs.1.behind(other, metric)?);
-        let distinct = seen.insert((point.key.clone(), other.key.clone()));
-        (distinct && arm.classes == baseline.classes).then_some((arm, baseline))
+        (arm.classes == baseline.classes).then_some((arm, baseline))
     };
-    ours.0.iter().filter_map(pair).collect()
+    points::pairs(ours.0, theirs.0).into_iter().filter_map(judgements).collect()
 }
 
-/// The differences `arm - baseline` in a metric, object by object, over the rows that both have with the same label.
-fn sums(pairs: &[(&Judgement, &Judgement)], metric: usize, numbers: usize) -> Vec<ObjectSum> {
-    let mut sums = vec![ObjectSum { rows: 0, sum: 0.0 }; numbers];
+/// The differences `arm - baseline` in a metric, object by object, over the rows that both have with the same label; and how many
+/// of these rows the one and the other has more of it.
+fn sums(pairs: &[(&Judgement, &Judgement)], metric: usize, numbers: usize) -> Vec<(ObjectSum, Pair)> {
+    let mut sums = vec![(ObjectSum { rows: 0, sum: 0.0 }, Pair::default()); numbers];
     for (arm, baseline) in pairs {
         for ours in &arm.rows {
             let Some(theirs) = baseline.find(ours.number).filter(|theirs| theirs.label == ours.label) else { continue };
-            let object = &mut sums[ours.object];
+            let (object, pair) = &mut sums[ours.object];
+            let difference = ours.values[metric] - theirs.values[metric];
             object.rows += 1;
-            object.sum += ours.values[metric] - theirs.values[metric];
+            object.sum += difference;
+            pair.rows += 1;
+            pair.first += usize::from(difference > 0.0);
+            pair.second += usize::from(difference < 0.0);
         }
     }
-    sums.retain(|object| object.rows > 0);
+    sums.retain(|(object, _)| object.rows > 0);
     sums
 }
 
@@ -182,6 +191,7 @@ mod tests {
                         seconds,
                         folder,
                         inputs,
+                        scale: BTreeMap::new(),
                     });
                 }
             }

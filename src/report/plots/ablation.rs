@@ -42,7 +42,9 @@ impl Plot for Ablation {
             }
         }
         let here = |m: &&&Measure, p: &(&str, &str, &str)| {
-            (m.stage.as_str(), m.series.as_str(), m.split.as_str()) == *p && m.class.is_empty()
+            (m.stage.as_str(), m.series.as_str(), m.split.as_str()) == *p
+                && m.class.is_empty()
+                && sources.comparison.is_of_one_scale(m)
         };
         let chosen = |p| measures.iter().filter(|m| here(m, &p)).take(METRICS).copied().collect::<Vec<_>>();
         places.into_iter().map(|place| figure(self, sources, place, &chosen(place))).collect()

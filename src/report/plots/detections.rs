@@ -64,13 +64,13 @@ fn figure(plot: &Detections, sources: &Sources, stage: &str) -> Figure {
     Figure { name: file_name(&[plot.name(), stage]), caption, canvas }
 }
 
-/// Distinct results count once, though arms or replicates may share them.
+/// Replicates of which none differs count once.
 fn curve(style: Style, rows: &[&TidyRow], arm: &str, metric: &str) -> Curve {
-    let mut found: Vec<(f64, &str, f64)> = Vec::new();
+    let mut found: Vec<(f64, Option<usize>, f64)> = Vec::new();
     for row in rows.iter().filter(|row| row.arm == arm && row.metric.metric == metric) {
         let (Ok(detections), Some(value)) = (row.metric.class.parse::<f64>(), row.metric.value) else { continue };
-        if !found.iter().any(|(n, key, _)| *n == detections && *key == row.key) {
-            found.push((detections, &row.key, value));
+        if !found.iter().any(|(n, draw, _)| *n == detections && *draw == row.draw) {
+            found.push((detections, row.draw, value));
         }
     }
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -109,13 +109,14 @@ mod tests {
     use crate::artifacts::scores::Metric;
     use crate::report::draw::theme;
 
-    fn row(arm: &str, key: &str, detections: usize, value: f64) -> TidyRow {
+    fn row(arm: &str, draw: usize, detections: usize, value: f64) -> TidyRow {
         TidyRow {
             experiment: "e".into(),
             arm: arm.into(),
             replicate: 0,
             stage: "classifier".into(),
-            key: key.into(),
+            numbers: String::new(),
+            draw: Some(draw),
             metric: Metric {
                 series: "rcnn".into(),
                 split: split::TEST.into(),
@@ -130,8 +131,8 @@ mod tests {
 
     #[test]
     fn detections_are_numbers_and_shared_results_count_once() {
-        let rows = [row("a", "k", 10, 0.9), row("a", "k", 2, 0.5), row("a", "k", 2, 0.5), row("a", "l", 2, 0.7)];
-        let other = row("b", "m", 2, 0.1);
+        let rows = [row("a", 0, 10, 0.9), row("a", 0, 2, 0.5), row("a", 0, 2, 0.5), row("a", 1, 2, 0.7)];
+        let other = row("b", 0, 2, 0.1);
         let rows: Vec<&TidyRow> = rows.iter().chain([&other]).collect();
         let curve = curve(theme::style(0), &rows, "a", METRICS[0]);
         assert_eq!(curve.points, [(2.0, vec![0.5, 0.7]), (10.0, vec![0.9])]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::spec::value::Value;
 use crate::stages::preprocess::normalise::Sky;
 use crate::stages::testing::{Bench, params};
 
@@ -177,4 +178,36 @@ fn copies_depend_on_seed_and_identity_but_not_on_order_or_threads() {
 fn without_copies_there_is_no_seed() {
     assert_eq!(Augment.randomness(&params(&Augment, &[("copies", Value::Int(0))])), Randomness::None);
     assert_eq!(Augment.randomness(&params(&Augment, &[])), Randomness::PerReplicate);
+}
+
+/// What errors in pixels depend on: all that changes the pixels that there are, nothing that changes which rows there are.
+#[test]
+fn kinds_say_what_errors_in_pixels_depend_on() {
+    let scale = |kind: &str, changes: &[(&'static str, Value)]| {
+        let kind = crate::stages::kind(kind).unwrap();
+        let mut params: Params = kind.keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
+        params.extend(changes.iter().cloned());
+        kind.scale(&params)
+    };
+    let text = |word: &str| Value::Text(word.into());
+    let of = |changes: &[(&'static str, Value)]| scale("preprocess", changes);
+    let plain = of(&[]);
+    assert_eq!(
+        of(&[("softening", Value::Float(3.0)), ("split", text("time"))]),
+        plain,
+        "of other scalings it is no matter"
+    );
+    let asinh = |softening| of(&[("normalise", text("asinh")), ("softening", Value::Float(softening))]);
+    let others = [
+        of(&[("normalise", text("l2"))]),
+        of(&[("crop", Value::Int(11))]),
+        of(&[("channels", Value::List(vec![text("template")]))]),
+        asinh(1.0),
+        asinh(3.0),
+    ];
+    for (i, other) in others.iter().enumerate() {
+        assert!(*other != plain && others[..i].iter().all(|before| before != other), "{other:?}");
+    }
+    assert_eq!(scale("augment", &[("copies", Value::Int(0))]), []);
+    assert_eq!(scale("augment", &[("crop", Value::Int(21))]), [("crop", "21".to_string())]);
 }

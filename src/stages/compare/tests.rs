@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::artifacts::predictions::{Prediction, PredictionsFacts};
-use crate::artifacts::scores::Metric;
+use crate::artifacts::scores::{MCNEMAR, Metric, PAIRED_SCORE, SIGN_TEST};
 use crate::artifacts::table::Table;
 use crate::spec::value::Value;
 use crate::stage::{Device, Silent};
@@ -116,24 +116,65 @@ fn shares_near_one_have_an_interval_and_errors_of_calibration_have_none() {
 }
 
 /// In the test split `metadata` is wrong for 5, 15, 25, 35, 45, 55 and `images` for i % 3 == 1: both for 25 and 55. So
-/// images alone is right 4 times and metadata alone 8 times: `scipy.stats.binomtest(4, 12).pvalue` = 0.3876953125.
+/// images alone is right 4 times and metadata alone 8 times, of rows of objects of their own `scipy.stats.binomtest(4, 12).pvalue`
+/// = 0.3876953125. Of objects with two rows `images` has more right in 2 and `metadata` in 6: `binomtest(2, 8).pvalue` = 0.2890625.
 #[test]
 fn differences_are_paired() {
-    let found = run(&both(), &[("baseline", Value::Text("metadata".into()))]).unwrap();
-    let texts = |name| found.differences.texts(name);
-    let row = (0..found.differences.rows())
-        .find(|r| {
-            texts("series")[*r] == "images" && texts("test")[*r] == "McNemar exact" && texts("split")[*r] == "test"
-        })
-        .unwrap();
-    let number = |name: &str, row: usize| found.differences.numbers(name).unwrap()[row];
-    assert!((number("p_value", row) - 0.387_695_312_5).abs() < 1e-12);
-    assert!((number("difference", row) + 4.0 / 30.0).abs() < 1e-12);
-    let bootstrap = (0..row).rfind(|r| texts("metric")[*r] == "accuracy").unwrap();
-    assert!((number("difference", bootstrap) + 4.0 / 30.0).abs() < 1e-12);
-    assert!(number("ci_low", bootstrap) < -0.13 && number("ci_high", bootstrap) > -0.13);
-    assert!(texts("baseline").iter().all(|name| name == "metadata"));
-    assert!(texts("series").contains(&MAJORITY.to_string()));
+    let baseline = ("baseline", Value::Text("metadata".into()));
+    let mut alone = both();
+    alone.iter_mut().flat_map(|(_, all)| &mut all.rows).for_each(|row| row.object_id = row.candid.to_string());
+    for (inputs, test, p) in [(both(), SIGN_TEST, 0.289_062_5), (alone, MCNEMAR, 0.387_695_312_5)] {
+        let found = run(&inputs, std::slice::from_ref(&baseline)).unwrap();
+        let texts = |name| found.differences.texts(name);
+        let row = (0..found.differences.rows())
+            .find(|r| texts("series")[*r] == "images" && texts("test")[*r] == test && texts("split")[*r] == "test")
+            .unwrap();
+        let number = |name: &str, row: usize| found.differences.numbers(name).unwrap()[row];
+        assert!((number("p_value", row) - p).abs() < 1e-12);
+        assert!((number("difference", row) + 4.0 / 30.0).abs() < 1e-12);
+        let score = (0..row).rfind(|r| texts("metric")[*r] == "accuracy").unwrap();
+        assert_eq!(texts("test")[score], PAIRED_SCORE);
+        assert!((number("difference", score) + 4.0 / 30.0).abs() < 1e-12);
+        assert!(number("ci_low", score) < -0.13 && number("ci_high", score) > -0.13);
+        assert!(texts("baseline").iter().all(|name| name == "metadata"));
+        assert!(texts("series").contains(&MAJORITY.to_string()));
+    }
+}
+
+/// All rows are right in one series and wrong in the other: resamples all say the same. Of 15 objects the score interval ends at
+/// `(1.96^2 - 15) / (1.96^2 + 15)` = -0.592.
+#[test]
+fn differences_that_no_resample_changes_have_an_interval_of_counts_or_none() {
+    let inputs = [("right", predictions(|_| false)), ("wrong", predictions(|_| true))];
+    let found = run(&inputs, &[("baseline", Value::Text("right".into()))]).unwrap();
+    let of = |metric: &str| {
+        let (series, metrics) = (found.differences.texts("series"), found.differences.texts("metric"));
+        let row = (0..series.len()).find(|row| series[*row] == "wrong" && metrics[*row] == metric).unwrap();
+        ["difference", "ci_low", "ci_high", "p_value"].map(|name| found.differences.numbers(name).unwrap()[row])
+    };
+    let [value, low, high, p] = of("accuracy");
+    assert!(value == -1.0 && low == -1.0 && high < -0.55 && high > -0.65 && p < 0.001, "{low} to {high}, {p}");
+    let [value, low, _, p] = of("balanced_accuracy");
+    assert!(value == -1.0 && low.is_nan() && p.is_nan(), "{low}, {p}");
+}
+
+/// With two objects of a class a quarter of the resamples has none or only one of them.
+#[test]
+fn means_over_classes_with_hardly_an_object_have_no_interval() {
+    let of = |objects: usize| {
+        let mut inputs = both();
+        for row in inputs.iter_mut().flat_map(|(_, all)| &mut all.rows) {
+            row.object_id = row.candid.to_string();
+            row.label = if row.label == 1 && row.candid >= 6 * objects as i64 { 0 } else { row.label };
+        }
+        let found = run(&inputs, &[]).unwrap();
+        let balanced = value(&found, "images", "balanced_accuracy", "").interval;
+        let (metrics, p) = (found.differences.texts("metric"), found.differences.numbers("p_value").unwrap());
+        let row = metrics.iter().position(|metric| metric == "macro_auc").unwrap();
+        assert!(value(&found, "images", "log_loss", "").interval.is_some());
+        (balanced.is_some(), p[row].is_finite())
+    };
+    assert_eq!((of(2), of(3)), ((false, false), (true, true)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! Knows no pixels and no split.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -212,30 +212,48 @@ const COLUMNS: [&str; 13] =
 
 /// Alerts of one object are nearer than this, arcsec: those of ZTF lie within 1.5.
 const ONE_OBJECT: f64 = 60.0;
+/// An object whose alerts of one input are farther apart than this moves, arcsec.
+const MOVED: f64 = 5.0;
 
 /// Fails where inputs that are put together give one name to two objects, such as two `simulate` stages with their own seeds do:
-/// they would be taken for one.
+/// they would be taken for one. A body of the solar system may be anywhere.
 pub fn check_names(rows: &Rows, sources: &[Source]) -> Result<(), StageError> {
-    let conflict =
-        |a: &Row, b: &Row| a.source != b.source && a.group == b.group && separation(a.place, b.place) > ONE_OBJECT;
     for alerts in rows.kept.chunk_by(|a, b| a.object == b.object) {
-        let firsts: BTreeMap<u32, &Row> = alerts.iter().rev().map(|row| (row.source, row)).collect();
-        let firsts: Vec<&Row> = firsts.into_values().collect();
-        let Some((a, b)) = firsts.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| conflict(a, b)) else {
-            continue;
-        };
+        let name = rows.names.object(alerts[0].object);
+        let Some((a, b)) = two_objects(alerts).filter(|_| !moves(name, alerts)) else { continue };
         let what = format!(
             "`{}` and `{}` have an object {} each, {:.0} arcsec apart: two objects with one name",
             sources[a.source as usize].name,
             sources[b.source as usize].name,
-            rows.names.object(a.object),
+            name,
             separation(a.place, b.place)
         );
         let hint = "give each object a name of its own: of simulated alerts make all in one `simulate`, for the names of two are \
-                    the same ones, or tell the inputs apart with label_from = \"input\"";
+                    the same ones, or tell the inputs apart with label_from = \"input\"; if it is one body that moves, read all its \
+                    alerts by one `load`";
         return Err(StageError::with_hint(what, hint));
     }
     Ok(())
+}
+
+/// The first alert with a place, and one of another input that is too far from it to be of the same object.
+fn two_objects(alerts: &[Row]) -> Option<(&Row, &Row)> {
+    let first = alerts.iter().find(|row| row.place.0.is_finite() && row.place.1.is_finite())?;
+    let conflict = |row: &&Row| {
+        row.source != first.source && row.group == first.group && separation(first.place, row.place) > ONE_OBJECT
+    };
+    Some((first, alerts.iter().find(conflict)?))
+}
+
+/// Whether alerts are of a body that moves: one input has it at two places, or its name is a number such as Rubin's `ssObjectId`,
+/// which is of one body wherever it is, as its numbers of other objects are of one place.
+fn moves(name: &str, alerts: &[Row]) -> bool {
+    let is_number_of_a_survey = name.len() >= 15 && name.bytes().all(|byte| byte.is_ascii_digit());
+    let moved = |row: &Row| {
+        let first = alerts.iter().find(|other| other.source == row.source && other.group == row.group);
+        first.is_some_and(|first| separation(first.place, row.place) > MOVED)
+    };
+    is_number_of_a_survey || alerts.iter().any(moved)
 }
 
 /// Opens all inputs, in order of their names, each with the columns that rows are made of, `group_by` among them.
@@ -400,6 +418,32 @@ mod tests {
         rows.keep_first();
         let left: Vec<(u32, i64)> = rows.kept.iter().map(|r| (r.object, r.candid)).collect();
         assert_eq!((left, rows.dropped.len()), (vec![(0, 1), (1, 1)], 1));
+    }
+
+    /// Alerts of one object: number of the input, and place.
+    fn placed(places: &[(u32, (f64, f64))]) -> Vec<Row> {
+        let at = |(source, place): &(u32, (f64, f64))| Row { source: *source, place: *place, ..row(0, 1, 1.0) };
+        places.iter().map(at).collect()
+    }
+
+    #[test]
+    fn one_name_at_two_places_is_of_two_objects_unless_it_moves() {
+        let (here, there, nowhere) = ((10.0, 20.0), (10.2, 20.0), (f64::NAN, f64::NAN));
+        let refused = |name: &str, rows: &[Row]| two_objects(rows).is_some() && !moves(name, rows);
+        assert!(refused("ZTF18a", &placed(&[(0, here), (1, there)])));
+        assert!(!refused("ZTF18a", &placed(&[(0, here), (1, here)])));
+        assert!(!refused("ZTF18a", &placed(&[(0, here), (0, there)])));
+        // An input without places between them hides nothing, nor does one before them.
+        assert!(refused("ZTF18a", &placed(&[(0, here), (1, nowhere), (2, there)])));
+        assert!(refused("ZTF18a", &placed(&[(0, nowhere), (1, here), (2, there)])));
+        // Numbers of rows are no names of a survey's.
+        assert!(refused("17", &placed(&[(0, here), (1, there)])));
+        assert!(!refused("21163620217073748", &placed(&[(0, here), (1, there)])), "Rubin's ssObjectId");
+        // 15 arcsec in half an hour, then another night.
+        assert!(!refused("2010 TK7", &placed(&[(0, here), (0, (10.0, 20.004)), (1, there)])));
+        let mut apart = placed(&[(0, here), (1, there)]);
+        apart[1].group = 1;
+        assert!(!refused("ZTF18a", &apart), "inputs that are told apart");
     }
 
     /// Real packets: 55 rows at `ypos` 24.45 have their peak in row 23 (31 - 8); 53 rows at 3058.56 in row 30.

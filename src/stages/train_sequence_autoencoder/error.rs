@@ -87,10 +87,11 @@ fn object_error(made: &[f32], target: &[f32], mean: &[f32]) -> ObjectError {
     ObjectError { all, earlier, detections }
 }
 
-/// Ratio of sums over objects, `Σ error / Σ values`, with its 95 % interval over the objects.
+/// Ratio of sums over the objects that have values, `Σ error / Σ values`, with its 95 % interval over them.
 fn metric(series: &str, split: &str, name: &str, parts: &[(f64, f64)]) -> Metric {
     let (error, values) = parts.iter().fold((0.0, 0.0), |(e, v), part| (e + part.0, v + part.1));
     let ratio = (values > 0.0).then(|| error / values);
     let (series, split, class) = (series.into(), split.into(), String::new());
-    Metric { series, split, metric: name.into(), class, value: ratio, n: parts.len(), interval: ratio_interval(parts) }
+    let n = parts.iter().filter(|part| part.1 > 0.0).count();
+    Metric { series, split, metric: name.into(), class, value: ratio, n, interval: ratio_interval(parts) }
 }
