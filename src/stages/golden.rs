@@ -164,9 +164,9 @@ fn others() -> Vec<Case> {
     let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
         case("health", &[("model", "model"), ("stamps", "stamps")], &[], 3, &[(AVX2, "dbf82d4dcafea17a")]),
-        case("preprocess", &[("alerts", "alerts")], &preprocess, 4, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
-        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 4, &[(EVERYWHERE, "5682b48342f22e3d")]),
-        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 4, &[(LIBRARY, "05083bdf35fe31b2")]),
+        case("preprocess", &[("alerts", "alerts")], &preprocess, 5, &[(EVERYWHERE, "3eb7ae334c7e8731")]),
+        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 5, &[(EVERYWHERE, "5682b48342f22e3d")]),
+        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 5, &[(LIBRARY, "05083bdf35fe31b2")]),
         case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
         case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
         case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),

@@ -194,7 +194,7 @@ impl StageKind for Preprocess {
         "Carrasco-Davis et al. 2021 (arXiv:2008.03309), ztf_preprocessor.py"
     }
     fn version(&self) -> u32 {
-        4
+        5
     }
     fn ports(&self) -> &'static [Port] {
         const PORTS: &[Port] = &[Port {
