@@ -133,7 +133,11 @@ impl Recipe {
             let crops = self.channels.iter().map(|c| centre(&in_units(*c, clean, noisy), SIDE, self.crop));
             let mut clean = scaled(crops.collect(), &scalings);
             let seen = image.iter().zip(&missing);
-            clean.iter_mut().zip(seen).filter(|(_, (_, is_missing))| **is_missing).for_each(|(x, (seen, _))| *x = *seen);
+            clean
+                .iter_mut()
+                .zip(seen)
+                .filter(|(_, (_, is_missing))| **is_missing)
+                .for_each(|(x, (seen, _))| *x = *seen);
             clean
         };
         Prepared { clean: clean.map(truth), image }
@@ -268,7 +272,10 @@ mod tests {
             let recipe = Recipe { nan, ..recipe(&[Channel::Science], 3, Normalise::MinMax) };
             let Prepared { image, clean } = recipe.prepare(&noisy, Some(&clean));
             let clean = clean.unwrap();
-            assert_eq!([&image[3..6], &clean[3..6]], [&[filled, filled, 102.0 / 202.0], &[filled, filled, 303.0 / 202.0]]);
+            assert_eq!(
+                [&image[3..6], &clean[3..6]],
+                [&[filled, filled, 102.0 / 202.0], &[filled, filled, 303.0 / 202.0]]
+            );
             assert_eq!((image[1], clean[1]), (1.0 / 202.0, 0.0));
         }
     }
