@@ -82,7 +82,7 @@ crate::keys! {
         pattern: String = "{candid}_{cutout}.fits".into(), added_later();
         /// Words for science, template and difference in `pattern`.
         cutouts: Vec<String> = ["science", "template", "difference"].map(String::from).into(), added_later();
-        /// Whether `light_curves.csv` is written: each measurement of the objects of alerts that are kept, from `prv_candidates` (earlier detections and upper limits) and `fp_hists` (forced photometry) of ZTF's packets and from the alerts themselves, each point once, over all files. Of Rubin's packets, parquet, arrays and images it has the alerts' own detections only.
+        /// Whether `light_curves.csv` is written: each measurement of the objects of alerts that are kept, from `prv_candidates` (earlier detections and upper limits) and `fp_hists` (forced photometry) of ZTF's packets and from the alerts themselves, each point once, over all files. Of several detections of one exposure, which packets have within 1.5 arcsec, the one nearest to the alert that first tells of them is the object's. Of Rubin's packets, parquet, arrays and images it has the alerts' own detections only.
         light_curves: bool = false, added_later();
     }
 }
@@ -114,7 +114,7 @@ impl StageKind for Load {
         "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
-        5
+        6
     }
     fn ports(&self) -> &'static [Port] {
         &[]

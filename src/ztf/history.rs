@@ -1,8 +1,11 @@
 //! What a packet tells of its object at other times: earlier detections and upper limits (`prv_candidates`) and forced photometry
 //! (`fp_hists`). Knows names and values of fields (packet schema 4.02), no Avro.
 
+use std::collections::HashSet;
+
 use super::alert::Alert;
 use super::packet::{Scalar, sign, sign_of_number};
+use super::sky::separation;
 
 /// What forced photometry says for "not measured", and what other fields say; both are missing values here.
 const MISSING: [f32; 2] = [-99_999.0, -999.0];
@@ -48,6 +51,8 @@ pub struct Point {
     pub candid: Option<i64>,
     /// Whether the source is brighter than in the template.
     pub isdiffpos: Option<bool>,
+    /// Right ascension and declination of a detection of `prv_candidates`, degrees; NaN when they are not told.
+    pub place: [f64; 2],
     /// [`VALUES`], finite or NaN.
     pub values: [f32; VALUES.len()],
 }
@@ -71,6 +76,8 @@ pub(super) enum PointColumn {
     Fid,
     Candid,
     Isdiffpos,
+    /// Position in [`Point::place`].
+    Place(usize),
     /// Position in [`VALUES`].
     Value(usize),
 }
@@ -82,6 +89,8 @@ impl PointColumn {
             "fid" => Some(Self::Fid),
             "candid" => Some(Self::Candid),
             "isdiffpos" => Some(Self::Isdiffpos),
+            "ra" => Some(Self::Place(0)),
+            "dec" => Some(Self::Place(1)),
             _ => VALUES.iter().position(|value| *value == name).map(Self::Value),
         }
     }
@@ -91,7 +100,8 @@ impl Point {
     /// Without any value.
     #[must_use]
     pub fn new(kind: PointKind) -> Self {
-        Self { jd: f64::NAN, fid: 0, kind, candid: None, isdiffpos: None, values: [f32::NAN; VALUES.len()] }
+        let (place, values) = ([f64::NAN; 2], [f32::NAN; VALUES.len()]);
+        Self { jd: f64::NAN, fid: 0, kind, candid: None, isdiffpos: None, place, values }
     }
 
     /// Before the fields of an element come.
@@ -125,6 +135,7 @@ impl Point {
                     number => sign_of_number(number.number()),
                 }
             }
+            PointColumn::Place(index) => self.place[index] = scalar.number(),
             PointColumn::Value(index) => {
                 let value = scalar.number() as f32;
                 let is_odd = MISSING.contains(&value) || value <= 0.0 && MAGNITUDES.contains(&VALUES[index]);
@@ -146,6 +157,21 @@ impl Point {
     pub fn value(&self, name: &str) -> f32 {
         VALUES.iter().position(|value| *value == name).map_or(f32::NAN, |index| self.values[index])
     }
+}
+
+/// All that a packet tells: the alert itself, and its history. Packets have all sources of an exposure within 1.5 arcsec of the
+/// alert, each with a `candid`; the object is the one nearest to the alert, which is its own nearest.
+#[must_use]
+pub fn points_of(alert: &Alert, history: Vec<Point>) -> Vec<Point> {
+    let here = (alert.value("ra"), alert.value("dec"));
+    let distance =
+        |point: &Point| if point.candid == Some(alert.candid) { 0.0 } else { separation(here, point.place.into()) };
+    let mut points: Vec<Point> = Point::of_alert(alert).into_iter().chain(history).collect();
+    // NaN is behind all distances
+    points.sort_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.candid.cmp(&b.candid)));
+    let mut exposures = HashSet::new();
+    points.retain(|point| point.kind != PointKind::Detection || exposures.insert((point.fid, point.jd.to_bits())));
+    points
 }
 
 #[cfg(test)]
@@ -244,5 +270,39 @@ pub(crate) mod tests {
         assert_eq!(Point::of_alert(&crate::ztf::writer::tests::alert(4)).unwrap().isdiffpos, Some(false));
         alert.values[0] = f64::NAN;
         assert!(Point::of_alert(&alert).is_none());
+    }
+
+    #[test]
+    fn of_an_exposure_the_detection_nearest_to_the_alert_is_told() {
+        let alert = alert(7);
+        let (ra, dec) = (alert.value("ra"), alert.value("dec"));
+        let detection = |candid, jd, arcsec: f64, magpsf| {
+            let place = [ra, dec + arcsec / 3600.0];
+            Point { candid: Some(candid), place, ..point(jd, PointKind::Detection, &[("magpsf", magpsf)]) }
+        };
+        let (own, before) = (alert.value("jd"), alert.value("jd") - 5.0);
+        let forced = point(before, PointKind::Forced, &[("forcediffimflux", 3.0)]);
+        let unplaced = Point { place: [f64::NAN; 2], ..detection(1, before, 0.0, 15.0) };
+        let history = [
+            unplaced.clone(),
+            detection(21, before, 0.53, 15.742),
+            detection(20, before, -0.54, 15.852),
+            forced.clone(),
+            forced,
+            Point { fid: 9, ..detection(22, before, 1.0, 16.0) },
+            Point { fid: alert.value("fid") as i64, ..detection(23, own, 0.1, 17.0) },
+        ];
+        let found = |history: &[Point]| {
+            let mut candids: Vec<Option<i64>> =
+                points_of(&alert, read(history)[0].clone().unwrap()).iter().map(|p| p.candid).collect();
+            candids.sort_unstable();
+            candids
+        };
+        assert_eq!(found(&history), [None, None, Some(7), Some(21), Some(22)]);
+        assert_eq!(
+            found(&history.iter().rev().cloned().collect::<Vec<_>>()),
+            [None, None, Some(7), Some(21), Some(22)]
+        );
+        assert_eq!(found(&[unplaced.clone(), Point { candid: Some(2), ..unplaced }]), [Some(1), Some(7)]);
     }
 }

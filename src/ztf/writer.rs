@@ -155,6 +155,8 @@ fn known(point: &Point, name: &str) -> f64 {
         "jd" => point.jd,
         "fid" => point.fid as f64,
         "isdiffpos" => point.isdiffpos.map_or(f64::NAN, |positive| f64::from(u8::from(positive))),
+        "ra" => point.place[0],
+        "dec" => point.place[1],
         _ => point.value(name).into(),
     }
 }

@@ -15,7 +15,7 @@ use crate::stage::{ExternalFile, Job, StageError};
 use crate::ztf::archive::Archive;
 use crate::ztf::decode::Reading;
 use crate::ztf::feed::Source;
-use crate::ztf::history::Point;
+use crate::ztf::history;
 use crate::ztf::labels::{Label, Labels};
 use crate::ztf::quality::{Fault, Occurrence, Place, Policies, Policy, Reason, Totals};
 
@@ -164,7 +164,7 @@ impl Loading {
         match &reading.alert {
             Some(alert) if reading.verdict().uses() => {
                 if let Some(light_curves) = &mut self.light_curves {
-                    let points = Point::of_alert(alert).into_iter().chain(std::mem::take(&mut reading.history));
+                    let points = history::points_of(alert, std::mem::take(&mut reading.history));
                     light_curves.push(&alert.object_id, alert.value("jd"), points)?;
                 }
                 Ok(self.alerts.push_labelled(alert, &label)?)

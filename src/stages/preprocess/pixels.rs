@@ -102,7 +102,8 @@ fn valid(x: f32) -> f32 {
 pub struct Prepared {
     /// The stamp.
     pub image: Vec<f32>,
-    /// The noise-free stamp, scaled by the noisy stamp's own numbers.
+    /// The noise-free stamp, scaled by the noisy stamp's own numbers; its equal where that misses a pixel, for no network
+    /// can know what was there.
     pub clean: Option<Vec<f32>>,
 }
 
@@ -121,17 +122,26 @@ impl Recipe {
             Vec::new()
         };
         let mut crops: Vec<Vec<f32>> = planes.iter().map(|plane| centre(plane, SIDE, self.crop)).collect();
+        let missing: Vec<bool> = crops.iter().flatten().map(|x| x.is_nan()).collect();
         if self.nan == NanPolicy::Median {
             for crop in &mut crops {
                 fill_with_median(crop);
             }
         }
         let scalings = scalings(self.normalise, &crops, &skies, self.softening);
+        let image = scaled(crops, &scalings);
         let truth = |clean: &Cutouts| {
             let crops = self.channels.iter().map(|c| centre(&in_units(*c, clean, noisy), SIDE, self.crop));
-            scaled(crops.collect(), &scalings)
+            let mut clean = scaled(crops.collect(), &scalings);
+            let seen = image.iter().zip(&missing);
+            clean
+                .iter_mut()
+                .zip(seen)
+                .filter(|(_, (_, is_missing))| **is_missing)
+                .for_each(|(x, (seen, _))| *x = *seen);
+            clean
         };
-        Prepared { clean: clean.map(truth), image: scaled(crops, &scalings) }
+        Prepared { clean: clean.map(truth), image }
     }
 }
 
@@ -249,5 +259,25 @@ mod tests {
         // Noisy minimum 3030, maximum 3232.
         assert_eq!(prepared.clean.unwrap()[4], (3131.0 / 2.0 - 3030.0) / 202.0);
         assert_eq!(prepared.image[4], 0.5);
+    }
+
+    /// A noise-free image knows the bright star that the other one has masked; a network was never shown it.
+    #[test]
+    fn clean_stamp_is_the_noisy_one_where_that_misses_pixels() {
+        let (mut noisy, mut clean) = (numbered(), numbered());
+        noisy[31 * SIDE + 31] = f32::NAN;
+        noisy[31 * SIDE + 30] = 1e30;
+        (clean[31 * SIDE + 31], clean[31 * SIDE + 32], clean[30 * SIDE + 31]) = (9e4, 3_333.0, f32::NAN);
+        let (noisy, clean) = (Cutouts::new(&noisy, Pose::default()), Cutouts::new(&clean, Pose::default()));
+        for (nan, filled) in [(NanPolicy::Zero, 0.0), (NanPolicy::Median, 102.0 / 202.0)] {
+            let recipe = Recipe { nan, ..recipe(&[Channel::Science], 3, Normalise::MinMax) };
+            let Prepared { image, clean } = recipe.prepare(&noisy, Some(&clean));
+            let clean = clean.unwrap();
+            assert_eq!(
+                [&image[3..6], &clean[3..6]],
+                [&[filled, filled, 102.0 / 202.0], &[filled, filled, 303.0 / 202.0]]
+            );
+            assert_eq!((image[1], clean[1]), (1.0 / 202.0, 0.0));
+        }
     }
 }
