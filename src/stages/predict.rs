@@ -19,7 +19,8 @@ use super::preprocess::again::Again;
 use super::preprocess::columns;
 use super::preprocess::metadata::{clip, field, standardise};
 use super::preprocess::pixels::{Cutouts, NanPolicy};
-use super::preprocess::rows::{self, Row, Rows, ShapePolicy, Source, reason};
+use super::preprocess::rows::{Row, Rows, ShapePolicy, reason};
+use super::preprocess::source::{self, Source};
 use super::preprocess::write;
 use super::train_classifier;
 use super::training::{Work, on_device};
@@ -169,7 +170,7 @@ impl Work for Judging<'_> {
     fn run<B: Backend>(&self) -> Result<(), StageError> {
         let job = self.job;
         let model = models::load::<B>(job.input("model")?)?;
-        let (source, table) = rows::open_source("alerts", job.input("alerts")?, None)?;
+        let (source, table) = source::open_one("alerts", job.input("alerts")?, None)?;
         let sources = [source];
         let rows = self.select(&sources, table)?;
         let metadata = self.metadata(&sources, &rows)?;

@@ -11,6 +11,7 @@ pub mod normalise;
 pub mod pixels;
 pub mod places;
 pub mod rows;
+pub mod source;
 pub mod split;
 pub mod write;
 
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artifacts::split::{ALL, TEST, TRAIN};
 use crate::artifacts::table::Table;
+use crate::memory;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind};
@@ -27,7 +29,8 @@ use names::NO_WORD;
 use normalise::Normalise;
 use pixels::{Channel, NanPolicy, Recipe};
 use places::OnePlace;
-use rows::{Detections, LabelFrom, Reading, Row, Rows, ShapePolicy, Sign, Source, Unlabelled, reason};
+use rows::{Detections, LabelFrom, Reading, Row, Rows, ShapePolicy, Sign, Unlabelled, reason};
+use source::Source;
 use split::{Object, Rule, SplitRule};
 
 crate::keys! {
@@ -234,8 +237,9 @@ impl StageKind for Preprocess {
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let keys: PreprocessKeys = job.keys()?;
         let (sources, tables): (Vec<Source>, Vec<Table>) =
-            rows::open_sources(job, keys.group_by.as_deref())?.into_iter().unzip();
+            source::open_all(job, keys.group_by.as_deref())?.into_iter().unzip();
         let mut rows = select(&sources, tables, &keys)?;
+        memory::give_back(); // the tables, of which rows are made
         let classes = classes(&rows, &keys)?;
         let splits = splits(&rows, &keys, job.seed)?;
         if keys.split == SplitRule::Time {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Figure, Plot, file_name, short_cutout};
 use crate::artifacts::alerts::Alerts;
+use crate::artifacts::texts::Texts;
 use crate::report::draw::canvas::{Anchor, Canvas, FONT, Rect, TWO_COLUMNS, shorten};
 use crate::report::draw::image::{Stretch, grey};
 use crate::report::draw::theme::{Dash, GREY};
@@ -27,7 +28,7 @@ const GAP: f64 = 4.0;
 struct Source {
     name: String,
     alerts: Alerts,
-    labels: Vec<String>,
+    labels: Texts,
 }
 
 impl Plot for Stamps {
@@ -46,7 +47,7 @@ impl Plot for Stamps {
 
 fn figure(plot: &Stamps, sources: &Sources) -> Option<Figure> {
     let labelled = |(name, alerts): (String, Alerts)| {
-        let labels = alerts.table.texts("label");
+        let labels = alerts.table.packed("label").into_owned();
         Source { name, alerts, labels }
     };
     let found: Vec<Source> = distinct(sources, |column| column == "label").into_iter().map(labelled).collect();
@@ -110,7 +111,7 @@ fn classes(sources: &Sources, found: &[Source]) -> Vec<String> {
 
 impl Source {
     fn rows(&self, class: &str) -> Vec<usize> {
-        (0..self.labels.len()).filter(|row| self.labels[*row] == class).collect()
+        (0..self.labels.len()).filter(|row| self.labels[*row] == *class).collect()
     }
 
     /// Spread evenly over the alerts of the class.

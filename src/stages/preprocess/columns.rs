@@ -11,7 +11,8 @@ use crate::stage::StageError;
 use super::PreprocessKeys;
 use super::light_curves;
 use super::metadata::{clip, columns, fields_of, raw, standardise, statistics};
-use super::rows::{Rows, Source};
+use super::rows::Rows;
+use super::source::Source;
 use super::write::Data;
 
 /// Columns that are made at once. The tables of alerts are read anew for each so many, and each takes 16 bytes of every alert

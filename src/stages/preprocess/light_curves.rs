@@ -8,7 +8,8 @@ use crate::ztf::history::{Point, PointKind};
 
 use super::metadata::field;
 use super::names::number;
-use super::rows::{Rows, Source};
+use super::rows::Rows;
+use super::source::Source;
 
 /// The columns.
 pub const COLUMNS: [&str; 10] = [

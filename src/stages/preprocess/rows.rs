@@ -4,21 +4,19 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use crate::artifacts::ArtifactError;
-use crate::artifacts::alerts::Alerts;
-use crate::artifacts::array::{Array, Stack};
 use crate::artifacts::table::Table;
 use crate::artifacts::texts::Texts;
 use crate::choice;
-use crate::stage::{Job, StageError};
+use crate::stage::StageError;
 use crate::ztf::alert::{SIDE, missing_before};
 use crate::ztf::sky::separation;
 
 use super::metadata::field;
 use super::names::{Names, number};
 use super::pixels::Pose;
+use super::source::Source;
 
 choice! {
     /// Which alerts of an object are used.
@@ -88,35 +86,6 @@ pub mod reason {
     pub const NO_SPLIT: &str = "no_split";
     /// It is of a time from which objects are tested, but its object is not, and `split = "time"`.
     pub const TEST_PERIOD: &str = "test_period";
-}
-
-/// One input.
-pub struct Source {
-    /// Its name.
-    pub name: String,
-    /// Its artifact.
-    pub folder: PathBuf,
-    /// The cutouts of its alerts.
-    pub stamps: Stack,
-    /// The same without noise, when they were simulated.
-    pub clean: Option<Array>,
-}
-
-impl Source {
-    /// Opens it, with the wanted columns of its alerts.
-    pub fn open(name: &str, folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<(Self, Table), StageError> {
-        let Alerts { table, stamps, clean } = Alerts::open_columns(folder, wanted)?;
-        Ok((Self { name: name.into(), folder: folder.into(), stamps, clean }, table))
-    }
-
-    /// Some columns of its alerts, as numbers.
-    pub fn numbers(&self, wanted: &[&str]) -> Result<Table, StageError> {
-        Ok(Table::read_numbers(self.table(), self.stamps.rows(), |name| wanted.contains(&name))?)
-    }
-
-    fn table(&self) -> PathBuf {
-        self.folder.join("alerts.csv")
-    }
 }
 
 /// One alert that may become a stamp; its texts are in [`Names`]. There is one for each alert of a night: it is kept small.
@@ -206,10 +175,6 @@ impl OfObject {
     }
 }
 
-/// Columns of alerts that rows are made of.
-const COLUMNS: [&str; 13] =
-    ["candid", "objectId", "label", "split", "rows", "columns", "jd", "fid", "ra", "dec", "xpos", "ypos", "isdiffpos"];
-
 /// Alerts of one object are nearer than this, arcsec: those of ZTF lie within 1.5.
 const ONE_OBJECT: f64 = 60.0;
 /// An object whose alerts of one input are farther apart than this moves, arcsec.
@@ -254,16 +219,6 @@ fn moves(name: &str, alerts: &[Row]) -> bool {
         first.is_some_and(|first| separation(first.place, row.place) > MOVED)
     };
     is_number_of_a_survey || alerts.iter().any(moved)
-}
-
-/// Opens all inputs, in order of their names, each with the columns that rows are made of, `group_by` among them.
-pub fn open_sources(job: &Job, group_by: Option<&str>) -> Result<Vec<(Source, Table)>, StageError> {
-    job.inputs.iter().map(|(name, folder)| open_source(name, folder, group_by)).collect()
-}
-
-/// Opens one of them.
-pub fn open_source(name: &str, folder: &Path, group_by: Option<&str>) -> Result<(Source, Table), StageError> {
-    Source::open(name, folder, |name| COLUMNS.contains(&name) || Some(name) == group_by)
 }
 
 /// How alerts are read.

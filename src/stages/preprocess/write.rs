@@ -14,7 +14,8 @@ use super::PreprocessKeys;
 use super::columns;
 use super::names::NO_WORD;
 use super::pixels::{Cutouts, Prepared, Recipe};
-use super::rows::{Row, Rows, Source};
+use super::rows::{Row, Rows};
+use super::source::Source;
 
 /// Rows that are prepared at once: 18 MB of cutouts.
 const CHUNK: usize = 384;
