@@ -97,7 +97,8 @@ fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
 
 /// The measure that answers the question: the last stage that has the most important metric of all classes.
 pub fn headline(comparison: &Comparison) -> Option<Measure> {
-    let measures = comparison.measures().into_iter().filter(|m| m.class.is_empty());
+    let merits = |m: &&Measure| m.class.is_empty() && words::direction(&m.metric) != words::Direction::Neither;
+    let measures = comparison.measures().into_iter().filter(merits);
     let known = |m: &&Measure| comparison.rows_of(m).iter().any(|row| row.summary.is_some());
     let measures: Vec<&Measure> = measures.filter(known).collect();
     let rank = measures.iter().map(|m| words::rank(&m.metric)).min()?;
@@ -112,7 +113,9 @@ pub fn headline(comparison: &Comparison) -> Option<Measure> {
 /// The answer in one sentence, from the numbers. `validation` chooses the arm where it has the measure, so that the
 /// test split chooses nothing.
 pub fn answer(test: &Comparison, validation: &Comparison) -> String {
-    let Some(measure) = headline(test) else { return "No metric was computed, so there is no answer yet.".into() };
+    let Some(measure) = headline(test) else {
+        return "No metric of which one value is better was computed, so there is no answer yet.".into();
+    };
     if test.arms.len() < 2 {
         return among_series(test, validation, &measure);
     }
@@ -235,12 +238,11 @@ fn over_objects(comparison: &Comparison, chosen: &ComparisonRow) -> String {
     let accuracy = Measure { metric: ACCURACY.name.into(), ..chosen.measure.clone() };
     let known = comparison.row(&chosen.arm, &accuracy).and_then(|row| row.objects);
     let (Some(difference), Some(baseline)) = (known, &comparison.baseline) else { return String::new() };
-    let interval = words::bracket(difference.interval);
     format!(
-        " Over the {} objects of the {} split its accuracy differs from that of {baseline} by {}{interval}, {} (permutation).",
+        " Over the {} objects of the {} split its accuracy differs from that of {baseline} by {}, {} (permutation).",
         difference.objects,
         accuracy.split,
-        words::signed(difference.mean),
+        words::estimate(difference.mean, difference.interval),
         words::p_value(difference.permutation)
     )
 }
