@@ -21,7 +21,7 @@ use stages::Stages;
 
 use super::record::{ArmRecord, Record};
 use super::tidy::{self, TidyRow};
-use super::words;
+use super::words::{self, Direction};
 use crate::artifacts::split;
 use crate::metrics::paired_objects::ObjectsDifference;
 use crate::metrics::statistics::{PairedDifference, Summary, holm};
@@ -91,10 +91,14 @@ pub struct ComparisonRow {
 }
 
 impl ComparisonRow {
-    /// The interval that figures draw: over replicates, else over the rows of the one replicate; of a share within 0 and 1,
-    /// beyond which Student's t knows no better.
+    /// Its interval: over replicates, else over the rows of the one replicate.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        self.summary.and_then(|summary| summary.interval).or(self.own_interval)
+    }
+
+    /// The interval that figures draw; of a share within 0 and 1, beyond which Student's t knows no better.
     pub fn drawn_interval(&self) -> Option<(f64, f64)> {
-        let (low, high) = self.summary.and_then(|summary| summary.interval).or(self.own_interval)?;
+        let (low, high) = self.interval()?;
         let within = |value: f64| if words::is_share(&self.measure.metric) { value.clamp(0.0, 1.0) } else { value };
         Some((within(low), within(high)))
     }
@@ -323,6 +327,9 @@ fn mark_best(rows: &mut [ComparisonRow]) {
     let means: Vec<f64> = rows.iter().filter_map(|row| row.summary.map(|s| s.mean)).collect();
     let Some(first) = means.first() else { return };
     let direction = words::direction(&rows[0].measure.metric);
+    if direction == Direction::Neither || words::is_reference(&rows[0].measure.series) {
+        return;
+    }
     let best = means.iter().fold(*first, |best, m| if direction.better(*m, best) { *m } else { best });
     if means.iter().any(|m| !words::is_rounding(m - best, best)) {
         for row in rows {

@@ -12,6 +12,9 @@ use crate::metrics::accuracy::ACCURACY;
 const VALUES_WIDE: usize = 4;
 const DIFFERENCES_WIDE: usize = 2;
 
+/// Where a series has no such metric in any arm.
+const NO_METRIC: &str = "\u{2013}";
+
 /// Below this Holm-corrected p a difference is marked.
 pub const SIGNIFICANT: f64 = 0.05;
 
@@ -230,10 +233,16 @@ impl<'a> Block<'a> {
         known.peek().is_some() && known.all(|row| row.untouched)
     }
 
-    /// Rows in order: series by series, arm by arm, in differences those that can differ; `cells` fills the columns after the names.
-    fn rows(&self, skip: Option<&str>, cells: impl Fn(&str, &str) -> Vec<Cell>) -> Vec<Vec<Cell>> {
+    /// Whether any arm has the metric of this series: what is measured of other series alone is not missing.
+    fn is_measured(&self, series: &str, metric: &str) -> bool {
+        self.measures.iter().any(|m| m.series == series && m.metric == metric)
+    }
+
+    /// Rows in order: series by series that have one of `metrics`, arm by arm, in differences those that can differ; `cells`
+    /// fills the columns after the names.
+    fn rows(&self, skip: Option<&str>, metrics: &[&str], cells: impl Fn(&str, &str) -> Vec<Cell>) -> Vec<Vec<Cell>> {
         let mut rows = Vec::new();
-        for series in &self.series {
+        for series in self.series.iter().filter(|series| metrics.iter().any(|m| self.is_measured(series, m))) {
             let arms = self.comparison.arms.iter().filter(|arm| Some(arm.name.as_str()) != skip);
             let is_left_out = |arm: &ArmRecord| {
                 self.is_absent(series, &arm.name) || skip.is_some() && self.is_untouched(series, &arm.name)
@@ -255,17 +264,19 @@ impl<'a> Block<'a> {
     fn values(&self, metrics: &[&str]) -> Grid {
         let cells = |series: &str, arm: &str| {
             let rows: Vec<Option<&ComparisonRow>> = metrics.iter().map(|m| self.row(series, arm, m)).collect();
-            let replicates = counts(rows.iter().map(|row| row.and_then(|r| r.summary).map_or(0, |s| s.n)));
+            let replicates = counts(rows.iter().flatten().map(|row| row.summary.map_or(0, |s| s.n)));
             let judged = counts(rows.iter().filter_map(|row| row.and_then(|r| r.rows)));
             rows.iter().map(|row| value(*row)).chain([replicates, judged].map(Cell::plain)).collect()
         };
         let names = metrics.iter().map(|m| words::title(m)).chain(["n".into(), "rows".into()]);
         let own =
             |row: &&ComparisonRow| shown_interval(row).is_some() && metrics.contains(&row.measure.metric.as_str());
-        let one = self.measures.iter().flat_map(|m| self.comparison.rows_of(m)).any(|row| own(&row));
-        let one = if one { "; of one its 95 % interval over the objects" } else { "" };
-        let caption = format!("{}: mean \u{b1} standard deviation over n replicates{one}.", self.title);
-        Grid { caption, header: self.header(names), rows: self.rows(None, cells) }
+        let rows = || self.measures.iter().flat_map(|m| self.comparison.rows_of(m));
+        let one = if rows().any(|row| own(&row)) { "; of one its 95 % interval over the objects" } else { "" };
+        let resplit = rows().any(|row| row.summary.is_some_and(|s| s.shared > 0.0));
+        let fewest = if resplit { "; rows are the fewest of a replicate" } else { "" };
+        let caption = format!("{}: mean \u{b1} standard deviation over n replicates{one}{fewest}.", self.title);
+        Grid { caption, header: self.header(names), rows: self.rows(None, metrics, cells) }
     }
 
     fn differences(&self, metrics: &[&str]) -> Option<Grid> {
@@ -284,7 +295,7 @@ impl<'a> Block<'a> {
         let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m))).chain(["pairs".into()]);
         let caption =
             format!("{}: difference from {baseline} with its 95 % interval, paired over replicates.", self.title);
-        let rows = self.rows(Some(baseline), cells);
+        let rows = self.rows(Some(baseline), metrics, cells);
         (!rows.is_empty()).then(|| Grid { caption, header: self.header(names), rows })
     }
 }
@@ -309,7 +320,7 @@ impl Block<'_> {
         let names = metrics.iter().map(|m| format!("\u{394} {}", words::title(m)));
         let header = self.header(names.chain(["McNemar".into(), "objects".into()]));
         let caption = format!("{}: the same difference from {baseline}, paired over test objects.", self.title);
-        let rows = self.rows(Some(baseline), cells);
+        let rows = self.rows(Some(baseline), &metrics, cells);
         (!rows.is_empty()).then_some(Grid { caption, header, rows })
     }
 
@@ -353,14 +364,16 @@ impl Block<'_> {
 }
 
 fn over_objects(row: Option<&ComparisonRow>) -> Cell {
-    let Some((row, objects)) = row.and_then(|row| Some((row, row.objects?))) else { return Cell::plain("missing") };
+    let Some(row) = row else { return Cell::plain(NO_METRIC) };
+    let Some(objects) = row.objects else { return Cell::plain("missing") };
     let mark = if row.objects_p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
-    let interval = words::bracket(objects.interval);
-    Cell::plain(format!("{}{interval}, {}{mark}", words::signed(objects.mean), words::p_value(objects.permutation)))
+    let difference = words::estimate(objects.mean, objects.interval);
+    Cell::plain(format!("{difference}, {}{mark}", words::p_value(objects.permutation)))
 }
 
 fn value(row: Option<&ComparisonRow>) -> Cell {
-    let Some((row, summary)) = row.and_then(|row| Some((row, row.summary?))) else { return Cell::plain("missing") };
+    let Some(row) = row else { return Cell::plain(NO_METRIC) };
+    let Some(summary) = row.summary else { return Cell::plain("missing") };
     let interval = words::within(shown_interval(row));
     Cell { text: format!("{}{interval}", words::spread(summary.mean, summary.std)), best: row.best }
 }
@@ -371,10 +384,11 @@ fn shown_interval(row: &ComparisonRow) -> Option<(f64, f64)> {
 }
 
 fn difference(row: Option<&ComparisonRow>) -> Cell {
-    if row.is_some_and(|row| row.other_scale) {
+    let Some(row) = row else { return Cell::plain(NO_METRIC) };
+    if row.other_scale {
         return Cell::plain("other scale");
     }
-    let Some((row, delta)) = row.and_then(|row| Some((row, row.delta?))) else { return Cell::plain("missing") };
+    let Some(delta) = row.delta else { return Cell::plain("missing") };
     let mark = if row.p_holm.is_some_and(|p| p < SIGNIFICANT) { "*" } else { "" };
     Cell::plain(format!("{}{mark}", words::difference(&delta)))
 }

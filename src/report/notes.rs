@@ -114,7 +114,10 @@ fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
 /// The measure that answers the question: the last stage that has the most important metric of all classes, of those by which
 /// arms can be told apart.
 pub fn headline(comparison: &Comparison) -> Option<Measure> {
-    let measures = comparison.measures().into_iter().filter(|m| m.class.is_empty() && comparison.is_of_one_scale(m));
+    let merits = |m: &&Measure| {
+        m.class.is_empty() && words::direction(&m.metric) != words::Direction::Neither && comparison.is_of_one_scale(m)
+    };
+    let measures = comparison.measures().into_iter().filter(merits);
     let known = |m: &&Measure| comparison.rows_of(m).iter().any(|row| row.summary.is_some());
     let measures: Vec<&Measure> = measures.filter(known).collect();
     let rank = measures.iter().map(|m| words::rank(&m.metric)).min()?;
@@ -152,7 +155,7 @@ fn without_headline(comparison: &Comparison) -> &'static str {
         return "Errors in pixels of the arms cannot be compared, for their pixels are scaled, cut or chosen in several ways, and no \
                 other number tells them apart: add a stage that judges them all alike, such as a classifier of the codes.";
     }
-    "No metric was computed, so there is no answer yet."
+    "No metric of which one value is better was computed, so there is no answer yet."
 }
 
 /// With one arm the question is which of its series does best; the validation split chooses where it has the measure.
@@ -261,12 +264,11 @@ fn over_objects(comparison: &Comparison, chosen: &ComparisonRow) -> String {
     let accuracy = Measure { metric: ACCURACY.name.into(), ..chosen.measure.clone() };
     let known = comparison.row(&chosen.arm, &accuracy).and_then(|row| row.objects);
     let (Some(difference), Some(baseline)) = (known, &comparison.baseline) else { return String::new() };
-    let interval = words::bracket(difference.interval);
     format!(
-        " Over the {} objects of the {} split its accuracy differs from that of {baseline} by {}{interval}, {} (permutation).",
+        " Over the {} objects of the {} split its accuracy differs from that of {baseline} by {}, {} (permutation).",
         difference.objects,
         accuracy.split,
-        words::signed(difference.mean),
+        words::estimate(difference.mean, difference.interval),
         words::p_value(difference.permutation)
     )
 }

@@ -3,7 +3,7 @@
 mod atlas;
 mod examples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -106,7 +106,12 @@ fn figure(figure: &Figure, (vector, bitmap): &(String, Vec<u8>)) -> String {
 fn run(sources: &Sources) -> String {
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     let mut stages: Vec<(&str, usize, f64)> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     for step in &sources.record.steps {
+        // What arms and replicates share ran once.
+        if !step.key.is_empty() && !known.insert(&step.key) {
+            continue;
+        }
         // Whether a result was computed by the last run or before it is told by `arms.csv`, which is written every time.
         *states.entry(if step.is_missing() { &step.state } else { "with a result" }).or_default() += 1;
         let Some(seconds) = step.seconds else { continue };
@@ -130,7 +135,11 @@ fn run(sources: &Sources) -> String {
         vec![cell((*stage).into()), cell(runs.to_string()), cell(format!("{seconds:.1}")), cell(format!("{mean:.2}"))]
     };
     let header = ["stage", "timed", "seconds", "mean"].map(String::from).into();
-    let times = grid::Grid { caption: "Run times.".into(), header, rows: stages.iter().map(row).collect() };
+    let times = grid::Grid {
+        caption: "Run times, of what arms and replicates share once.".into(),
+        header,
+        rows: stages.iter().map(row).collect(),
+    };
     if stages.is_empty() { sentence } else { format!("{sentence}{}", Html.grid(&times)) }
 }
 

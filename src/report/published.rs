@@ -31,7 +31,9 @@ pub fn beside_ours(sources: &Sources) -> Option<Grid> {
 
 fn published(figure: &Published) -> Vec<Cell> {
     let runs = figure.runs.map_or_else(String::new, |runs| runs.to_string());
-    let value = words::spread(figure.value, figure.std);
+    // the digits of its source
+    let std = figure.std.map_or_else(String::new, |std| format!(" \u{b1} {std}"));
+    let value = format!("{}{std}", figure.value);
     let metric = about(figure.metric, figure.class);
     row([metric, figure.model.into(), value, runs, figure.test_set.into(), figure.source.into()])
 }
@@ -76,6 +78,14 @@ mod tests {
     use super::*;
     use crate::artifacts::scores::{Metric, write_metrics};
     use crate::report::{ComparisonOptions, comparison, fake, tidy};
+
+    #[test]
+    fn published_figures_have_the_digits_of_their_source() {
+        let values: Vec<String> = LISTS.iter().flat_map(|list| list.1).map(|f| published(f)[2].text.clone()).collect();
+        for value in ["0.944 \u{b1} 0.0075", "0.94", "0.9847 \u{b1} 0.001", "0.00206", "0.9533 \u{b1} 0.0011"] {
+            assert!(values.iter().any(|known| known == value), "{value}: {values:?}");
+        }
+    }
 
     /// Purity of clusters against five classes is not that against real and bogus.
     #[test]

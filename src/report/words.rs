@@ -11,17 +11,27 @@ pub enum Direction {
     Higher,
     /// Lower.
     Lower,
+    /// None: a count or a setting, no merit.
+    Neither,
 }
 
 impl Direction {
     /// Whether `a` is better than `b`.
     pub fn better(self, a: f64, b: f64) -> bool {
-        if self == Self::Higher { a > b } else { a < b }
+        match self {
+            Self::Higher => a > b,
+            Self::Lower => a < b,
+            Self::Neither => false,
+        }
     }
 
     /// The superlative in sentences.
     pub fn word(self) -> &'static str {
-        if self == Self::Higher { "highest" } else { "lowest" }
+        match self {
+            Self::Higher => "highest",
+            Self::Lower => "lowest",
+            Self::Neither => "some",
+        }
     }
 }
 
@@ -64,8 +74,14 @@ const LOWER: [&str; 18] = [
     "inertia",
 ];
 
+/// Metrics that describe a result, of which neither more nor less is better.
+const NO_MERIT: [&str; 5] = ["clusters", "kl_to_normal", "pixel_variance", "active_units", "effective_dimensions"];
+
+/// Series that others are read against, and that no arm should do well in.
+const REFERENCES: [&str; 1] = ["another object"];
+
 /// Parts of a name that say that values are from 0 to 1.
-const SHARES: [&str; 14] = [
+const SHARES: [&str; 16] = [
     "accuracy",
     "f1",
     "auc",
@@ -80,6 +96,8 @@ const SHARES: [&str; 14] = [
     "fnr",
     "fpr",
     "equal_error_rate",
+    "auroc",
+    "agreement",
 ];
 
 /// Parts of a name that say that a value is in the units of scaled pixels.
@@ -87,7 +105,16 @@ const OF_PIXELS: [&str; 4] = ["mse", "rmse", "mae", "reconstruction_error"];
 
 /// Which values of `metric` are better.
 pub fn direction(metric: &str) -> Direction {
-    if has(metric, &LOWER) { Direction::Lower } else { Direction::Higher }
+    match metric {
+        _ if NO_MERIT.contains(&metric) => Direction::Neither,
+        _ if has(metric, &LOWER) => Direction::Lower,
+        _ => Direction::Higher,
+    }
+}
+
+/// Whether a series is only there to be compared with.
+pub fn is_reference(series: &str) -> bool {
+    REFERENCES.contains(&series)
 }
 
 /// Whether values are from 0 to 1.
@@ -106,9 +133,10 @@ fn has(metric: &str, words: &[&str]) -> bool {
     words.iter().any(|word| parts.contains(&format!("_{word}_")))
 }
 
-/// Position in the order of importance; unlisted metrics come last.
+/// Position in the order of importance; unlisted metrics come last, and after them what is no merit.
 pub fn rank(metric: &str) -> usize {
-    RANKED.iter().position(|word| *word == metric).unwrap_or(RANKED.len())
+    let unlisted = RANKED.len() + usize::from(direction(metric) == Direction::Neither);
+    RANKED.iter().position(|word| *word == metric).unwrap_or(unlisted)
 }
 
 /// The word as a title: `macro_f1` becomes `macro f1`.
@@ -167,7 +195,13 @@ pub fn within(interval: Option<(f64, f64)>) -> String {
 /// A paired difference: mean, interval, p of the t-test.
 pub fn difference(difference: &PairedDifference) -> String {
     let p = difference.t_test.map_or_else(String::new, |p| format!(", {}", p_value(p)));
-    format!("{}{}{p}", signed(difference.summary.mean), bracket(difference.summary.interval))
+    format!("{}{p}", estimate(difference.summary.mean, difference.summary.interval))
+}
+
+/// A difference with its interval; what is nothing but rounding beside that is 0.
+pub fn estimate(difference: f64, interval: Option<(f64, f64)>) -> String {
+    let is_nothing = interval.is_some_and(|(low, high)| is_rounding(difference, high - low));
+    format!("{}{}", signed(if is_nothing { 0.0 } else { difference }), bracket(interval))
 }
 
 /// A p-value for people.
@@ -187,9 +221,22 @@ mod tests {
         for word in ["accuracy", "recall", "silhouette", "lossless", "trustworthiness", "continuity"] {
             assert_eq!(direction(word), Direction::Higher, "{word}");
         }
+        for word in ["clusters", "kl_to_normal", "pixel_variance", "active_units"] {
+            assert_eq!(direction(word), Direction::Neither, "{word}");
+            assert!(rank(word) > rank("silhouette"), "{word}");
+        }
         let shares = ["macro_f1", "accuracy", "fnr_at_1e-2", "ece"].map(is_share);
         assert_eq!((shares, is_share("log_loss"), is_share("brier")), ([true; 4], false, false));
         assert_eq!(["mse_clean", "reconstruction_error", "accuracy"].map(is_of_pixels), [true, true, false]);
+    }
+
+    #[test]
+    fn rounding_noise_is_no_difference() {
+        let interval = Some((-0.048_3, 0.048_3));
+        assert_eq!(estimate(3.7e-17, interval), "0 [\u{2212}0.0483, +0.0483]");
+        assert_eq!(estimate(-3.7e-17, interval), estimate(3.7e-17, interval));
+        assert_eq!(estimate(3.7e-5, interval), "+3.70e-5 [\u{2212}0.0483, +0.0483]");
+        assert_eq!(estimate(3.7e-17, None), "+3.70e-17");
     }
 
     #[test]

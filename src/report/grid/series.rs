@@ -88,7 +88,7 @@ fn tests(all: &[&SeriesDifference], metrics: &[&str]) -> String {
 fn over_objects(difference: &Difference) -> String {
     let Some(value) = difference.value else { return "missing".into() };
     let p = difference.p_value.map_or_else(String::new, |p| format!(", {}", words::p_value(p)));
-    format!("{}{}{p}", words::signed(value), words::bracket(difference.interval))
+    format!("{}{p}", words::estimate(value, difference.interval))
 }
 
 #[cfg(test)]

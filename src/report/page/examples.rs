@@ -80,7 +80,16 @@ fn maps(sources: &Sources, objects: &Objects) -> Vec<Value> {
     let made = of_arms(sources, ArtifactType::Map, |stage, arm, step| map(sources, objects, stage, arm, step));
     let of_codes =
         of_arms(sources, ArtifactType::Features, |stage, arm, step| components(sources, objects, stage, arm, step));
-    made.into_iter().chain(of_codes).collect()
+    // Several features of an arm may hold the same codes beside other columns.
+    let is_same = |a: &Value, b: &Value| ["arm", "note", "x", "y"].iter().all(|name| a[name] == b[name]);
+    let mut maps = made;
+    let first = maps.len();
+    for map in of_codes {
+        if !maps[first..].iter().any(|known| is_same(known, &map)) {
+            maps.push(map);
+        }
+    }
+    maps
 }
 
 /// Test rows of the first features, else of the first predictions, of the baseline arm if it has them.

@@ -1,6 +1,6 @@
 //! Ablation: mean and interval of the main metrics for each arm, each replicate as a dot, the baseline as a line.
 
-use super::{Figure, Plot, file_name};
+use super::{Figure, Plot, cut, file_name};
 use crate::report::compare::{ComparisonRow, Measure};
 use crate::report::draw::axes::{Axes, Axis, Scale};
 use crate::report::draw::canvas::{Canvas, FONT, Rect, TWO_COLUMNS};
@@ -8,7 +8,7 @@ use crate::report::draw::font;
 use crate::report::draw::legend::{self, Sample};
 use crate::report::draw::theme::{Dash, GREY};
 use crate::report::sources::Sources;
-use crate::report::words;
+use crate::report::words::{self, Direction};
 
 /// See the file.
 pub struct Ablation;
@@ -46,7 +46,9 @@ impl Plot for Ablation {
                 && m.class.is_empty()
                 && sources.comparison.is_of_one_scale(m)
         };
-        let chosen = |p| measures.iter().filter(|m| here(m, &p)).take(METRICS).copied().collect::<Vec<_>>();
+        let is_merit = |m: &&&Measure| words::direction(&m.metric) != Direction::Neither;
+        let chosen =
+            |p| measures.iter().filter(|m| here(m, &p)).filter(is_merit).take(METRICS).copied().collect::<Vec<_>>();
         places.into_iter().map(|place| figure(self, sources, place, &chosen(place))).collect()
     }
 }
@@ -66,7 +68,8 @@ fn figure(plot: &Ablation, sources: &Sources, place: (&str, &str, &str), measure
     let line = sources.comparison.baseline.as_ref().map_or_else(String::new, |b| format!(" Dashed: the baseline {b}."));
     let caption = format!(
         "Arms{on}, stage {stage}{of}: mean over replicates with its 95 % interval (Student's t), each replicate as a \
-         grey dot.{line}"
+         grey dot.{line}{}",
+        cut(measures.iter().flat_map(|m| sources.comparison.rows_of(m)))
     );
     Figure { name: file_name(&[plot.name(), stage, series]), caption, canvas }
 }

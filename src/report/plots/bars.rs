@@ -1,6 +1,6 @@
 //! Metrics of each series (images, metadata, both, baselines) as bars from zero with intervals, grouped by series.
 
-use super::{Figure, Plot, file_name};
+use super::{Figure, Plot, cut, file_name};
 use crate::report::compare::{ComparisonRow, Measure};
 use crate::report::draw::axes::{Axes, Axis, Scale};
 use crate::report::draw::canvas::{Canvas, FONT, ONE_COLUMN, Rect, TWO_COLUMNS};
@@ -56,6 +56,11 @@ fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Meas
     }
     metrics.sort_by_key(|metric| words::rank(metric));
     metrics.truncate(METRICS);
+    // A series without the metric has no place in its panel: an empty one would read as 0.
+    let of_metric = |metric: &str| -> Vec<&Measure> {
+        let has = |m: &&&Measure| m.metric == metric && known(m);
+        series.iter().filter_map(|s| measures.iter().filter(has).find(|m| m.series == **s)).copied().collect()
+    };
     let entries = if sources.arms().len() > 1 { sources.arm_entries(&sources.arms()) } else { Vec::new() };
     let longest = series.iter().map(|s| font::width(s, FONT)).fold(0.0, f64::max);
     let wide = series.len() * sources.arms().len() > 8 || series.len() as f64 * (longest + 6.0) > ONE_COLUMN - 40.0;
@@ -63,27 +68,26 @@ fn figure(plot: &Bars, sources: &Sources, place: (&str, &str), measures: &[&Meas
     let names = Scale::Names(series.iter().map(|s| (*s).to_string()).collect());
     let height = 170.0 + names.upright_names(width, 2.0 * 170.0).unwrap_or(0.0);
     let (mut canvas, rects) = legend::panels(metrics.len(), columns, (width, height), Sample::Both, &entries);
-    for (rect, metric) in rects.into_iter().zip(metrics) {
-        let of_series = |s: &&str| measures.iter().find(|m| m.metric == metric && m.series == **s).copied();
-        panel(&mut canvas, rect, sources, metric, &series.iter().map(|s| (*s, of_series(s))).collect::<Vec<_>>());
+    for (rect, metric) in rects.into_iter().zip(&metrics) {
+        panel(&mut canvas, rect, sources, metric, &of_metric(metric));
     }
     let (stage, split) = place;
     let caption = format!(
         "Series of stage {stage} on the {split} split: mean over replicates with its 95 % interval (over replicates; with \
-         one replicate over objects, where the stage gives one)."
+         one replicate over objects, where the stage gives one).{}",
+        cut(metrics.iter().flat_map(|metric| of_metric(metric)).flat_map(|m| sources.comparison.rows_of(m)))
     );
     Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas })
 }
 
-fn panel(canvas: &mut Canvas, rect: Rect, sources: &Sources, metric: &str, series: &[(&str, Option<&Measure>)]) {
-    let rows: Vec<Vec<&ComparisonRow>> =
-        series.iter().map(|s| s.1.map_or_else(Vec::new, |m| sources.comparison.rows_of(m))).collect();
+fn panel(canvas: &mut Canvas, rect: Rect, sources: &Sources, metric: &str, series: &[&Measure]) {
+    let rows: Vec<Vec<&ComparisonRow>> = series.iter().map(|m| sources.comparison.rows_of(m)).collect();
     let tops = rows.iter().flatten().filter_map(|row| Some(row.drawn_interval().map_or(row.summary?.mean, |i| i.1)));
     let highest = tops.fold(0.0, f64::max);
     let lows = rows.iter().flatten().filter_map(|row| Some(row.drawn_interval().map_or(row.summary?.mean, |i| i.0)));
     let lowest = lows.fold(0.0, f64::min);
     let top = if highest <= 0.0 || highest > 0.5 && highest <= 1.0 { 1.0 } else { highest * 1.08 };
-    let names = series.iter().map(|s| s.0.to_string()).collect();
+    let names = series.iter().map(|m| m.series.clone()).collect();
     let y = Axis::new(words::title(metric), Scale::Linear(lowest * 1.08, top));
     let axes = Axes::draw(canvas, rect, "", Axis::new("", Scale::Names(names)), y);
     for (index, rows) in rows.iter().enumerate() {

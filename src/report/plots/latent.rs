@@ -5,6 +5,7 @@ use super::{Figure, Plot, file_name};
 use crate::artifacts::features::Features;
 use crate::artifacts::split;
 use crate::projections::pca::Pca;
+use crate::report::draw::canvas::Canvas;
 use crate::report::sources::Sources;
 use crate::stage::ArtifactType;
 
@@ -25,11 +26,20 @@ impl Plot for Latent {
 
     fn draw(&self, sources: &Sources) -> Vec<Figure> {
         let stages = sources.stages(ArtifactType::Features);
-        stages.into_iter().filter_map(|stage| figure(self, sources, stage)).collect()
+        // Several features that hold the same codes, some with other columns beside them, are one picture.
+        let mut pictures: Vec<(Canvas, Vec<&str>)> = Vec::new();
+        for stage in stages {
+            let Some(canvas) = picture(sources, stage) else { continue };
+            match pictures.iter_mut().find(|(known, _)| *known == canvas) {
+                Some((_, stages)) => stages.push(stage),
+                None => pictures.push((canvas, vec![stage])),
+            }
+        }
+        pictures.into_iter().map(|(canvas, stages)| figure(self, sources, &stages, canvas)).collect()
     }
 }
 
-fn figure(plot: &Latent, sources: &Sources, stage: &str) -> Option<Figure> {
+fn picture(sources: &Sources, stage: &str) -> Option<Canvas> {
     let most = scatter::most(sources);
     let mut panels = Vec::new();
     for arm in sources.arms() {
@@ -37,14 +47,17 @@ fn figure(plot: &Latent, sources: &Sources, stage: &str) -> Option<Figure> {
         let features = first.and_then(|step| sources.read(step, Features::open));
         panels.extend(features.and_then(|features| panel(arm, &features, most)));
     }
-    if panels.is_empty() {
-        return None;
-    }
+    (!panels.is_empty()).then(|| scatter::draw(sources, &panels))
+}
+
+fn figure(plot: &Latent, sources: &Sources, stages: &[&str], canvas: Canvas) -> Figure {
+    let most = scatter::most(sources);
+    let (of, names) = (if stages.len() > 1 { "stages" } else { "stage" }, stages.join(", "));
     let caption = format!(
-        "Latent codes of stage {stage}: first two principal components of each arm's own space, first replicate, test \
+        "Latent codes of {of} {names}: first two principal components of each arm's own space, first replicate, test \
          split, at most {most} points; axes say their share of the variance."
     );
-    Some(Figure { name: file_name(&[plot.name(), stage]), caption, canvas: scatter::draw(sources, &panels) })
+    Figure { name: file_name(&[plot.name(), stages[0]]), caption, canvas }
 }
 
 /// Columns of the features that are latent codes.

@@ -21,6 +21,7 @@ pub mod stamps;
 mod strips;
 pub mod traversals;
 
+use super::compare::ComparisonRow;
 use super::draw::canvas::{Canvas, FONT, shorten};
 use super::draw::font;
 use super::sources::Sources;
@@ -65,6 +66,12 @@ pub static PLOTS: &[&dyn Plot] = &[
     &stamps::Stamps,
     &distributions::Distributions,
 ];
+
+/// What a caption says of intervals that end where a share does.
+fn cut<'a>(mut rows: impl Iterator<Item = &'a ComparisonRow>) -> &'static str {
+    let is_cut = rows.any(|row| row.drawn_interval() != row.interval());
+    if is_cut { " Intervals of shares are drawn from 0 to 1 only; comparison.csv has the whole." } else { "" }
+}
 
 /// Name of a cutout or channel, abbreviated where the whole does not fit.
 fn short_cutout(name: &str, width: f64) -> String {
