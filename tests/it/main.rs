@@ -48,6 +48,8 @@ mod names;
 mod nights;
 /// What `cache gc` removes and what it keeps.
 mod prune;
+/// Trained networks in PyTorch, where there is one.
+mod pytorch;
 /// `plan` and `explain` against what really runs.
 mod reasons;
 /// Killed and damaged training, bytes compared with an undisturbed run.
