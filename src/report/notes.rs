@@ -71,6 +71,9 @@ fn shared(comparison: &Comparison) -> Option<f64> {
 fn replicates_notes(comparison: &Comparison, baseline: &str) -> Vec<String> {
     let deltas: Vec<_> = comparison.rows.iter().filter_map(|row| row.delta).collect();
     let pairs = deltas.iter().map(|d| d.summary.n).max().unwrap_or(0);
+    if pairs == 0 && comparison.rows.iter().any(|row| row.other_scale) {
+        return Vec::new(); // the note on scales says why
+    }
     if pairs == 0 {
         return vec![format!(
             "No arm has a result in a replicate in which {baseline} has one: no difference can be given."

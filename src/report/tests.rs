@@ -217,6 +217,9 @@ fn what_is_of_another_scale_is_neither_best_nor_the_answer_without_a_baseline_ei
     let none =
         "Errors in pixels of the arms cannot be compared, for their pixels are scaled, cut or chosen in several ways";
     assert!(answer(&record).starts_with(none), "{}", answer(&record));
+    let mut two = record.clone();
+    two.arms.truncate(2);
+    assert!(!of(&two).render(Format::Text).contains("No arm has a result"), "both have, of other scales");
     record.baseline = None;
     let compared = of(&record);
     let marked = |row: &&ComparisonRow| row.best || row.other_scale;

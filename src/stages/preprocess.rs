@@ -239,9 +239,9 @@ impl StageKind for Preprocess {
         let (sources, tables): (Vec<Source>, Vec<Table>) =
             source::open_all(job, keys.group_by.as_deref())?.into_iter().unzip();
         let mut rows = select(&sources, tables, &keys)?;
-        memory::give_back(); // the tables, of which rows are made
         let classes = classes(&rows, &keys)?;
         let splits = splits(&rows, &keys, job.seed)?;
+        memory::give_back(); // the tables that rows are made of, and the objects
         if keys.split == SplitRule::Time {
             drop_test_period(&mut rows, &splits);
         }
