@@ -68,13 +68,7 @@ fn run(matches: &ArgMatches) -> Outcome {
         check("split", &arguments.split, rows.iter().map(|row| row.metric.split.as_str()))?;
     }
     let options = ComparisonOptions { baseline: arguments.baseline, metrics: arguments.metric, split: arguments.split };
-    let comparison = comparison(&records, &options);
-    if let (Some(wanted), None) = (&options.baseline, &comparison.baseline) {
-        let arms = records.iter().flat_map(|record| &record.arms).chain(&comparison.arms);
-        let hint = suggest(wanted, &arms.map(|arm| arm.name.as_str()).collect::<Vec<_>>()).unwrap_or_default();
-        return Err(Ending::input(format!("error: there is no arm `{wanted}`; {hint}")));
-    }
-    say(comparison.render(arguments.format).trim_end());
+    say(comparison(&records, &options).render(arguments.format).trim_end());
     Ok(Exit::Done)
 }
 

@@ -225,7 +225,7 @@ fn arms(records: &[Record]) -> Vec<Arm<'_>> {
 /// Names by which an arm can be the baseline: as in the comparison, and its own.
 pub fn arm_names(records: &[Record]) -> Vec<String> {
     let names = |arm: Arm| [arm.name.clone(), arm.record.name.clone()];
-    let mut names: Vec<String> = arms(records).into_iter().flat_map(names).collect();
+    let mut names: Vec<String> = arms(&apart::told_apart(records)).into_iter().flat_map(names).collect();
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
