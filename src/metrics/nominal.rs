@@ -240,7 +240,9 @@ fn over_counted_splits(random: &mut ChaCha8Rng, replicates: usize) -> [Vec<f64>;
     let mut orders = [60, 600].map(|n| (0..n).collect::<Vec<usize>>());
     let mut recalls = [Vec::new(), Vec::new()];
     for _ in 0..replicates {
-        orders.iter_mut().for_each(|order| order.shuffle(random));
+        for order in &mut orders {
+            order.shuffle(random);
+        }
         for (column, recalls) in columns.iter().zip(&mut recalls) {
             let mean = |class: usize| {
                 let trained = &orders[class][40..];

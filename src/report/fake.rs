@@ -250,7 +250,7 @@ fn stamps(out: &Path, rows: usize) {
         normalise: "minmax".into(),
         metadata: Vec::new(),
         classes,
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let mut writer = StampsWriter::create(out, &facts, false).unwrap();
     for number in 0..rows {

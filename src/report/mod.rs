@@ -188,8 +188,8 @@ impl Files {
 
 /// Whether a file of `tables/` is one of [`candidates`].
 fn is_candidates(file: &Path) -> bool {
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name.starts_with(&format!("{CANDIDATES}-")) && name.ends_with(".csv")
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    stem.starts_with(&format!("{CANDIDATES}-")) && file.extension().is_some_and(|extension| extension == "csv")
 }
 
 /// Whether a file of `figures/` is one that a plot wrote.

@@ -174,7 +174,7 @@ pub(super) fn name_below(folder: &Path, path: &Path) -> String {
 
 /// Regular files below `folder` and links to some, ordered by name.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    list(&Disk::default(), folder).map(|listing| listing.files())
+    list(&Disk::default(), folder).map(Listing::files)
 }
 
 /// What is below a folder.

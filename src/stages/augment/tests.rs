@@ -18,7 +18,7 @@ fn write_stamps(folder: &std::path::Path, order: &[usize]) {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: vec!["SN".into()],
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let mut writer = StampsWriter::create(folder, &facts, true).unwrap();
     for i in order {

@@ -62,7 +62,9 @@ pub(super) fn end(leader: &Child, out: &Path) -> io::Result<Vec<Left>> {
     }
     let out = out.canonicalize()?;
     let mut left = members(group);
-    left.iter_mut().for_each(|left| left.writes = written_below(&out, left.id));
+    for left in &mut left {
+        left.writes = written_below(&out, left.id);
+    }
     let _ = kill_process_group(group, Signal::KILL);
     if is_gone_within(END, group) { Ok(left) } else { Err(io::Error::other("what it has started cannot be ended")) }
 }

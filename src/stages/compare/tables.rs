@@ -85,7 +85,9 @@ fn rarest(groups: &Groups, rows: &[Judged]) -> usize {
     let mut objects: BTreeMap<usize, usize> = BTreeMap::new();
     for group in groups.rows() {
         let labels: BTreeSet<usize> = group.iter().map(|row| rows[*row].label).collect();
-        labels.into_iter().for_each(|label| *objects.entry(label).or_default() += 1);
+        for label in labels {
+            *objects.entry(label).or_default() += 1;
+        }
     }
     objects.into_values().min().unwrap_or(0)
 }

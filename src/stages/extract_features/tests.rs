@@ -23,7 +23,7 @@ fn facts() -> StampsFacts {
         normalise: "none".into(),
         metadata: vec![column("magpsf"), column("fwhm")],
         classes: vec!["AGN".into(), "SN".into()],
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     }
 }
 

@@ -100,7 +100,7 @@ fn stamps_facts() -> StampsFacts {
         normalise: "none".into(),
         metadata: ["magpsf", "ra"].map(column).to_vec(),
         classes: CLASSES.map(String::from).into(),
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     }
 }
 
@@ -178,7 +178,7 @@ fn classifier(folder: &Path) {
     let recipe = [("crop", "9"), ("nan", "zero"), ("shape", "drop"), ("sign", "physical"), ("sentinel", "clip")];
     let recipe = recipe.into_iter().chain([("softening", "1")]).map(|(key, word)| (key.into(), word.into()));
     let stamps = StampsFacts { normalise: "min_max".into(), recipe: recipe.collect(), ..stamps_facts() };
-    Judged { sequences: false, views: "dihedral".into(), stamps }.write(folder).unwrap();
+    Judged { sequences: false, views: "one".into(), stamps }.write(folder).unwrap();
 }
 
 fn features(folder: &Path) {

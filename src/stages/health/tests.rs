@@ -24,7 +24,7 @@ fn stamps(folder: &Path) {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: vec!["SN".into()],
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let mut writer = StampsWriter::create(folder, &facts, false).unwrap();
     for i in 0..20_i64 {

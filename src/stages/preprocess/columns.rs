@@ -63,7 +63,9 @@ fn fit(
     keys: &PreprocessKeys,
     data: &Data,
 ) -> (MetadataColumn, Vec<f32>) {
-    values.iter_mut().for_each(|x| *x = clip(*x, column, keys.sentinel));
+    for x in &mut values {
+        *x = clip(*x, column, keys.sentinel);
+    }
     let training = values.iter().zip(&data.rows.kept).filter(|(_, row)| data.split(row) == TRAIN).map(|(x, _)| *x);
     let (mean, std) = statistics(training);
     let standard = values.iter().map(|x| standardise(*x, mean, std)).collect();

@@ -336,13 +336,17 @@ fn two_objects_with_one_name_are_refused() {
         g.alert.candid += 5;
         g.alert.values[field("dec").unwrap()] = 40.0;
     }
-    one.iter_mut().for_each(|g| g.alert.values[field("dec").unwrap()] = 20.0);
+    for g in &mut one {
+        g.alert.values[field("dec").unwrap()] = 20.0;
+    }
     let inputs: [(&str, &[Given]); 2] = [("one", &one), ("two", &two)];
     let said = message(run(&inputs, false, &[]));
     assert!(said.contains("`one` and `two` have an object ZTF000 each"), "{said}");
     assert!(run(&inputs, false, &[("label_from", text("input"))]).is_ok(), "these are told apart");
     for dec in [20.0, f64::NAN] {
-        two.iter_mut().for_each(|g| g.alert.values[field("dec").unwrap()] = dec);
+        for g in &mut two {
+            g.alert.values[field("dec").unwrap()] = dec;
+        }
         assert!(run(&[("one", &one), ("two", &two)], false, &[]).is_ok(), "one object in two inputs, or who knows");
     }
 }

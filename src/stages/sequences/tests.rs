@@ -22,7 +22,7 @@ fn write_stamps(folder: &std::path::Path, copy: i64) {
         normalise: "none".into(),
         metadata: ["magpsf", "ra", "fwhm"].map(column).to_vec(),
         classes: vec!["SN".into()],
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let mut writer = StampsWriter::create(folder, &facts, false).unwrap();
     for (object, (id, hours, split)) in OBJECTS.iter().enumerate() {

@@ -16,7 +16,7 @@ fn write(_: &str, folder: &Path) {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: vec!["SN".into()],
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let mut writer = StampsWriter::create(folder, &facts, true).unwrap();
     for i in 0..60_usize {

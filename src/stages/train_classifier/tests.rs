@@ -17,7 +17,7 @@ fn write(_: &str, folder: &Path) {
         normalise: "none".into(),
         metadata: vec![MetadataColumn { name: "magpsf".into(), low: None, high: None, mean: 0.0, std: 1.0 }],
         classes: ["AGN", "SN", "VS", "bogus"].map(String::from).into(),
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let mut writer = StampsWriter::create(folder, &facts, false).unwrap();
     for i in 0..66_usize {
@@ -156,7 +156,7 @@ fn write_sequences(folder: &Path) {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: ["SN", "VS"].map(String::from).into(),
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let [dynamic, fixed] = [["gap", "magpsf"], ["ra", "dec"]].map(|names| names.map(String::from).to_vec());
     let facts = SequencesFacts { stamps, dynamic, fixed, longest: 3 };

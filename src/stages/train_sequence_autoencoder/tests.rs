@@ -19,7 +19,7 @@ fn write_sequences(folder: &Path) {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: vec!["SN".into()],
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     };
     let facts = SequencesFacts { stamps, dynamic: vec!["gap".into(), "magpsf".into()], fixed: Vec::new(), longest: 4 };
     let mut writer = SequencesWriter::create(folder, &facts).unwrap();

@@ -65,7 +65,7 @@ fn facts(side: usize) -> StampsFacts {
         normalise: "none".into(),
         metadata: Vec::new(),
         classes: Vec::new(),
-        recipe: Default::default(),
+        recipe: std::collections::BTreeMap::new(),
     }
 }
 
