@@ -101,6 +101,6 @@ mod tests {
         assert!(texts.iter().rev().eq(given.into_iter().rev()));
         assert_ne!(texts, ["", "ZTF18aaaÜ", "", "nnamed", "b"]);
         assert_eq!((Texts::default().last(), Texts::default().is_empty(), texts.is_empty()), (None, true, false));
-        assert_eq!(format!("{:?}", Texts::from_iter(["a", "b"])), r#"["a", "b"]"#);
+        assert_eq!(format!("{:?}", ["a", "b"].into_iter().collect::<Texts>()), r#"["a", "b"]"#);
     }
 }
