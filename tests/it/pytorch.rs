@@ -124,9 +124,11 @@ fn trained_networks_are_the_same_in_pytorch() {
     let mut checks: Vec<Vec<String>> = Vec::new();
     for case in &CASES {
         let data = path(if case.inputs == STAMPS { "stamps" } else { "sequences" });
-        let features = ["--features".into(), path(&format!("{}_features", case.name))];
-        let more = if case.is_classifier() { &[][..] } else { &features };
-        checks.push([&[path(case.name), data.clone()], more].concat());
+        checks.push(vec![path(case.name), data.clone()]);
+        if !case.is_classifier() {
+            let features = ["--features".into(), path(&format!("{}_features", case.name))];
+            checks.last_mut().unwrap().extend(features);
+        }
         for (what, optimiser, rate, steps) in STEPS.iter().filter(|_| !case.draws()) {
             let told = ["--before", &path(case.name), "--optimiser", optimiser].map(String::from);
             let numbers = ["--rate".into(), rate.to_string(), "--steps".into(), steps.to_string()];
