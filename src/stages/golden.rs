@@ -58,7 +58,14 @@ fn case(kind: &'static str, inputs: Inputs, set: &[(&'static str, Value)], versi
 }
 
 pub(super) fn table() -> Vec<Case> {
-    sources().into_iter().chain(others()).chain(of_features()).chain(maps()).collect()
+    sources()
+        .into_iter()
+        .chain(of_classifiers())
+        .chain(of_coders())
+        .chain(others())
+        .chain(of_features())
+        .chain(maps())
+        .collect()
 }
 
 /// Kinds that read features.
@@ -146,21 +153,9 @@ fn sources() -> Vec<Case> {
     ]
 }
 
-/// All other kinds.
-fn others() -> Vec<Case> {
-    let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
-    let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
-    let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
-    let curves = list(&["lc_detections", "lc_days", "lc_peak", "lc_slope", "lc_colour"]);
-    let curves = [("detections", text("all")), ("metadata", curves), ("crop", int(9))];
-    let exact = [("crop", int(5)), ("shift", int(1)), ("flux", float(0.25))];
-    let blurred = [("rotation", float(20.0)), ("noise", float(0.5)), ("colour", float(0.1))];
-    let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
-    let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
-    let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
-    let sizes = [("maps", int(4)), ("latent", int(3)), ("epochs", int(2)), ("batch", int(8)), ("examples", int(2))];
-    let vae = [&sizes[..], &[("model", text("vae")), ("kl_warm_up", int(1))]].concat();
-    let vade = [&sizes[..], &[("model", text("vade")), ("clusters", int(3)), ("pretrain", int(2))]].concat();
+/// Kinds that train networks which judge, or let one judge.
+fn of_classifiers() -> Vec<Case> {
+    let int = Value::Int;
     let judge = [("epochs", int(2)), ("batch", int(8)), ("views", text("dihedral"))];
     let cyclic = [&judge[..], &[("model", text("stamp_classifier")), ("jitter", Value::Float(20.0))]].concat();
     let joined = [&judge[..], &[("model", text("deep_hits"))]].concat();
@@ -168,13 +163,34 @@ fn others() -> Vec<Case> {
     let temporal = [&judge[..], &temporal[..], &[("rotations", int(2)), ("length", int(3))]].concat();
     let rcnn = [("model", text("rcnn")), ("maps", int(8)), ("dense", int(9)), ("hidden", int(6)), ("window", int(2))];
     let rcnn = [&judge[..], &rcnn[..]].concat();
+    vec![
+        case("train_classifier", &[("stamps", "stamps")], &cyclic, 2, &[(AVX512, "aa75afd73a4961ef")]),
+        case("train_classifier", &[("stamps", "stamps")], &joined, 2, &[(AVX512, "89c948c147a1c64a")]),
+        case("train_classifier", &[("sequences", "sequences")], &temporal, 2, &[(AVX512, "d4abbf7b43693a0f")]),
+        case("train_classifier", &[("sequences", "sequences")], &rcnn, 2, &[(AVX512, "3a89ab3dd0ae1257")]),
+        case(
+            "predict",
+            &[("alerts", "alerts"), ("model", "classifier")],
+            &[("rank_by", text("SN"))],
+            1,
+            &[(AVX512, "eba03b52713a376f")],
+        ),
+    ]
+}
+
+/// Kinds that train networks which make codes, or use one.
+fn of_coders() -> Vec<Case> {
+    let int = Value::Int;
+    let conv = [("model", text("conv_autoencoder")), ("maps", int(16)), ("latent", int(3))];
+    let conv = [&conv[..], &[("epochs", int(2)), ("batch", int(8)), ("examples", int(2))]].concat();
+    let sizes = [("maps", int(4)), ("latent", int(3)), ("epochs", int(2)), ("batch", int(8)), ("examples", int(2))];
+    let vae = [&sizes[..], &[("model", text("vae")), ("kl_warm_up", int(1))]].concat();
+    let vade = [&sizes[..], &[("model", text("vade")), ("clusters", int(3)), ("pretrain", int(2))]].concat();
     let gru = [("model", text("sequence_autoencoder")), ("hidden", int(6)), ("epochs", int(2)), ("batch", int(4))];
     let [lstm, conv1d] = ["lstm", "conv1d"].map(|cell| [&gru[..], &[("cell", text(cell))]].concat());
     let staged = [&gru[..], &anew(), &[("scheme", text("staged")), ("frozen_epochs", int(1))]].concat();
     let all = [("columns", list(&["latent", "metadata", "pixels", "pca"])), ("components", int(3))];
     let codes = &[("sequences", "sequences"), ("autoencoder", "model")];
-    let both = &[("one", "predictions"), ("two", "other predictions")];
-    let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
     vec![
         case(
             "health",
@@ -183,12 +199,6 @@ fn others() -> Vec<Case> {
             3,
             &[(AVX2, "dbf82d4dcafea17a"), (AVX512, "72732461c198ba52")],
         ),
-        case("preprocess", &[("alerts", "alerts")], &preprocess, 5, &[(EVERYWHERE, "88bae13383e5c466")]),
-        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 5, &[(EVERYWHERE, "d6808157e6ec8d72")]),
-        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 5, &[(LIBRARY, "ed61151b9fc4ae12")]),
-        case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
-        case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
-        case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),
         case(
             "train_autoencoder",
             &[("stamps", "stamps")],
@@ -246,17 +256,6 @@ fn others() -> Vec<Case> {
             5,
             &[(AVX2, "89f6c145e7332031"), (AVX512, "c102230004a74db1")],
         ),
-        case("train_classifier", &[("stamps", "stamps")], &cyclic, 2, &[(AVX512, "aa75afd73a4961ef")]),
-        case("train_classifier", &[("stamps", "stamps")], &joined, 2, &[(AVX512, "89c948c147a1c64a")]),
-        case("train_classifier", &[("sequences", "sequences")], &temporal, 2, &[(AVX512, "d4abbf7b43693a0f")]),
-        case("train_classifier", &[("sequences", "sequences")], &rcnn, 2, &[(AVX512, "3a89ab3dd0ae1257")]),
-        case(
-            "predict",
-            &[("alerts", "alerts"), ("model", "classifier")],
-            &[("rank_by", text("SN"))],
-            1,
-            &[(AVX512, "eba03b52713a376f")],
-        ),
         case(
             "extract_features",
             &[("stamps", "stamps"), ("model", "model")],
@@ -278,6 +277,28 @@ fn others() -> Vec<Case> {
             3,
             &[(AVX2, "be42c1a03b4bfaec"), (AVX512, "39ebe268bb2688b9")],
         ),
+    ]
+}
+
+/// All other kinds.
+fn others() -> Vec<Case> {
+    let (int, float, columns) = (Value::Int, Value::Float, list(&["magpsf", "sgscore1"]));
+    let preprocess = [("detections", text("all")), ("metadata", columns), ("crop", int(9))];
+    let asinh = [&preprocess[..], &[("normalise", text("asinh")), ("nan", text("median")), ("sign", text("physical"))]];
+    let curves = list(&["lc_detections", "lc_days", "lc_peak", "lc_slope", "lc_colour"]);
+    let curves = [("detections", text("all")), ("metadata", curves), ("crop", int(9))];
+    let exact = [("crop", int(5)), ("shift", int(1)), ("flux", float(0.25))];
+    let blurred = [("rotation", float(20.0)), ("noise", float(0.5)), ("colour", float(0.1))];
+    let sequences = [("dynamic", list(&["magpsf"])), ("static", list(&["ra"])), ("min_gap", float(0.0))];
+    let both = &[("one", "predictions"), ("two", "other predictions")];
+    let command = [("run", text("cat {inputs.a}/predictions.csv > {out}/copy.csv; echo {seed} > {out}/seed.txt"))];
+    vec![
+        case("preprocess", &[("alerts", "alerts")], &preprocess, 5, &[(EVERYWHERE, "88bae13383e5c466")]),
+        case("preprocess", &[("alerts", "alerts with light curves")], &curves, 5, &[(EVERYWHERE, "d6808157e6ec8d72")]),
+        case("preprocess", &[("alerts", "alerts")], &asinh.concat(), 5, &[(LIBRARY, "ed61151b9fc4ae12")]),
+        case("augment", &[("stamps", "stamps")], &exact, 1, &[(EVERYWHERE, "ed6a4e7fd411b2ed")]),
+        case("augment", &[("stamps", "stamps")], &blurred, 1, &[(LIBRARY, "ed63a8a8bb9c1ab9")]),
+        case("sequences", &[("stamps", "stamps")], &sequences, 1, &[(LIBRARY, "77f4ab06cb5100aa")]),
         case("compare", both, &[("draws", int(200))], 5, &[(LIBRARY, "d8b19b421db035f6")]),
         case("command", &[("a", "predictions")], &command, 2, &[(EVERYWHERE, "207ab187b756502e")]),
     ]
