@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::finish::Finish;
-use super::lanes::{Lanes, PANEL, Task, perform};
+use super::lanes::{Lanes, Task, WIDEST, panel, perform};
 use super::microkernel::{ROWS, Sums, add_outer, add_products, load, store, with_rows, zeros};
 use super::pieces::Pieces;
 use super::plan::{Geometry, PADDING, Plan, Run, Step};
@@ -18,26 +18,29 @@ pub(super) struct Direct {
     pub(super) outputs: usize,
 }
 
-/// Weights in panels `[panel, tap, depth, 16]`, zero where the last panel is not full.
+/// Weights in panels `[panel, tap, depth, lane]`, zero where the last panel is not full.
 struct Weights {
     panels: Vec<f32>,
     depth: usize,
     channels: usize,
     taps: usize,
+    /// Width of a panel.
+    lanes: usize,
 }
 
 impl Weights {
     fn pack(taps: usize, depth: usize, channels: usize, value: impl Fn(usize, usize, usize) -> f32 + Sync) -> Self {
-        let mut panels = vec![0.0; channels.div_ceil(PANEL) * taps * depth * PANEL];
-        panels.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(block, lanes)| {
-            let (panel, tap) = (block / taps, block % taps);
-            for (row, lanes) in lanes.chunks_exact_mut(PANEL).enumerate() {
-                for (lane, slot) in lanes.iter_mut().enumerate().take(channels - panel * PANEL) {
-                    *slot = value(tap, row, panel * PANEL + lane);
+        let lanes = panel(channels);
+        let mut panels = vec![0.0; channels.div_ceil(lanes) * taps * depth * lanes];
+        panels.par_chunks_exact_mut(depth * lanes).enumerate().for_each(|(block, rows)| {
+            let (first, tap) = (block / taps * lanes, block % taps);
+            for (row, slots) in rows.chunks_exact_mut(lanes).enumerate() {
+                for (lane, slot) in slots.iter_mut().enumerate().take(channels - first) {
+                    *slot = value(tap, row, first + lane);
                 }
             }
         });
-        Self { panels, depth, channels, taps }
+        Self { panels, depth, channels, taps, lanes }
     }
 }
 
@@ -56,7 +59,7 @@ impl Direct {
         let packed = Weights::pack(geometry.taps(), depth, channels, value);
         let fill = move |number: usize, target: &mut [f32]| {
             let (image, weights) = (&input[number * size..][..size], &packed.panels);
-            perform(PaddedImage { geometry, depth, image, weights, finish, target, channels });
+            perform(PaddedImage { geometry, depth, image, weights, finish, target, channels }, packed.lanes);
         };
         Pieces { length: rows * columns * channels, fill: Box::new(fill) }
     }
@@ -108,7 +111,7 @@ impl Direct {
         let target = Operand { values: target, step: outputs, channels: outputs, is_source: false };
         let (a, b) = if self.outputs_are_lanes() { (source, target) } else { (target, source) };
         for (runs, sums) in taps.iter().zip(sums.chunks_exact_mut(inputs * outputs)) {
-            perform(Pairs { a, b, runs, sums });
+            perform(Pairs { a, b, runs, sums }, panel(b.channels));
         }
     }
 
@@ -133,7 +136,7 @@ fn add_images(plan: &Plan, weights: &Weights, source: &[f32], target: &mut [f32]
     source
         .par_chunks_exact(plan.source_pixels * weights.depth)
         .zip(target.par_chunks_exact_mut(plan.target_pixels * weights.channels))
-        .for_each(|(image, target)| perform(Image { plan, weights, image, zeros: &zeros, target }));
+        .for_each(|(image, target)| perform(Image { plan, weights, image, zeros: &zeros, target }, weights.lanes));
 }
 
 /// One image whose sums are added to the target.
@@ -150,17 +153,18 @@ impl Task for Image<'_> {
     #[inline(always)]
     unsafe fn run<V: Lanes, const N: usize>(self) {
         let Self { plan, weights, image, zeros, target } = self;
-        let panels = weights.panels.chunks_exact(weights.taps * weights.depth * PANEL);
+        let lanes = N * V::COUNT;
+        let panels = weights.panels.chunks_exact(weights.taps * weights.depth * lanes);
         for (i, panel) in panels.enumerate() {
             for tile in &plan.tiles {
-                let mut sums = [[0.0; PANEL]; ROWS];
+                let mut sums = [[0.0; WIDEST]; ROWS];
                 let steps = &plan.steps[tile.steps.clone()];
                 // SAFETY: by contract.
                 unsafe {
                     with_rows!(tile.count, add_tile::<V, N>((image, zeros), steps, panel, weights.depth, &mut sums));
                 }
                 for (sums, &pixel) in sums.iter().zip(&tile.pixels[..tile.count]) {
-                    let (first, last) = (i * PANEL, weights.channels.min((i + 1) * PANEL));
+                    let (first, last) = (i * lanes, weights.channels.min((i + 1) * lanes));
                     let target = &mut target[pixel as usize * weights.channels..];
                     // SAFETY: by contract.
                     unsafe { Finish::Add.panel::<V>(sums, first, &mut target[first..last]) };
@@ -170,7 +174,7 @@ impl Task for Image<'_> {
     }
 }
 
-/// Adds to `sums` the products of `R` source pixels with a panel `[tap, depth, 16]` of weights, over all `steps`; a source
+/// Adds to `sums` the products of `R` source pixels with a panel `[tap, depth, lane]` of weights, over all `steps`; a source
 /// is the image `[pixel, depth]` with the zeros that stand for its padding.
 ///
 /// # Safety
@@ -182,9 +186,10 @@ unsafe fn add_tile<V: Lanes, const N: usize, const R: usize>(
     steps: &[Step],
     panel: &[f32],
     depth: usize,
-    into: &mut [[f32; PANEL]; ROWS],
+    into: &mut [[f32; WIDEST]; ROWS],
 ) {
-    assert!(padding.len() >= depth);
+    let lanes = N * V::COUNT;
+    assert!(padding.len() >= depth && lanes <= WIDEST);
     // SAFETY: by contract; `depth` values follow each offset and each tap (asserted).
     unsafe {
         let mut sums: Sums<V, N, R> = zeros();
@@ -197,8 +202,8 @@ unsafe fn add_tile<V: Lanes, const N: usize, const R: usize>(
                     rows[j] = image.as_ptr().add(at);
                 }
             }
-            let tap = step.tap as usize * depth * PANEL;
-            assert!(tap + depth * PANEL <= panel.len());
+            let tap = step.tap as usize * depth * lanes;
+            assert!(tap + depth * lanes <= panel.len());
             add_products(rows, depth, panel.as_ptr().add(tap), &mut sums);
         }
         for j in 0..R {
@@ -238,11 +243,12 @@ impl Task for Pairs<'_> {
     #[inline(always)]
     unsafe fn run<V: Lanes, const N: usize>(self) {
         let Self { a, b, runs, sums } = self;
+        let lanes = N * V::COUNT;
         for row in (0..a.channels).step_by(ROWS) {
             let rows = ROWS.min(a.channels - row);
-            for column in (0..b.channels).step_by(PANEL) {
+            for column in (0..b.channels).step_by(lanes) {
                 let sums = &mut sums[row * b.channels + column..];
-                if b.channels - column >= PANEL {
+                if b.channels - column >= lanes {
                     // SAFETY: by contract.
                     unsafe { with_rows!(rows, add_pairs::<V, N>((a, row), (b, column), runs, sums)) };
                 } else {
@@ -265,7 +271,8 @@ unsafe fn add_pairs<V: Lanes, const N: usize, const R: usize>(
     runs: &[Run],
     sums: &mut [f32],
 ) {
-    assert!(row + R <= a.channels && column + PANEL <= b.channels && sums.len() >= (R - 1) * b.channels + PANEL);
+    let lanes = N * V::COUNT;
+    assert!(row + R <= a.channels && column + lanes <= b.channels && sums.len() >= (R - 1) * b.channels + lanes);
     // SAFETY: by contract; every pixel of a run lies in the values (asserted), with the channels taken; and a panel lies in
     // each of `R` rows of `sums`.
     unsafe {

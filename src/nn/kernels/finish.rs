@@ -90,7 +90,7 @@ impl Finish<'_> {
     /// The processor has the registers of `V`.
     #[expect(unsafe_code, reason = "pointers to slices long enough; registers by the caller's contract")]
     #[inline(always)]
-    pub(super) unsafe fn panel<V: Lanes>(self, sums: &[f32; PANEL], channel: usize, target: &mut [f32]) {
+    pub(super) unsafe fn panel<V: Lanes>(self, sums: &[f32], channel: usize, target: &mut [f32]) {
         for first in (0..target.len()).step_by(V::COUNT) {
             let last = target.len().min(first + V::COUNT);
             // SAFETY: by contract; `COUNT` divides a panel, so that many values follow.

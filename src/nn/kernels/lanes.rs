@@ -1,8 +1,10 @@
 //! Values that a processor computes with at once. Loops written for any [`Lanes`] run as the widest that the processor has.
 //! Knows nothing of convolutions.
 
-/// Values in one panel: what the micro-kernels compute side by side, in one or two registers.
+/// Values in a panel, what the micro-kernels compute side by side in one or two registers: so many, or twice as many.
 pub(super) const PANEL: usize = 16;
+/// Values in the widest panel.
+pub(super) const WIDEST: usize = 2 * PANEL;
 
 /// A register of values, or what stands for one.
 ///
@@ -47,7 +49,7 @@ pub(super) trait Lanes: Copy {
     fn times_plus(self, factor: Self, sum: Self) -> Self;
 }
 
-/// Work for one thread, written for any lanes; `N` of them make a [`PANEL`].
+/// Work for one thread, written for any lanes; `N` of them make a panel.
 pub(super) trait Task {
     /// Does it. Must be `#[inline(always)]`, as all that it calls: only then do the loops get the processor's instructions.
     ///
@@ -57,29 +59,89 @@ pub(super) trait Task {
     unsafe fn run<V: Lanes, const N: usize>(self);
 }
 
-#[cfg(test)]
-thread_local! {
-    /// Lanes of plain arrays that tests want on this thread: 8 or 16.
-    pub(super) static PLAIN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+/// What loops run with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Registers {
+    /// Arrays of eight values, on any processor.
+    Plain,
+    /// Arrays of sixteen, to test on any processor what AVX-512 does.
+    #[cfg(test)]
+    Wide,
+    /// Sixteen registers of eight values.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// Thirty-two registers of sixteen values.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
-/// Runs `task` with the widest lanes of this processor.
-#[expect(unsafe_code, reason = "calls the vector loops after checking the processor")]
-pub(super) fn perform(task: impl Task) {
-    #[cfg(test)]
-    match PLAIN.get() {
-        // SAFETY: plain arrays need no processor.
-        8 => return unsafe { task.run::<[f32; 8], 2>() },
-        // SAFETY: the same.
-        16 => return unsafe { task.run::<[f32; 16], 1>() },
-        _ => {}
+#[cfg(test)]
+thread_local! {
+    /// Registers that tests want on this thread, if this processor has them.
+    pub(super) static WANTED: std::cell::Cell<Option<Registers>> = const { std::cell::Cell::new(None) };
+}
+
+impl Registers {
+    /// The widest of this processor.
+    pub(super) fn here() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let widest = match has_avx2 {
+                true if is_x86_feature_detected!("avx512f") => Self::Avx512,
+                true => Self::Avx2,
+                false => Self::Plain,
+            };
+            #[cfg(test)]
+            return match (WANTED.get(), widest) {
+                (Some(Self::Avx512), _) | (Some(Self::Avx2), Self::Plain) | (None, _) => widest,
+                (Some(wanted), _) => wanted,
+            };
+            #[cfg(not(test))]
+            widest
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            #[cfg(test)]
+            return WANTED.get().unwrap_or(Self::Plain);
+            #[cfg(not(test))]
+            Self::Plain
+        }
     }
-    #[cfg(target_arch = "x86_64")]
-    if super::has_avx2() {
-        // SAFETY: the processor has AVX2 and FMA.
-        unsafe { super::avx2::run(task) };
-        return;
+}
+
+/// Width of the panels that so many channels are cut into. Registers of sixteen values want two for each row: their results
+/// come four cycles later, two every cycle, and six rows alone would wait for them.
+pub(super) fn panel(channels: usize) -> usize {
+    let is_wide = match Registers::here() {
+        Registers::Plain => false,
+        #[cfg(test)]
+        Registers::Wide => true,
+        #[cfg(target_arch = "x86_64")]
+        Registers::Avx2 => false,
+        #[cfg(target_arch = "x86_64")]
+        Registers::Avx512 => true,
+    };
+    if is_wide && channels.is_multiple_of(WIDEST) { WIDEST } else { PANEL }
+}
+
+/// Runs `task` with the widest lanes of this processor, on panels of a width that [`panel`] said.
+#[expect(unsafe_code, reason = "calls the vector loops after looking at the processor")]
+pub(super) fn perform(task: impl Task, panel: usize) {
+    // SAFETY: plain arrays need no processor, and the processor has the registers that `here` says.
+    unsafe {
+        match Registers::here() {
+            Registers::Plain => task.run::<[f32; 8], 2>(),
+            #[cfg(test)]
+            Registers::Wide if panel == WIDEST => task.run::<[f32; 16], 2>(),
+            #[cfg(test)]
+            Registers::Wide => task.run::<[f32; 16], 1>(),
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx2 => super::avx2::run(task),
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx512 if panel == WIDEST => super::avx512::run_wide(task),
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx512 => super::avx512::run(task),
+        }
     }
-    // SAFETY: plain arrays need no processor.
-    unsafe { task.run::<[f32; 8], 2>() };
 }

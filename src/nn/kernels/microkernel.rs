@@ -1,9 +1,9 @@
 //! The two innermost loops: sums of products in registers, [`ROWS`] rows by one panel. Knows pointers and steps only; the
 //! callers prove the bounds.
 
-use super::lanes::{Lanes, PANEL};
+use super::lanes::Lanes;
 
-/// Rows that are computed together: with two registers each, twelve of sixteen.
+/// Rows that are computed together: with two registers each, twelve of the sixteen of AVX2.
 pub(super) const ROWS: usize = 6;
 
 /// Sums of `R` rows by a panel.
@@ -20,7 +20,7 @@ pub(super) unsafe fn zeros<V: Lanes, const N: usize, const R: usize>() -> Sums<V
     [[unsafe { V::splat(0.0) }; N]; R]
 }
 
-/// Adds to `sums` the products of `depth` values of each row with `weights [depth, 16]`.
+/// Adds to `sums` the products of `depth` values of each row with `weights [depth, panel]`.
 ///
 /// # Safety
 /// The processor has the registers of `V`; `depth` values follow each of `rows`, and `depth` panels `weights`.
@@ -35,7 +35,7 @@ pub(super) unsafe fn add_products<V: Lanes, const N: usize, const R: usize>(
     // SAFETY: by contract.
     unsafe {
         for k in 0..depth {
-            let weights: [V; N] = load(weights.add(k * PANEL));
+            let weights: [V; N] = load(weights.add(k * N * V::COUNT));
             for j in 0..R {
                 let value = V::splat(*rows[j].add(k));
                 for n in 0..N {

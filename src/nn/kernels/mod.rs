@@ -11,6 +11,8 @@
 mod activation;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod convolution;
 mod direct;
 mod finish;
@@ -33,19 +35,13 @@ pub(crate) use peak::peak;
 pub(crate) use pieces::collect;
 pub(crate) use plan::Geometry;
 
-/// Whether the vector loops may run.
-fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Which loops run on this processor: ours know AVX2, those of `gemm` also AVX-512.
+/// Which loops run on this processor. Ours give the same bits with AVX2 and with AVX-512, those of `gemm` do not.
 pub(crate) fn arithmetic() -> String {
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() {
-        return (if is_x86_feature_detected!("avx512f") { "x86_64 AVX-512" } else { "x86_64 AVX2" }).into();
+    match lanes::Registers::here() {
+        #[cfg(target_arch = "x86_64")]
+        lanes::Registers::Avx2 => "x86_64 AVX2".into(),
+        #[cfg(target_arch = "x86_64")]
+        lanes::Registers::Avx512 => "x86_64 AVX-512".into(),
+        _ => format!("{} portable", std::env::consts::ARCH),
     }
-    format!("{} portable", std::env::consts::ARCH)
 }

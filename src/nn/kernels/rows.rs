@@ -3,7 +3,7 @@
 //! as leave their weights in the first-level cache; the sums wait in memory meanwhile, so their order is that of the taps.
 
 use super::finish::Finish;
-use super::lanes::{Lanes, PANEL, Task};
+use super::lanes::{Lanes, Task};
 use super::microkernel::{ROWS, Sums, add_products, load, store, with_rows, zeros};
 use super::plan::Geometry;
 use super::scratch::Scratch;
@@ -18,7 +18,7 @@ pub(super) struct PaddedImage<'a> {
     pub(super) depth: usize,
     /// `[y, x, depth]`.
     pub(super) image: &'a [f32],
-    /// In panels `[panel, ky, kx, depth, 16]`.
+    /// In panels, `[panel, ky, kx, depth, lane]`.
     pub(super) weights: &'a [f32],
     pub(super) finish: Finish<'a>,
     /// `[y, x, channel]`.
@@ -33,29 +33,30 @@ impl Task for PaddedImage<'_> {
         let Self { geometry, depth, image, weights, finish, target, channels } = self;
         let Geometry { height, width, kernel, stride, padding } = geometry;
         let (rows, columns) = geometry.output();
+        let lanes = N * V::COUNT;
         let (line, pixels) = ((width + 2 * padding) * depth, rows * columns);
-        let mut scratch = Scratch::take([(height + 2 * padding) * line, pixels * PANEL]);
+        let mut scratch = Scratch::take([(height + 2 * padding) * line, pixels * lanes]);
         let [padded, sums] = scratch.split();
         pad(image, (width * depth, padding * depth), (padding, line), padded);
         let row = kernel * depth;
-        let rows_at_once = (WEIGHTS / (row * PANEL)).clamp(1, kernel);
-        for (panel, weights) in weights.chunks_exact(kernel * row * PANEL).enumerate() {
+        let rows_at_once = (WEIGHTS / (row * lanes)).clamp(1, kernel);
+        for (panel, weights) in weights.chunks_exact(kernel * row * lanes).enumerate() {
             for ky in (0..kernel).step_by(rows_at_once) {
-                let weights = &weights[ky * row * PANEL..kernel.min(ky + rows_at_once) * row * PANEL];
+                let weights = &weights[ky * row * lanes..kernel.min(ky + rows_at_once) * row * lanes];
                 for first in (0..pixels).step_by(ROWS) {
                     let starts: [usize; ROWS] = std::array::from_fn(|j| {
                         let pixel = first + j;
                         (pixel / columns * stride + ky) * line + pixel % columns * stride * depth
                     });
-                    let (sums, count) = (&mut sums[first * PANEL..], ROWS.min(pixels - first));
+                    let (sums, count) = (&mut sums[first * lanes..], ROWS.min(pixels - first));
                     // SAFETY: by contract.
                     unsafe {
                         with_rows!(count, add_rows::<V, N>((padded, line), starts, (weights, row), ky == 0, sums));
                     }
                 }
             }
-            let (first, last) = (panel * PANEL, channels.min((panel + 1) * PANEL));
-            for (sums, target) in sums.as_chunks::<PANEL>().0.iter().zip(target.chunks_exact_mut(channels)) {
+            let (first, last) = (panel * lanes, channels.min((panel + 1) * lanes));
+            for (sums, target) in sums.chunks_exact(lanes).zip(target.chunks_exact_mut(channels)) {
                 // SAFETY: by contract.
                 unsafe { finish.panel::<V>(sums, first, &mut target[first..last]) };
             }
@@ -77,7 +78,7 @@ fn pad(image: &[f32], (own, margin): (usize, usize), (above, line): (usize, usiz
 }
 
 /// Adds to `R` panels of `sums`, or writes into them if these are the first, the products of the `row` values at each of
-/// `starts` in `image` with some rows of weights, `[row, 16]` each; from one to the next they move on by a line.
+/// `starts` in `image` with some rows of weights, `[row, lane]` each; from one to the next they move on by a line.
 ///
 /// # Safety
 /// The processor has the registers of `V`.
@@ -90,15 +91,16 @@ unsafe fn add_rows<V: Lanes, const N: usize, const R: usize>(
     is_first: bool,
     into: &mut [f32],
 ) {
-    let lines = weights.len() / (row * PANEL);
-    assert!(into.len() >= R * PANEL && lines > 0);
+    let lanes = N * V::COUNT;
+    let lines = weights.len() / (row * lanes);
+    assert!(into.len() >= R * lanes && lines > 0);
     // SAFETY: by contract; a panel lies in each of `R` places of `into` (asserted), `row` values at each line of each start
     // (asserted for the last line), and `row` panels at each line of the weights.
     unsafe {
         let mut sums: Sums<V, N, R> = zeros();
         if !is_first {
             for j in 0..R {
-                sums[j] = load(into.as_ptr().add(j * PANEL));
+                sums[j] = load(into.as_ptr().add(j * lanes));
             }
         }
         let mut values = [image.as_ptr(); R];
@@ -110,12 +112,12 @@ unsafe fn add_rows<V: Lanes, const N: usize, const R: usize>(
             add_products(
                 values.map(|start| start.add(ky * line)),
                 row,
-                weights.as_ptr().add(ky * row * PANEL),
+                weights.as_ptr().add(ky * row * lanes),
                 &mut sums,
             );
         }
         for j in 0..R {
-            store(sums[j], into.as_mut_ptr().add(j * PANEL));
+            store(sums[j], into.as_mut_ptr().add(j * lanes));
         }
     }
 }

@@ -3,6 +3,7 @@
 use rayon::ThreadPoolBuilder;
 
 use super::activation::Activation;
+use super::lanes::Registers;
 use super::*;
 
 /// A fixed sequence without pattern, in (-1, 1).
@@ -102,9 +103,9 @@ fn cases() -> Vec<(Case, Convolution)> {
     sizes.into_iter().map(case).collect()
 }
 
-/// What `work` gives on threads of its own, on which vectors are plain arrays of so many lanes, if any.
-fn on<T: Send>(threads: usize, plain: usize, work: impl FnOnce() -> T + Send) -> T {
-    let pool = ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| lanes::PLAIN.set(plain));
+/// What `work` gives on threads of its own, with these registers, or the widest.
+fn on<T: Send>(threads: usize, registers: Option<Registers>, work: impl FnOnce() -> T + Send) -> T {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| lanes::WANTED.set(registers));
     pool.build().unwrap().install(work)
 }
 
@@ -112,8 +113,8 @@ fn on<T: Send>(threads: usize, plain: usize, work: impl FnOnce() -> T + Send) ->
 fn plain_arrays_do_what_vectors_do() {
     for (case, convolution) in cases() {
         let own = case.by(&convolution);
-        for plain in [8, 16] {
-            for (own, plain) in own.iter().zip(on(1, plain, || case.by(&convolution))) {
+        for plain in [Registers::Plain, Registers::Wide] {
+            for (own, plain) in own.iter().zip(on(1, Some(plain), || case.by(&convolution))) {
                 let plain: Vec<f64> = plain.into_iter().map(f64::from).collect();
                 assert!(error(own, &plain) < 1e-5, "{:?}: {:.1e}", case.geometry, error(own, &plain));
             }
@@ -124,6 +125,17 @@ fn plain_arrays_do_what_vectors_do() {
 #[test]
 fn threads_change_no_bit() {
     for (case, convolution) in cases() {
-        assert_eq!(on(1, 0, || case.by(&convolution)), on(3, 0, || case.by(&convolution)));
+        assert_eq!(on(1, None, || case.by(&convolution)), on(3, None, || case.by(&convolution)));
     }
+}
+
+/// Whatever the width of registers, each sum is made of the same steps in the same order.
+#[test]
+fn wider_registers_change_no_bit() {
+    let wide =
+        |registers| move |(case, convolution): &(Case, Convolution)| on(2, Some(registers), || case.by(convolution));
+    let by = |registers| cases().iter().map(wide(registers)).collect::<Vec<_>>();
+    assert_eq!(by(Registers::Plain), by(Registers::Wide));
+    #[cfg(target_arch = "x86_64")]
+    assert_eq!(by(Registers::Avx2), by(Registers::Avx512)); // on a processor without AVX-512 the same twice
 }

@@ -2,15 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::super::lanes::{Lanes, PANEL, Task, perform};
+use super::super::lanes::{Lanes, PANEL, Task, panel, perform};
 use super::tiles::leave;
 use super::transform::{evaluate, point, weight};
 
-/// A filter in points, `[point, panel, depth, 16]`, zero where the last panel is not full.
+/// A filter in points, `[point, panel, depth, lane]`, zero where the last panel is not full.
 pub(super) struct Filter {
     pub(super) values: Vec<f32>,
     pub(super) depth: usize,
     pub(super) panels: usize,
+    /// Width of a panel.
+    pub(super) lanes: usize,
 }
 
 impl Filter {
@@ -21,29 +23,35 @@ impl Filter {
         channels: usize,
         value: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let (taps, panels) = (kernel * kernel, channels.div_ceil(PANEL));
-        let mut packed = vec![0.0; panels * depth * taps * PANEL]; // [panel, depth, tap, 16]
-        packed.par_chunks_mut(taps * PANEL).enumerate().for_each(|(i, packed)| {
-            let first = i / depth * PANEL;
-            for (tap, lanes) in packed.chunks_exact_mut(PANEL).enumerate() {
-                for (lane, slot) in lanes.iter_mut().enumerate().take(channels - first) {
+        let (taps, lanes) = (kernel * kernel, panel(channels));
+        let panels = channels.div_ceil(lanes);
+        let mut packed = vec![0.0; panels * depth * taps * lanes]; // [panel, depth, tap, lane]
+        packed.par_chunks_mut(taps * lanes).enumerate().for_each(|(i, packed)| {
+            let first = i / depth * lanes;
+            for (tap, slots) in packed.chunks_exact_mut(lanes).enumerate() {
+                for (lane, slot) in slots.iter_mut().enumerate().take(channels - first) {
                     *slot = value(tap, i % depth, first + lane);
                 }
             }
         });
-        let mut values = vec![0.0; P * P * panels * depth * PANEL];
-        let row = P * panels * depth * PANEL;
+        let mut values = vec![0.0; P * P * panels * depth * lanes];
+        let row = P * panels * depth * lanes;
         values.par_chunks_mut(row).enumerate().for_each(|(y, values)| match kernel {
-            3 => perform(PointRow::<P, 3> { packed: &packed, y, values }),
-            4 => perform(PointRow::<P, 4> { packed: &packed, y, values }),
-            _ => perform(PointRow::<P, 5> { packed: &packed, y, values }),
+            3 => perform(PointRow::<P, 3> { packed: &packed, y, values }, lanes),
+            4 => perform(PointRow::<P, 4> { packed: &packed, y, values }, lanes),
+            _ => perform(PointRow::<P, 5> { packed: &packed, y, values }, lanes),
         });
-        Self { values, depth, panels }
+        Self { values, depth, panels, lanes }
     }
 
-    /// The panel of `point`, `[depth, 16]`.
+    /// Channels of all panels.
+    pub(super) fn channels(&self) -> usize {
+        self.panels * self.lanes
+    }
+
+    /// The panel of `point`, `[depth, lane]`.
     pub(super) fn panel(&self, point: usize, panel: usize) -> &[f32] {
-        let size = self.depth * PANEL;
+        let size = self.depth * self.lanes;
         &self.values[(point * self.panels + panel) * size..][..size]
     }
 }
@@ -65,24 +73,25 @@ impl<const P: usize, const K: usize> Task for PointRow<'_, P, K> {
             None => f32::from(u8::from(i == K - 1)),
         });
         let weights: [f32; P] = std::array::from_fn(|x| weight::<P>(y) * weight::<P>(x));
-        let count = packed.len() / (K * K * PANEL);
-        assert!(values.len() == P * count * PANEL);
+        let lanes = N * V::COUNT;
+        let count = packed.len() / (K * K * lanes);
+        assert!(values.len() == P * count * lanes);
         // SAFETY: by contract; panels at `filter` and at `place` end within `packed` and `values` (asserted).
         unsafe {
             for i in 0..count {
                 for n in 0..N {
-                    let filter = packed.as_ptr().add(i * K * K * PANEL + n * V::COUNT);
+                    let filter = packed.as_ptr().add(i * K * K * lanes + n * V::COUNT);
                     let mut row = [V::splat(0.0); K];
                     for x in 0..K {
                         for tap in 0..K {
-                            let value = V::load(filter.add((tap * K + x) * PANEL));
+                            let value = V::load(filter.add((tap * K + x) * lanes));
                             row[x] = value.times_plus(V::splat(powers[tap]), row[x]);
                         }
                     }
                     let row: [V; P] = evaluate(row);
                     for x in 0..P {
                         let scaled = row[x].times(V::splat(weights[x]));
-                        scaled.store(values.as_mut_ptr().add((x * count + i) * PANEL + n * V::COUNT));
+                        scaled.store(values.as_mut_ptr().add((x * count + i) * lanes + n * V::COUNT));
                     }
                 }
             }
@@ -108,9 +117,9 @@ pub(super) fn gradient<const P: usize>(partial: &[Vec<f32>], kernel: usize, dept
     gradient.par_chunks_mut(kernel * kernel * channels).enumerate().for_each(|(depth, taps)| {
         let points = &sums[depth * channels..];
         match kernel {
-            3 => perform(Taps::<P, 3> { points, step: size, channels, taps }),
-            4 => perform(Taps::<P, 4> { points, step: size, channels, taps }),
-            _ => perform(Taps::<P, 5> { points, step: size, channels, taps }),
+            3 => perform(Taps::<P, 3> { points, step: size, channels, taps }, PANEL),
+            4 => perform(Taps::<P, 4> { points, step: size, channels, taps }, PANEL),
+            _ => perform(Taps::<P, 5> { points, step: size, channels, taps }, PANEL),
         }
     });
     gradient

@@ -16,7 +16,7 @@ mod transform;
 use rayon::prelude::*;
 
 use super::finish::Finish;
-use super::lanes::{Lanes, PANEL, Task, perform};
+use super::lanes::{Lanes, PANEL, Task, panel, perform};
 use super::microkernel::{ROWS, Sums, add_outer, add_products, load, store, with_rows, zeros};
 use super::pieces::Pieces;
 use super::plan::Geometry;
@@ -94,7 +94,7 @@ impl Winograd {
                 let images = Images { values, height, width, channels: inputs };
                 let target = Target { values: target, height: rows, width: columns, channels: outputs };
                 let block = Products { images, corners, padding, filter: &filter, finish, target };
-                perform(Forward::<P, K>(block));
+                perform(Forward::<P, K>(block), filter.lanes);
             }
         };
         Pieces { length: images * rows * columns * outputs, fill: Box::new(fill) }
@@ -133,7 +133,7 @@ impl Winograd {
                     let data = Images { values: sources, height, width, channels: self.inputs };
                     let gradient = Images { values: targets, height: rows, width: columns, channels: self.outputs };
                     let block = Outer { data, gradient, corners, padding, sums: &mut sums };
-                    perform(Backward::<P, K>(block));
+                    perform(Backward::<P, K>(block), panel(self.outputs));
                 }
                 sums
             })
@@ -168,7 +168,7 @@ impl<const P: usize, const K: usize> Task for Forward<'_, P, K> {
     #[inline(always)]
     unsafe fn run<V: Lanes, const N: usize>(self) {
         let Products { images, corners, padding, filter, finish, mut target } = self.0;
-        let (depth, channels) = (images.channels, filter.panels * PANEL);
+        let (depth, channels) = (images.channels, filter.channels());
         let sizes = [length(corners.len(), P * P, depth), length(corners.len(), P * P, channels)];
         let mut scratch = Scratch::take(sizes);
         let [data, products] = scratch.split();
@@ -197,13 +197,13 @@ unsafe fn multiply<V: Lanes, const N: usize, const P: usize>(
     tiles: usize,
     products: &mut [f32],
 ) {
-    let channels = filter.panels * PANEL;
+    let (channels, lanes) = (filter.channels(), N * V::COUNT);
     for point in 0..P * P {
         for panel in 0..filter.panels {
             let weights = filter.panel(point, panel);
             for first in (0..tiles).step_by(ROWS) {
                 let data = &data[place(first, P * P, filter.depth) + point * ROWS * filter.depth..];
-                let products = &mut products[place(first, P * P, channels) + point * ROWS * channels + panel * PANEL..];
+                let products = &mut products[place(first, P * P, channels) + point * ROWS * channels + panel * lanes..];
                 // SAFETY: by contract.
                 unsafe {
                     with_rows!(ROWS.min(tiles - first), multiply_rows::<V, N>(data, weights, products, channels));
@@ -213,7 +213,7 @@ unsafe fn multiply<V: Lanes, const N: usize, const P: usize>(
     }
 }
 
-/// `data [R, depth] · weights [depth, 16]` into rows of `products`, `step` apart.
+/// `data [R, depth] · weights [depth, lane]` into rows of `products`, `step` apart.
 ///
 /// # Safety
 /// The processor has the registers of `V`.
@@ -225,8 +225,9 @@ unsafe fn multiply_rows<V: Lanes, const N: usize, const R: usize>(
     products: &mut [f32],
     step: usize,
 ) {
-    let depth = weights.len() / PANEL;
-    assert!(data.len() >= R * depth && products.len() >= (R - 1) * step + PANEL);
+    let lanes = N * V::COUNT;
+    let depth = weights.len() / lanes;
+    assert!(data.len() >= R * depth && products.len() >= (R - 1) * step + lanes);
     // SAFETY: by contract; `R` rows of `depth` values, `depth` panels of weights and a panel for each of `R` rows (asserted).
     unsafe {
         let mut sums: Sums<V, N, R> = zeros();
@@ -291,7 +292,7 @@ impl<const P: usize, const K: usize> Task for Backward<'_, P, K> {
     #[inline(always)]
     unsafe fn run<V: Lanes, const N: usize>(self) {
         let Outer { data: images, gradient: outputs, corners, padding, sums } = self.0;
-        let (depth, channels) = (images.channels, outputs.channels);
+        let (depth, channels, lanes) = (images.channels, outputs.channels, N * V::COUNT);
         let sizes = [length(corners.len(), P * P, depth), length(corners.len(), P * P, channels)];
         let mut scratch = Scratch::take(sizes);
         let [data, gradient] = scratch.split();
@@ -304,7 +305,7 @@ impl<const P: usize, const K: usize> Task for Backward<'_, P, K> {
             for (point, sums) in sums.chunks_exact_mut(depth * channels).enumerate() {
                 for row in (0..depth).step_by(ROWS) {
                     let data = (&data[point * ROWS * depth + row..], depth);
-                    for panel in (0..channels).step_by(PANEL) {
+                    for panel in (0..channels).step_by(lanes) {
                         let gradient = (&gradient[point * ROWS * channels + panel..], channels);
                         let sums = &mut sums[row * channels + panel..];
                         let rows = ROWS.min(depth - row);
@@ -329,9 +330,9 @@ unsafe fn add_tiles<V: Lanes, const N: usize, const R: usize>(
     (tiles, points): (usize, usize),
     sums: &mut [f32],
 ) {
-    let last = place(tiles - 1, points, 1);
-    assert!(data.len() >= last * depth + R && gradient.len() >= last * channels + PANEL);
-    assert!(sums.len() >= (R - 1) * channels + PANEL);
+    let (last, lanes) = (place(tiles - 1, points, 1), N * V::COUNT);
+    assert!(data.len() >= last * depth + R && gradient.len() >= last * channels + lanes);
+    assert!(sums.len() >= (R - 1) * channels + lanes);
     // SAFETY: by contract; `R` values and a panel lie at the place of each tile, and a panel in each of `R` rows (asserted).
     unsafe {
         let mut own: Sums<V, N, R> = zeros();
