@@ -229,7 +229,7 @@ fn dates_in_candids_are_those_of_the_packets() {
 ///         before = sum(abs(x) >= 10 for xs in off.values() for x in xs)
 ///         for array in ("prv_candidates", "fp_hists"):
 ///             for fields in alert.get(array) or []:
-///                 kind = "forced" if array == "fp_hists" else "limit" if fields["candid"] is None else "detection"
+///                 kind = "forced" if array == "fp_hists" else "limit" if fields.get("candid") is None else "detection"
 ///                 units = (fields.get("candid") or fields["pid"] * 10**6) // 10**10
 ///                 off[kind].append((fields["jd"] - 2457754.5 - (units + 0.5) / 1e5) * 86400)
 ///         packets += sum(abs(x) >= 10 for xs in off.values() for x in xs) > before
