@@ -183,7 +183,7 @@ pub(super) fn wrong_dates(points: &[Point]) -> Option<String> {
     let of_kind = |kind: PointKind| {
         let all = || points.iter().filter(move |point| point.kind == kind);
         let wrong = all().filter(|point| off(point).is_some()).count();
-        (wrong > 0).then(|| format!("{wrong} of {} {}", all().count(), kind.name()))
+        (wrong > 0).then(|| format!("{} {wrong} of {}", kind.name(), all().count()))
     };
     let wrong: Vec<String> = PointKind::ALL.into_iter().filter_map(of_kind).collect();
     Some(format!("{}, by up to {most:.2} days", wrong.join(", ")))

@@ -251,10 +251,10 @@ fn wrong_dates_of_the_past_are_as_many_as_an_independent_reader_finds() {
                 if found_here.reason == Reason::WrongPastJd && !reading.occurrences.iter().any(duplicate) {
                     assert_eq!(found_here.policy, Policy::Repair);
                     found[0] += 1;
-                    let words: Vec<&str> = found_here.detail.split([' ', ',']).collect();
+                    let words: Vec<&str> = found_here.detail.split(' ').collect();
                     for (kind, count) in ["detection", "limit", "forced"].iter().zip(&mut found[1..]) {
                         let at = words.iter().position(|word| word == kind);
-                        *count += at.map_or(0, |at| words[at - 3].parse::<usize>().unwrap());
+                        *count += at.map_or(0, |at| words[at + 1].parse::<usize>().unwrap());
                     }
                 }
             }
