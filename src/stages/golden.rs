@@ -147,7 +147,7 @@ fn sources() -> Vec<Case> {
             "load",
             &[],
             &[("path", text("stamps.npy")), ("table", text("rows.csv"))],
-            6,
+            7,
             &[(EVERYWHERE, "b25a03d244138802")],
         ),
     ]
