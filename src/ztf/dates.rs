@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(mended.alert.as_ref().unwrap().value("jd"), own);
         assert_eq!(dates_of(&mended.history), dates_of(&good));
         let all = "detection 1 of 1, limit 1 of 1, forced 1 of 1, by up to 1356.39 days; taken from candid or pid";
-        let told = "2460236.06262 where candid says 2458881.67461; taken for 2458881.674605";
+        let told = "2460236.06262 where candid says 2458881.67460; taken for 2458881.674605";
         let expected = [(Reason::WrongJd, Policy::Repair, told), (Reason::WrongPastJd, Policy::Repair, all)];
         assert_eq!(found(&mended), expected);
         let one = [&overwritten(&good[..1])[..], &good[1..]].concat();
