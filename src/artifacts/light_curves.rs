@@ -18,7 +18,7 @@ const IDENTITY: [&str; 7] = ["objectId", "jd", "fid", "kind", "told", "candid", 
 const MOMENTS: f64 = 1e7;
 const EXPOSURE: i64 = 1_000;
 const MOMENT: i64 = 0;
-/// Points that are held before they are written to a run: some 25 MB.
+/// Points that are held before they are written to a run: some 28 MB.
 const HELD: usize = 250_000;
 /// Sorted files that are open at once.
 const RUNS: usize = 64;

@@ -68,7 +68,7 @@ crate::keys! {
         classes: Vec<String> = Vec::new();
         /// What becomes of alerts without a label.
         unlabelled: Unlabelled = Unlabelled::Keep;
-        /// Reasons for which alerts are mended: `not_square` is filled up with NaN on the side that was cut, `oversized` cut about its centre, `huge_pixels` become NaN, `odd_isdiffpos` is read by its first letter, `missing_jd` taken from `candid`.
+        /// Reasons for which alerts are mended: `not_square` is filled up with NaN on the side that was cut, `oversized` cut about its centre, `huge_pixels` become NaN, `odd_isdiffpos` is read by its first letter, `missing_jd` taken from `candid`. Dates that contradict the identifiers of a ZTF packet, `wrong_jd` and `wrong_past_jd`, are mended without being named here, unless `skip` or `refuse` names them.
         repair: Vec<Reason> = Vec::new();
         /// Reasons for which alerts are left out, beside those that always are.
         skip: Vec<Reason> = Vec::new();
@@ -114,7 +114,7 @@ impl StageKind for Load {
         "ZTF alert packets: Patterson et al. 2019, PASP 131, 018001; Rubin: github.com/lsst/alert_packet"
     }
     fn version(&self) -> u32 {
-        6
+        7
     }
     fn ports(&self) -> &'static [Port] {
         &[]

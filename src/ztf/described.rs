@@ -135,6 +135,8 @@ impl Described {
 
     fn row(&self, number: u64, cells: StringRecord) -> Row {
         let mut told = self.packet(&cells).told();
+        // a table is its owner's, who may mean another date by `jd` than the packet does
+        told.faults.retain(|fault| fault.reason != Reason::WrongJd);
         told.any_size = true;
         if told.candid.is_none() {
             told.candid = Some(made_up(number, &cells));

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::alert::Alert;
+use super::dates;
 use super::packet::{Scalar, sign, sign_of_number};
 use super::sky::separation;
 
@@ -49,6 +50,8 @@ pub struct Point {
     pub kind: PointKind,
     /// Identifier of a detection.
     pub candid: Option<i64>,
+    /// Identifier of the image; 0 when it is not told.
+    pub pid: i64,
     /// Whether the source is brighter than in the template.
     pub isdiffpos: Option<bool>,
     /// Right ascension and declination of a detection of `prv_candidates`, degrees; NaN when they are not told.
@@ -75,6 +78,7 @@ pub(super) enum PointColumn {
     Jd,
     Fid,
     Candid,
+    Pid,
     Isdiffpos,
     /// Position in [`Point::place`].
     Place(usize),
@@ -88,6 +92,7 @@ impl PointColumn {
             "jd" => Some(Self::Jd),
             "fid" => Some(Self::Fid),
             "candid" => Some(Self::Candid),
+            "pid" => Some(Self::Pid),
             "isdiffpos" => Some(Self::Isdiffpos),
             "ra" => Some(Self::Place(0)),
             "dec" => Some(Self::Place(1)),
@@ -101,7 +106,7 @@ impl Point {
     #[must_use]
     pub fn new(kind: PointKind) -> Self {
         let (place, values) = ([f64::NAN; 2], [f32::NAN; VALUES.len()]);
-        Self { jd: f64::NAN, fid: 0, kind, candid: None, isdiffpos: None, place, values }
+        Self { jd: f64::NAN, fid: 0, kind, candid: None, pid: 0, isdiffpos: None, place, values }
     }
 
     /// Before the fields of an element come.
@@ -129,6 +134,7 @@ impl Point {
             // NaN becomes 0
             PointColumn::Fid => self.fid = scalar.number() as i64,
             PointColumn::Candid => self.candid = scalar.integer(),
+            PointColumn::Pid => self.pid = scalar.integer().unwrap_or_default(),
             PointColumn::Isdiffpos => {
                 self.isdiffpos = match scalar {
                     Scalar::Text(text) => sign(text),
@@ -152,11 +158,35 @@ impl Point {
         self.jd.is_finite().then_some(self)
     }
 
+    /// The date that its identifiers tell, where its own is another.
+    fn other_date(&self) -> Option<f64> {
+        let told = self.candid.and_then(dates::of_candid).or_else(|| dates::of_pid(self.pid));
+        told.filter(|told| dates::contradicts(*told, self.jd))
+    }
+
+    /// Takes the date that its identifiers tell, where its own is another.
+    pub(super) fn mend_date(&mut self) {
+        self.jd = self.other_date().unwrap_or(self.jd);
+    }
+
     /// The value called `name` in [`VALUES`]; NaN when it is missing.
     #[must_use]
     pub fn value(&self, name: &str) -> f32 {
         VALUES.iter().position(|value| *value == name).map_or(f32::NAN, |index| self.values[index])
     }
+}
+
+/// How many points of each kind have another date than their identifiers tell, and by how much; nothing where none has.
+pub(super) fn wrong_dates(points: &[Point]) -> Option<String> {
+    let off = |point: &Point| point.other_date().map(|told| (point.jd - told).abs());
+    let most = points.iter().filter_map(off).reduce(f64::max)?;
+    let of_kind = |kind: PointKind| {
+        let all = || points.iter().filter(move |point| point.kind == kind);
+        let wrong = all().filter(|point| off(point).is_some()).count();
+        (wrong > 0).then(|| format!("{} {wrong} of {}", kind.name(), all().count()))
+    };
+    let wrong: Vec<String> = PointKind::ALL.into_iter().filter_map(of_kind).collect();
+    Some(format!("{}, by up to {most:.2} days", wrong.join(", ")))
 }
 
 /// All that a packet tells: the alert itself, and its history. Packets have all sources of an exposure within 1.5 arcsec of the

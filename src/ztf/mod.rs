@@ -7,6 +7,7 @@ mod arrays;
 pub mod container;
 pub mod crossmatch;
 pub mod cutout;
+mod dates;
 pub mod decode;
 pub mod described;
 pub mod feed;

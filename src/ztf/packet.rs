@@ -2,7 +2,8 @@
 //! Any field order, union order and schema version: fields are found by name, what is unknown is passed over. Knows no files.
 
 use super::alert::{CUTOUTS, FIELDS, field};
-use super::history::{Point, PointColumn, Series};
+use super::dates;
+use super::history::{self, Point, PointColumn, Series};
 use super::quality::{Fault, Reason};
 use super::record::Told;
 use super::rubin::{DiaColumn, Flux};
@@ -103,16 +104,30 @@ impl<'a> Packet<'a> {
     pub fn faults(&self) -> Vec<Fault> {
         let jd = field("jd").is_none_or(|jd| self.values[jd].is_nan());
         let odd = self.odd_isdiffpos.clone();
+        let [wrong, wrong_past] = self.wrong_dates();
         [
             (self.candid.is_none(), Reason::MissingCandid, String::new()),
             (self.object_id.is_none(), Reason::MissingObject, String::new()),
             (jd, Reason::MissingJd, String::new()),
+            (wrong.is_some(), Reason::WrongJd, wrong.unwrap_or_default()),
+            (wrong_past.is_some(), Reason::WrongPastJd, wrong_past.unwrap_or_default()),
             (odd.is_some(), Reason::OddIsdiffpos, odd.unwrap_or_default()),
         ]
         .into_iter()
         .filter(|(found, ..)| *found)
         .map(|(_, reason, detail)| Fault::new(reason, detail))
         .collect()
+    }
+
+    /// What is wrong about the dates of the alert and of its history; identifiers of other surveys tell no date.
+    fn wrong_dates(&self) -> [Option<String>; 2] {
+        if self.rubin || !self.object_id.as_deref().is_some_and(|name| name.starts_with("ZTF")) {
+            return [None, None];
+        }
+        let jd = field("jd").map_or(f64::NAN, |jd| self.values[jd]);
+        let told = self.candid.and_then(dates::of_candid).filter(|told| dates::contradicts(*told, jd));
+        let own = told.map(|told| format!("{jd:.5} where candid says {told:.5}"));
+        [own, self.history.as_deref().and_then(history::wrong_dates)]
     }
 
     /// What it says of its alert, the cutouts aside.

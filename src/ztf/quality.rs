@@ -82,6 +82,10 @@ reasons! {
         => "read by its first letter, if it is a word",
     MissingJd "missing_jd" Keep "The record has no date `jd`."
         => "taken from candid, which holds it to a second",
+    WrongJd "wrong_jd" Repair "The date `jd` of a ZTF packet is not that of its `candid`, by 10 s or more: tests of brokers overwrite it."
+        => "taken from candid, which holds it to a second",
+    WrongPastJd "wrong_past_jd" Repair "Dates of a ZTF packet's earlier detections, upper limits or forced photometry are not those of their `candid` or `pid`, by 10 s or more."
+        => "taken from candid or pid, which hold them to a second",
     Duplicate "duplicate" Skip "The same `candid` came before; the first one is used.",
     Unlabelled "unlabelled" Skip "The label table has no label for the alert, and only labelled ones are wanted.",
     OtherClass "other_class" Keep "The alert's label is not among `classes`, so it counts as unlabelled.",

@@ -3,23 +3,23 @@
 
 use super::alert::{SIDE, Stamp, field, missing_before};
 use super::cutout::{HUGE, oddities};
+use super::dates;
+use super::history::Point;
 use super::packet::sign_of_number;
 use super::quality::{Fault, Policies, Reason};
 use super::record::Told;
-
-/// Julian date from which the first digits of a `candid` count days.
-const FIRST_DAY: f64 = 2_457_754.5;
-/// Units of the fraction of a day that the next six digits hold.
-const UNITS_A_DAY: f64 = 1e6;
-/// What the nine digits behind those count up to.
-const BEHIND_UNITS: i64 = 1_000_000_000;
 
 /// Mends an alert's own values; `faults` are what was found about them.
 pub(super) fn values(told: &mut Told, faults: &mut [Fault], policies: &Policies) {
     for fault in faults.iter_mut().filter(|fault| policies.repairs(fault.reason)) {
         let (name, value) = match fault.reason {
             Reason::OddIsdiffpos => ("isdiffpos", told.odd_isdiffpos.as_deref().and_then(sign)),
-            Reason::MissingJd => ("jd", told.candid.and_then(date)),
+            Reason::MissingJd | Reason::WrongJd => ("jd", told.candid.and_then(dates::of_candid)),
+            Reason::WrongPastJd => {
+                told.history.iter_mut().for_each(Point::mend_date);
+                mark(fault, "taken from candid or pid");
+                continue;
+            }
             _ => continue,
         };
         if let (Some(index), Some(value)) = (field(name), value) {
@@ -38,13 +38,6 @@ fn sign(word: &str) -> Option<f64> {
         _ => return None,
     };
     Some(f64::from(u8::from(positive)))
-}
-
-/// The date in a `candid`: days since 2017-01-01, six digits of a fraction, nine digits of place on the camera. Within a
-/// second of the packet's own `jd`.
-pub(super) fn date(candid: i64) -> Option<f64> {
-    let units = (candid / BEHIND_UNITS) as f64;
-    (units >= UNITS_A_DAY).then(|| FIRST_DAY + units / UNITS_A_DAY)
 }
 
 /// The stamp, mended where that is wanted, and what is odd about it; `found` before.

@@ -143,7 +143,7 @@ impl Datum {
             ("string", "isdiffpos") => self.bytes(isdiffpos(known).as_bytes()),
             ("string", _) => self.bytes(b""),
             (_, "candid") => self.long(candid.unwrap_or_default()),
-            (_, "pid" | "rfid") => self.long(0),
+            (_, "pid" | "rfid") if known.is_nan() => self.long(0),
             _ => self.long(number as i64),
         }
     }
@@ -155,6 +155,7 @@ fn known(point: &Point, name: &str) -> f64 {
         "jd" => point.jd,
         "fid" => point.fid as f64,
         "isdiffpos" => point.isdiffpos.map_or(f64::NAN, |positive| f64::from(u8::from(positive))),
+        "pid" => point.pid as f64,
         "ra" => point.place[0],
         "dec" => point.place[1],
         _ => point.value(name).into(),

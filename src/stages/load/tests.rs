@@ -369,8 +369,8 @@ fn keys_that_cannot_be_meant_are_faults() {
         assert!(faults.iter().all(|(at, _)| *at == key), "{faults:?}");
         faults.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")
     };
-    let can =
-        "`nan_pixels` cannot be repaired; what can be: oversized, not_square, huge_pixels, odd_isdiffpos, missing_jd";
+    let can = "`nan_pixels` cannot be repaired; what can be: oversized, not_square, huge_pixels, odd_isdiffpos, missing_jd, \
+         wrong_jd, wrong_past_jd";
     assert_eq!(one("repair", &["nan_pixels"]), can);
     assert_eq!(
         one("weak_labels", &["drbb < 0.1 -> bogus"]),
