@@ -183,7 +183,7 @@ fn classifier(folder: &Path) {
 
 fn features(folder: &Path) {
     let names = ["a", "b", "c", "d"].map(String::from).into();
-    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
+    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into(), recipe: None };
     let row = |i: usize| FeatureRow {
         candid: i as i64,
         object_id: format!("ZTF{i:03}"),

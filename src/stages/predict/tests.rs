@@ -1,5 +1,7 @@
 //! The kind behind those that make what it needs.
 
+mod vectors;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -30,9 +32,10 @@ fn stage(name: &str, inputs: &[(&str, &Bench)], set: &[(&'static str, Value)]) -
 }
 
 fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
     for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        let (file, to) = (file.as_ref().unwrap().path(), to.join(file.as_ref().unwrap().file_name()));
+        if file.is_dir() { copy(&file, &to) } else { drop(std::fs::copy(file, to).unwrap()) }
     }
 }
 
