@@ -30,7 +30,7 @@ use seen::Stamps;
 const CHUNK: usize = 384;
 
 /// What to do where something was made by another program, or damaged.
-const TRAIN_AGAIN: &str = "let it be trained again by this program";
+const MAKE_AGAIN: &str = "let it be made again by this program";
 
 crate::keys! {
     /// Keys of [`Predict`].
@@ -104,7 +104,7 @@ fn place_of(class: &str, facts: &PredictionsFacts) -> Result<usize, StageError> 
 fn views(word: &str) -> Result<Views, StageError> {
     Views::read(&Value::Text(word.into())).ok_or_else(|| {
         let what = format!("the model averages over views `{word}`, which this program does not know");
-        StageError::with_hint(what, TRAIN_AGAIN)
+        StageError::with_hint(what, MAKE_AGAIN)
     })
 }
 

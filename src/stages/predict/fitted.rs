@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::seen::{Seen, Stamps};
-use super::{Judge, TRAIN_AGAIN, views};
+use super::{Judge, MAKE_AGAIN, views};
 use crate::artifacts::features::FeaturesRecipe;
 use crate::artifacts::fitted::{self, FittedFacts};
 use crate::artifacts::predictions::PredictionsFacts;
@@ -53,12 +53,12 @@ impl ByVectors {
         let shape = Shape { features: kept.features.len(), classes: kept.classes.len() };
         let kind = classifier(&kept.classifier).ok_or_else(|| {
             let what = format!("the model is a classifier `{}`, which this program does not know", kept.classifier);
-            StageError::with_hint(what, TRAIN_AGAIN)
+            StageError::with_hint(what, MAKE_AGAIN)
         })?;
         let place = |class: &String| {
             facts.classes.iter().position(|name| name == class).ok_or_else(|| {
                 let what = format!("the model tells a class `{class}` that its predictions do not have");
-                StageError::with_hint(what, TRAIN_AGAIN)
+                StageError::with_hint(what, MAKE_AGAIN)
             })
         };
         let judge = Self {
@@ -99,7 +99,7 @@ impl ByVectors {
         let widths = vectors.iter().map(Vec::len).find(|width| *width != self.names.len());
         if let Some(width) = widths {
             let what = format!("the classifier was fitted to {} numbers, its recipe makes {width}", self.names.len());
-            return Err(StageError::with_hint(what, TRAIN_AGAIN));
+            return Err(StageError::with_hint(what, MAKE_AGAIN));
         }
         Ok(vectors)
     }
@@ -107,7 +107,7 @@ impl ByVectors {
     fn encoder(&self) -> Result<&Model<Kernels>, StageError> {
         self.encoder
             .as_ref()
-            .ok_or_else(|| StageError::with_hint("the network behind the codes is missing", TRAIN_AGAIN))
+            .ok_or_else(|| StageError::with_hint("the network behind the codes is missing", MAKE_AGAIN))
     }
 
     /// Codes, `[stamp, latent]`.
@@ -158,7 +158,7 @@ impl Judge for ByVectors {
             if (sum - 1.0).abs() < 1e-6 && all.iter().all(|p| *p >= 0.0) {
                 return Ok(all);
             }
-            Err(StageError::with_hint("the fitted classifier gives no probabilities", TRAIN_AGAIN))
+            Err(StageError::with_hint("the fitted classifier gives no probabilities", MAKE_AGAIN))
         };
         found.into_iter().map(of_all).collect()
     }
@@ -186,7 +186,7 @@ fn parts(recipe: &FeaturesRecipe) -> Result<Vec<Part>, StageError> {
         Some(part) => Ok(part),
         None => {
             let what = format!("the classifier was fitted to \"{word}\", which this program does not know");
-            Err(StageError::with_hint(what, TRAIN_AGAIN))
+            Err(StageError::with_hint(what, MAKE_AGAIN))
         }
     };
     recipe.columns.iter().map(part).collect()

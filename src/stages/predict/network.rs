@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::seen::{Seen, Stamps};
-use super::{Judge, Night, TRAIN_AGAIN, views};
+use super::{Judge, MAKE_AGAIN, Night, views};
 use crate::artifacts::judged::{self, Judged};
 use crate::artifacts::predictions::PredictionsFacts;
 use crate::classifiers::temperature::Temperature;
@@ -63,7 +63,7 @@ impl<B: Backend> Judge for ByNetwork<'_, B> {
         if found.len() != rows.len() * learnt.len() {
             let what =
                 format!("the network does not tell the {} classes that it is said to have learned", learnt.len());
-            return Err(StageError::with_hint(what, TRAIN_AGAIN));
+            return Err(StageError::with_hint(what, MAKE_AGAIN));
         }
         let temperature = self.facts.temperature.map(Temperature);
         let of_all = |found: &[f64]| {

@@ -35,7 +35,11 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for file in std::fs::read_dir(from).unwrap() {
         let (file, to) = (file.as_ref().unwrap().path(), to.join(file.as_ref().unwrap().file_name()));
-        if file.is_dir() { copy(&file, &to) } else { drop(std::fs::copy(file, to).unwrap()) }
+        if file.is_dir() {
+            copy(&file, &to);
+        } else {
+            std::fs::copy(file, to).unwrap();
+        }
     }
 }
 
@@ -43,11 +47,15 @@ fn simulated(objects: i64) -> Bench {
     stage("simulate", &[], &[("objects", Value::Int(objects)), ("max_detections", Value::Int(2))]).unwrap()
 }
 
-/// Every setting is another than its default, so that whatever is not taken from the model shows.
 fn stamps(alerts: &Bench) -> Bench {
+    stamps_of(alerts, 15)
+}
+
+/// Every setting is another than its default, so that whatever is not taken from the model shows.
+fn stamps_of(alerts: &Bench, crop: i64) -> Bench {
     let set = [
         ("detections", text("all")),
-        ("crop", Value::Int(15)),
+        ("crop", Value::Int(crop)),
         ("channels", list(&["difference", "template", "difference_snr"])),
         ("metadata", list(&["magpsf", "sgscore1", "gal_lat"])),
         ("normalise", text("asinh")),
