@@ -55,8 +55,9 @@ fn a_night_is_judged_as_by_classify_whatever_else_is_in_it() {
         for (candid, expected) in &expected {
             assert!(apart(expected, &whole[candid]) < 1e-5, "{name} of {candid}: {expected:?}, {:?}", whole[candid]);
         }
+        // `mlp` adds up in f32, otherwise in batches of other sizes
         for (candid, found) in &alone {
-            assert!(apart(found, &whole[candid]) < 1e-12, "{name} of {candid}: {found:?}, {:?}", whole[candid]);
+            assert!(apart(found, &whole[candid]) < 1e-6, "{name} of {candid}: {found:?}, {:?}", whole[candid]);
         }
     }
 }
