@@ -7,12 +7,12 @@ use crate::artifacts::stamps::{MetadataColumn, StampsFacts};
 use crate::spec::keys::KeyType;
 use crate::spec::value::Value;
 use crate::stage::StageError;
+use crate::ztf::alert::SIDE;
 
 use super::PreprocessKeys;
 use super::metadata::Sentinel;
 use super::pixels::{Recipe, centre};
 use super::rows::{LabelFrom, Reading, ShapePolicy, Sign};
-use crate::ztf::alert::SIDE;
 
 /// What to do about stamps that nobody can make again.
 const BY_PREPROCESS: &str = "let them be made by a stage of kind `preprocess`";

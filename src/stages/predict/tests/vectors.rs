@@ -66,9 +66,9 @@ fn a_night_is_judged_as_by_classify_whatever_else_is_in_it() {
 #[test]
 fn all_that_vectors_are_put_together_from_is_made_again() {
     let night = simulated(40);
-    let stamps = stamps_of(&night, 9);
+    let stamps = stamps_of(&night, 11);
     let cropped =
-        stage("augment", &[("stamps", &stamps)], &[("copies", Value::Int(1)), ("crop", Value::Int(7))]).unwrap();
+        stage("augment", &[("stamps", &stamps)], &[("copies", Value::Int(1)), ("crop", Value::Int(9))]).unwrap();
     let variational =
         [("model", text("vae")), ("latent", Value::Int(3)), ("maps", Value::Int(4)), ("epochs", Value::Int(1))];
     let vae = stage("train_autoencoder", &[("stamps", &stamps)], &variational).unwrap();
