@@ -320,7 +320,7 @@ fn what_a_kept_classifier_claims_is_not_believed() {
         let fault = classifier(name).unwrap().read(text, SHAPE).err().map(|fault| fault.to_string());
         assert!(fault.as_ref().is_some_and(|fault| fault.contains(what)), "{name}: {fault:?}");
     };
-    let leaf = r#"[-1,0,0]"#;
+    let leaf = "[-1,0,0]";
     refused(
         "random_forest",
         &format!(r#"{{"trees":[{{"nodes":[[0,1,0],{leaf}],"shares":[]}}],"classes":3}}"#),
