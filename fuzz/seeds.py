@@ -157,6 +157,24 @@ def arrays():
     save("npy", "fortran", npy("(2, 2)", bytes(16), order="True"))
 
 
+def classifiers():
+    scale = {"mean": [0.5, 1.0], "std": [1.0, 2.0]}
+    fitted = {
+        "majority": [0.25, 0.75],
+        "logistic": {"scale": scale, "weights": [1.0, -1.0, 0.5, 0.25, 0.0, 0.1], "classes": 2, "l2": 1.0, "loss": 0.5, "iterations": 3,
+                     "converged": True},
+        "knn": {"scale": scale, "points": [1.0, 0.0, 0.0, 1.0], "labels": [0, 1], "classes": 2, "nearness": "cosine", "temperature": 0.07,
+                "k": 1},
+        "random_forest": {"trees": [{"nodes": [[0, 0.5, 1], [-1, 0.0, 1], [-2, 0.0, 0]], "shares": [0.25, 0.75]}], "classes": 2},
+        "gradient_boosting": {"start": [-0.5, -1.0], "rounds": [[[[1, 0.5, 1], [-1, 0.25, 0], [-1, -0.25, 0]]]], "classes": 2},
+        "mlp": {"scale": scale, "sizes": {"inputs": 2, "layers": 1, "hidden": 2, "classes": 2}, "epochs": 2, "best": 1,
+                "weights": {"hidden1.bias": [0.0, 0.1], "hidden1.weight": [1.0, -1.0, 0.5, 0.5], "logits.bias": [0.0, 0.5],
+                            "logits.weight": [1.0, 0.0, -1.0, 0.25]}},
+    }
+    for name, value in fitted.items():
+        save("classifiers", name, json.dumps(value, separators=(",", ":")).encode())
+
+
 def tables():
     save("csv", "labels", b"candid,label,x\n1,SN,0.5\n2,a,\n-3,\"q,\"\"r\"\"\",1e300\n")
     save("csv", "objects", b"\xef\xbb\xbfobjectId,label\r\nZTF1,SN\r\nZTF2,a\r\n")
@@ -197,7 +215,7 @@ def specs():
 
 if __name__ == "__main__":
     shutil.rmtree(ROOT / "seeds", ignore_errors=True)
-    for write in [avro, images, streams, archives, weights, arrays, tables, specs]:
+    for write in [avro, images, streams, archives, weights, arrays, classifiers, tables, specs]:
         write()
     total = sum(path.stat().st_size for path in (ROOT / "seeds").rglob("*") if path.is_file())
     print(total, "bytes")

@@ -1,11 +1,12 @@
 //! One vector for each alert or object: `features.npy` `[row, feature]`, `index.csv` (`candid`, `objectId`, `label`,
-//! `split`, `copy`), `features.json` (names of the features and classes).
+//! `split`, `copy`), `features.json` (names of the features and classes, and how the vectors were made).
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::array::{Array, ArrayWriter};
+use super::stamps::StampsFacts;
 use super::table::{RowWriter, Table};
 use super::{ArtifactError, Result, facts};
 
@@ -19,6 +20,25 @@ pub struct FeaturesFacts {
     pub names: Vec<String>,
     /// Class labels in order; unlabelled rows have an empty label.
     pub classes: Vec<String>,
+    /// How they were made; `None`: nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<FeaturesRecipe>,
+}
+
+/// How vectors were made, for who makes more like these. The network that made codes, if any, lies in a folder beside them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeaturesRecipe {
+    /// Whether each is of all detections of an object, else of a single stamp.
+    pub sequences: bool,
+    /// Words of what they are put together from, in order.
+    pub columns: Vec<String>,
+    /// Word of the views over which codes are averaged.
+    pub views: String,
+    /// Digest of the network, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// What was done to the stamps; of their metadata, what the vectors hold, in order.
+    pub stamps: StampsFacts,
 }
 
 /// Identity of one row. `candid` is the (last) detection that the vector describes.

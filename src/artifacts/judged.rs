@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::stamps::StampsFacts;
 use super::{Result, facts};
 
-const FILE: &str = "judged.json";
+/// Its file.
+pub const FILE: &str = "judged.json";
 
 /// What a classifier judges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

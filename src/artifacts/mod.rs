@@ -8,6 +8,7 @@ pub mod candidates;
 pub mod contrast;
 pub mod facts;
 pub mod features;
+pub mod fitted;
 pub mod judged;
 pub mod light_curves;
 pub mod map;

@@ -5,8 +5,10 @@ mod bins;
 mod tree;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::majority::frequencies;
+use super::written::{self, Shape, ensure, ensure_classes};
 use super::{Classifier, ClassifierError, Fitted, Labelled, Task, read, softmax};
 use crate::keys;
 use crate::metrics::Judged;
@@ -60,9 +62,21 @@ impl Classifier for GradientBoosting {
         }
         Ok(Box::new(Boosted::fit(&keys, task)?))
     }
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError> {
+        let boosted: Boosted = written::parse(text)?;
+        ensure_classes(boosted.classes, shape)?;
+        ensure_classes(boosted.start.len(), shape)?;
+        let trees = boosted.trees();
+        ensure(boosted.rounds.iter().all(|round| round.len() == trees), || {
+            format!("a round has not the {trees} trees that {} classes take", shape.classes)
+        })?;
+        boosted.rounds.iter().flatten().try_for_each(|tree| tree.check(shape.features))?;
+        Ok(Box::new(boosted))
+    }
 }
 
 /// Scores before the first round, and trees `[round][tree]`.
+#[derive(Serialize, Deserialize)]
 struct Boosted {
     start: Vec<f64>,
     rounds: Vec<Vec<Tree>>,
@@ -103,6 +117,11 @@ impl Boosted {
         Ok(boosted)
     }
 
+    /// Trees of a round.
+    fn trees(&self) -> usize {
+        if self.classes == 2 { 1 } else { self.classes }
+    }
+
     /// The class that the tree at this place is about: with two classes there is one tree, about the second.
     fn class(&self, tree: usize) -> usize {
         if self.classes == 2 { 1 } else { tree }
@@ -116,6 +135,10 @@ impl Fitted for Boosted {
             scores.add(self, trees, rows);
         }
         Ok(scores.0.iter().map(|scores| softmax(scores)).collect())
+    }
+
+    fn written(&self) -> Result<String, ClassifierError> {
+        written::write(self)
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {

@@ -3,10 +3,12 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::choice::choose;
 use super::lbfgs::{Minimum, Stop, minimise};
 use super::scale::Scale;
+use super::written::{self, Shape, ensure, ensure_classes};
 use super::{Classifier, ClassifierError, Fitted, Task, log_sum_exp, read, softmax};
 use crate::keys;
 use crate::spec::keys::{Key, Keys};
@@ -53,9 +55,18 @@ impl Classifier for Logistic {
         let keys: LogisticKeys = read(params)?;
         Ok(Box::new(choose("l2", &keys.l2, task, |l2| Linear::fit(&keys, l2, task))?))
     }
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError> {
+        let linear: Linear = written::parse(text)?;
+        ensure_classes(linear.classes, shape)?;
+        linear.scale.check(shape.features)?;
+        let (found, expected) = (linear.weights.len(), shape.classes * (shape.features + 1));
+        ensure(found == expected, || format!("it has {found} weights and intercepts, {expected} are expected"))?;
+        Ok(Box::new(linear))
+    }
 }
 
 /// Weights on standardised features.
+#[derive(Serialize, Deserialize)]
 struct Linear {
     scale: Scale,
     /// `[class, feature]`, then the intercepts `[class]`.
@@ -89,6 +100,10 @@ impl Fitted for Linear {
             (0..rows.len()).map(|row| softmax(&logits.row(row).iter().copied().collect::<Vec<f64>>())).collect()
         };
         Ok(rows.par_chunks(CHUNK).flat_map_iter(chunk).collect())
+    }
+
+    fn written(&self) -> Result<String, ClassifierError> {
+        written::write(self)
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {

@@ -1,5 +1,8 @@
 //! The classifier that looks at nothing: what any other must beat.
 
+use serde::{Deserialize, Serialize};
+
+use super::written::{self, Shape, are_shares, ensure, ensure_classes};
 use super::{Classifier, ClassifierError, Fitted, Task};
 use crate::spec::keys::{Key, Keys, NoKeys};
 use crate::spec::value::Params;
@@ -30,12 +33,23 @@ impl Classifier for Majority {
     fn fit(&self, _: &Params, task: &Task) -> Result<Box<dyn Fitted>, ClassifierError> {
         Ok(Box::new(Frequencies(frequencies(&task.training.counts(task.classes)))))
     }
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError> {
+        let shares: Frequencies = written::parse(text)?;
+        ensure_classes(shares.0.len(), shape)?;
+        ensure(are_shares(&shares.0), || "its frequencies are no shares of one whole".into())?;
+        Ok(Box::new(shares))
+    }
 }
 
+#[derive(Serialize, Deserialize)]
 struct Frequencies(Vec<f64>);
 
 impl Fitted for Frequencies {
     fn probabilities(&self, rows: &[&[f32]]) -> Result<Vec<Vec<f64>>, ClassifierError> {
         Ok(vec![self.0.clone(); rows.len()])
+    }
+
+    fn written(&self) -> Result<String, ClassifierError> {
+        written::write(self)
     }
 }

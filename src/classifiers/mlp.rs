@@ -1,6 +1,11 @@
 //! Multilayer perceptron: one or more hidden layers with ReLU and dropout, trained by Adam with the loop of [`crate::nn`].
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::scale::Scale;
+use super::written::{self, Shape, ensure, ensure_classes};
 use super::{Classifier, ClassifierError, Fitted, Labelled, Task, read};
 use crate::keys;
 use crate::nn::layers::{Dropout, Linear};
@@ -65,6 +70,27 @@ impl Classifier for Mlp {
         let keys: MlpKeys = read(params)?;
         Ok(Box::new(Trained::fit(&keys, task)?))
     }
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError> {
+        Ok(Box::new(Trained::read(written::parse(text)?, shape)?))
+    }
+}
+
+/// Sizes of the layers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Sizes {
+    inputs: usize,
+    layers: usize,
+    hidden: usize,
+    classes: usize,
+}
+
+impl Sizes {
+    /// Weights and biases; `None`: more than can be counted.
+    fn values(&self) -> Option<usize> {
+        let layer = |inputs: usize, outputs: usize| inputs.checked_add(1)?.checked_mul(outputs);
+        let inner = layer(self.hidden, self.hidden)?.checked_mul(self.layers.checked_sub(1)?)?;
+        layer(self.inputs, self.hidden)?.checked_add(inner)?.checked_add(layer(self.hidden, self.classes)?)
+    }
 }
 
 /// The layers.
@@ -76,14 +102,14 @@ struct Layers {
 }
 
 impl Layers {
-    fn new<B: Backend>(builder: &mut Builder<B>, keys: &MlpKeys, inputs: usize, classes: usize) -> Made<Self, B> {
+    fn new<B: Backend>(builder: &mut Builder<B>, sizes: Sizes, dropout: f64) -> Made<Self, B> {
         builder.start(Start::He);
-        let width = |layer: usize| if layer == 0 { inputs } else { keys.hidden };
-        let hidden = (0..keys.layers)
-            .map(|layer| Linear::new(builder, &format!("hidden{}", layer + 1), width(layer), keys.hidden))
+        let width = |layer: usize| if layer == 0 { sizes.inputs } else { sizes.hidden };
+        let hidden = (0..sizes.layers)
+            .map(|layer| Linear::new(builder, &format!("hidden{}", layer + 1), width(layer), sizes.hidden))
             .collect::<Made<_, B>>()?;
-        let scores = Linear::new(builder, "logits", keys.hidden, classes)?;
-        Ok(Self { hidden, scores, dropout: Dropout { rate: keys.dropout as f32 }, inputs })
+        let scores = Linear::new(builder, "logits", sizes.hidden, sizes.classes)?;
+        Ok(Self { hidden, scores, dropout: Dropout { rate: dropout as f32 }, inputs: sizes.inputs })
     }
 
     /// The last values before the scores.
@@ -152,12 +178,22 @@ impl Rows for Scaled {
     }
 }
 
+/// The network as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    scale: Scale,
+    sizes: Sizes,
+    epochs: usize,
+    best: usize,
+    /// By name; a weight is `[output, input]`.
+    weights: BTreeMap<String, Vec<f32>>,
+}
+
 /// The network with its weights.
 struct Trained {
     model: Model<Kernels>,
     scale: Scale,
-    columns: usize,
-    classes: usize,
+    sizes: Sizes,
     epochs: usize,
     best: usize,
 }
@@ -165,12 +201,10 @@ struct Trained {
 impl Trained {
     fn fit(keys: &MlpKeys, task: &Task) -> Result<Self, ClassifierError> {
         task.keep_going()?;
-        let (columns, classes) = (task.training.columns(), task.classes);
+        let columns = task.training.columns();
         let scale = if keys.standardise { Scale::fit(&task.training.rows) } else { Scale::identity(columns) };
-        let mut builder = Builder::new(task.seed);
-        let layers = Layers::new(&mut builder, keys, columns, classes).map_err(NnError::device)?;
-        let card = ModelCard { model: "mlp".into(), settings: serde_json::Value::Null };
-        let mut model = Model { card, network: Box::new(layers), weights: builder.finish() };
+        let sizes = Sizes { inputs: columns, layers: keys.layers, hidden: keys.hidden, classes: task.classes };
+        let mut model = network(sizes, keys.dropout, task.seed)?;
         let optimiser = Settings { weight_decay: keys.weight_decay, ..Settings::new(Method::Adam, keys.rate) };
         let schedule = Schedule {
             length: Length::Epochs(keys.epochs),
@@ -185,19 +219,57 @@ impl Trained {
         let rows = |rows| Scaled::new(&scale, rows, columns);
         let mut watch = |_: Progress| if (task.cancelled)() { Err(NnError::Interrupted) } else { Ok(()) };
         let trained = train(&mut model, &rows(&task.training), &rows(&task.validation), &schedule, None, &mut watch)?;
-        Ok(Self { model, scale, columns, classes, epochs: trained.history.len(), best: trained.best })
+        Ok(Self { model, scale, sizes, epochs: trained.history.len(), best: trained.best })
     }
+
+    fn read(kept: Written, shape: Shape) -> Result<Self, ClassifierError> {
+        let Written { scale, sizes, epochs, best, weights } = kept;
+        ensure_classes(sizes.classes, shape)?;
+        scale.check(shape.features)?;
+        // before anything of that size is made
+        let found: usize = weights.values().map(Vec::len).sum();
+        ensure(sizes.inputs == shape.features && sizes.hidden > 0 && sizes.values() == Some(found), || {
+            format!("{found} weights are not those of {sizes:?} on {} features", shape.features)
+        })?;
+        ensure(weights.values().flatten().all(|weight| weight.is_finite()), || "a weight is not a number".into())?;
+        let mut model = network(sizes, 0.0, 0)?;
+        for (name, values) in weights {
+            let fits = model.weights.set_named(&name, values).map_err(NnError::device)?;
+            ensure(fits, || format!("weights `{name}` do not fit {sizes:?}"))?;
+        }
+        Ok(Self { model, scale, sizes, epochs, best })
+    }
+}
+
+/// The network with its starting weights.
+fn network(sizes: Sizes, dropout: f64, seed: u64) -> Result<Model<Kernels>, ClassifierError> {
+    let mut builder = Builder::new(seed);
+    let layers = Layers::new(&mut builder, sizes, dropout).map_err(NnError::device)?;
+    let card = ModelCard { model: "mlp".into(), settings: serde_json::Value::Null };
+    Ok(Model { card, network: Box::new(layers), weights: builder.finish() })
 }
 
 impl Fitted for Trained {
     fn probabilities(&self, rows: &[&[f32]]) -> Result<Vec<Vec<f64>>, ClassifierError> {
         let labelled = Labelled { rows: rows.to_vec(), labels: vec![0; rows.len()] };
         let mut all = Vec::with_capacity(rows.len());
-        self.model.outputs(&Scaled::new(&self.scale, &labelled, self.columns), CHUNK, |_, scores| {
-            all.extend(softmax(&scores, self.classes).chunks_exact(self.classes).map(<[f64]>::to_vec));
+        self.model.outputs(&Scaled::new(&self.scale, &labelled, self.sizes.inputs), CHUNK, |_, scores| {
+            all.extend(softmax(&scores, self.sizes.classes).chunks_exact(self.sizes.classes).map(<[f64]>::to_vec));
             Ok(())
         })?;
         Ok(all)
+    }
+
+    fn written(&self) -> Result<String, ClassifierError> {
+        let weights = &self.model.weights;
+        let named = |(name, _): (&str, _)| (name.to_owned(), weights.named(name).unwrap_or_default());
+        written::write(&Written {
+            scale: self.scale.clone(),
+            sizes: self.sizes,
+            epochs: self.epochs,
+            best: self.best,
+            weights: weights.names().map(named).collect(),
+        })
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {

@@ -11,11 +11,13 @@ pub mod nearest;
 pub mod random_forest;
 pub mod scale;
 pub mod temperature;
+pub mod written;
 
 use thiserror::Error;
 
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
+use written::Shape;
 
 /// Every classifier; the first is the default. A new one is one file and one line.
 pub static CLASSIFIERS: &[&dyn Classifier] = &[
@@ -93,12 +95,16 @@ pub trait Classifier: Sync {
     }
     /// Fits it; the same result with any number of threads.
     fn fit(&self, params: &Params, task: &Task) -> Result<Box<dyn Fitted>, ClassifierError>;
+    /// Reads what [`Fitted::written`] gave, for vectors and classes of this shape: it judges as what was written did, or is refused.
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError>;
 }
 
 /// A fitted classifier.
 pub trait Fitted {
     /// Probability of each class for each row, `[row][class]`; each row sums to 1.
     fn probabilities(&self, rows: &[&[f32]]) -> Result<Vec<Vec<f64>>, ClassifierError>;
+    /// All that judging takes, as JSON; the same text with any number of threads.
+    fn written(&self) -> Result<String, ClassifierError>;
     /// What fitting found, by name: convergence, chosen settings.
     fn facts(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
@@ -146,6 +152,12 @@ pub enum ClassifierError {
         k: usize,
         /// There are.
         rows: usize,
+    },
+    /// A fitted classifier that was kept and does not make sense.
+    #[error("the fitted classifier cannot be read: {what}")]
+    Unreadable {
+        /// What is wrong with it.
+        what: String,
     },
     /// The objective is not a number.
     #[error("the loss is not a number after {iterations} iterations; are some features huge?")]

@@ -5,12 +5,14 @@ use std::cmp::Ordering;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::choice::choose;
 use super::scale::Scale;
+use super::written::{self, Shape, ensure, ensure_classes};
 use super::{Classifier, ClassifierError, Fitted, Task, read};
-use crate::spec::keys::{Key, Keys};
-use crate::spec::value::Params;
+use crate::spec::keys::{Key, KeyType, Keys};
+use crate::spec::value::{Params, Value};
 use crate::{choice, keys};
 
 /// Rows that are judged at a time.
@@ -61,6 +63,22 @@ impl Classifier for NearestNeighbours {
         let keys: NearestKeys = read(params)?;
         Ok(Box::new(choose("k", &keys.k, task, |k| Neighbours::fit(&keys, k, task))?))
     }
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError> {
+        Ok(Box::new(Neighbours::read(written::parse(text)?, shape)?))
+    }
+}
+
+/// The training rows as they are kept.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    scale: Scale,
+    /// `[row, feature]`, one after the other.
+    points: Vec<f64>,
+    labels: Vec<usize>,
+    classes: usize,
+    nearness: String,
+    temperature: f64,
+    k: usize,
 }
 
 /// The training rows.
@@ -86,17 +104,34 @@ impl Neighbours {
         }
         let scale = if keys.standardise { Scale::fit(&training.rows) } else { Scale::identity(training.columns()) };
         let points = points(&scale, keys.nearness, &training.rows);
-        let half_squares = points.col_iter().map(|point| 0.5 * point.iter().map(|x| x * x).sum::<f64>()).collect();
         Ok(Self {
             scale,
+            half_squares: half_squares(&points),
             points,
-            half_squares,
             labels: training.labels.clone(),
             classes: task.classes,
             nearness: keys.nearness,
             temperature: keys.temperature,
             k,
         })
+    }
+
+    fn read(kept: Written, shape: Shape) -> Result<Self, ClassifierError> {
+        let Written { scale, points, labels, classes, nearness, temperature, k } = kept;
+        ensure_classes(classes, shape)?;
+        scale.check(shape.features)?;
+        let rows = labels.len();
+        ensure(rows.checked_mul(shape.features) == Some(points.len()), || {
+            format!("{} numbers are no {rows} rows of {} features", points.len(), shape.features)
+        })?;
+        ensure(labels.iter().all(|label| *label < classes), || format!("a label is not below {classes}"))?;
+        ensure((1..=rows).contains(&k), || format!("it asks for {k} neighbours among {rows} rows"))?;
+        ensure(temperature > 0.0, || format!("its temperature is {temperature}"))?;
+        let word = Value::Text(nearness.clone());
+        let unknown = || ClassifierError::Unreadable { what: format!("`{nearness}` is no nearness") };
+        let nearness = Nearness::read(&word).ok_or_else(unknown)?;
+        let points = MatRef::from_column_major_slice(&points, shape.features, rows).to_owned();
+        Ok(Self { scale, half_squares: half_squares(&points), points, labels, classes, nearness, temperature, k })
     }
 
     /// Votes of the neighbours of a row, given its products with all training rows.
@@ -135,6 +170,18 @@ impl Fitted for Neighbours {
         Ok(rows.par_chunks(CHUNK).flat_map_iter(chunk).collect())
     }
 
+    fn written(&self) -> Result<String, ClassifierError> {
+        written::write(&Written {
+            scale: self.scale.clone(),
+            points: self.points.col_iter().flat_map(|point| point.iter().copied().collect::<Vec<f64>>()).collect(),
+            labels: self.labels.clone(),
+            classes: self.classes,
+            nearness: self.nearness.word().into(),
+            temperature: self.temperature,
+            k: self.k,
+        })
+    }
+
     fn facts(&self) -> Vec<(&'static str, f64)> {
         vec![("k", self.k as f64)]
     }
@@ -143,6 +190,10 @@ impl Fitted for Neighbours {
 /// Largest first; of equals the earlier training row.
 fn nearest_first(a: &(f64, usize), b: &(f64, usize)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+fn half_squares(points: &Mat<f64>) -> Vec<f64> {
+    points.col_iter().map(|point| 0.5 * point.iter().map(|x| x * x).sum::<f64>()).collect()
 }
 
 /// `[feature, row]`.

@@ -7,7 +7,9 @@ mod tree;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::written::{self, Shape, ensure, ensure_classes};
 use super::{Classifier, ClassifierError, Fitted, Labelled, Task, read};
 use crate::keys;
 use crate::spec::keys::{Key, Keys};
@@ -57,8 +59,16 @@ impl Classifier for RandomForest {
     fn fit(&self, params: &Params, task: &Task) -> Result<Box<dyn Fitted>, ClassifierError> {
         Ok(Box::new(Forest::fit(&read(params)?, task)?))
     }
+    fn read(&self, text: &str, shape: Shape) -> Result<Box<dyn Fitted>, ClassifierError> {
+        let forest: Forest = written::parse(text)?;
+        ensure_classes(forest.classes, shape)?;
+        ensure(!forest.trees.is_empty(), || "it has no trees".into())?;
+        forest.trees.iter().try_for_each(|tree| tree.check(shape))?;
+        Ok(Box::new(forest))
+    }
 }
 
+#[derive(Serialize, Deserialize)]
 struct Forest {
     trees: Vec<Tree>,
     classes: usize,
@@ -94,6 +104,10 @@ impl Fitted for Forest {
             sums
         };
         Ok(rows.par_chunks(CHUNK).flat_map_iter(judge).collect())
+    }
+
+    fn written(&self) -> Result<String, ClassifierError> {
+        written::write(self)
     }
 }
 

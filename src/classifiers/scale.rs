@@ -1,7 +1,12 @@
 //! Standardisation of features with the statistics of the rows that it was fitted on.
 
+use serde::{Deserialize, Serialize};
+
+use super::ClassifierError;
+use super::written::ensure;
+
 /// Mean and standard deviation of each column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     mean: Vec<f64>,
     std: Vec<f64>,
@@ -30,6 +35,15 @@ impl Scale {
     /// Leaves `columns` columns as they are.
     pub fn identity(columns: usize) -> Self {
         Self { mean: vec![0.0; columns], std: vec![1.0; columns] }
+    }
+
+    /// Refuses one that was read and is not for so many columns.
+    pub(super) fn check(&self, columns: usize) -> Result<(), ClassifierError> {
+        let found = [self.mean.len(), self.std.len()];
+        ensure(found == [columns; 2], || {
+            format!("it has means and deviations of {found:?} features, {columns} are expected")
+        })?;
+        ensure(self.std.iter().all(|std| *std > 0.0), || "a deviation is not above 0".into())
     }
 
     /// `(x - mean) / std` of each number of `row`.

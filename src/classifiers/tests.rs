@@ -1,6 +1,7 @@
 //! Every classifier of the list on rows that a script can make too: sums, threads, errors, and scikit-learn's numbers.
 
-use super::{CLASSIFIERS, Classifier, ClassifierError, Labelled, Task, classifier};
+use super::written::Shape;
+use super::{CLASSIFIERS, Classifier, ClassifierError, Fitted, Labelled, Task, classifier};
 use crate::spec::value::{Params, Value};
 
 /// Rows and classes of the script below; the first 120 are for training.
@@ -250,6 +251,110 @@ fn every_classifier_gives_probabilities_and_the_same_with_any_number_of_threads(
         assert_eq!(probabilities.len(), 40);
         assert!(probabilities.iter().all(|row| row.len() == 3 && (row.iter().sum::<f64>() - 1.0).abs() < 1e-12));
     }
+}
+
+/// Fitted on the rows of [`data`], and as it is kept.
+fn kept(name: &str) -> (Box<dyn Fitted>, String) {
+    let (rows, labels) = data();
+    let training = Labelled { rows: rows.iter().map(Vec::as_slice).collect(), labels };
+    let task = Task { training, validation: Labelled::default(), classes: 3, seed: 5, cancelled: &|| false };
+    let classifier = classifier(name).unwrap();
+    let small = [("trees", Value::Int(7)), ("rounds", Value::Int(7)), ("epochs", Value::Int(3))];
+    let has = |key: &str| classifier.keys().iter().any(|own| own.name == key);
+    let small: Vec<(&'static str, Value)> = small.into_iter().filter(|(key, _)| has(key)).collect();
+    let fitted = classifier.fit(&params(classifier, &small), &task).unwrap();
+    let text = fitted.written().unwrap();
+    (fitted, text)
+}
+
+const SHAPE: Shape = Shape { features: 6, classes: 3 };
+
+#[test]
+fn every_classifier_that_was_kept_judges_as_before() {
+    let (rows, _) = data();
+    let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+    for classifier in CLASSIFIERS {
+        let name = classifier.name();
+        let (fitted, text) = kept(name);
+        let again = classifier.read(&text, SHAPE).unwrap();
+        assert_eq!(again.probabilities(&rows).unwrap(), fitted.probabilities(&rows).unwrap(), "{name}");
+        assert_eq!(again.written().unwrap(), text, "{name}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        assert_eq!(pool.install(|| kept(name).1), text, "{name}");
+    }
+}
+
+/// Nothing that is read panics, hangs or takes much: it is refused, or gives something for each row.
+#[test]
+fn a_classifier_that_was_damaged_is_refused_or_judges() {
+    let (rows, _) = data();
+    let rows: Vec<&[f32]> = rows.iter().take(20).map(Vec::as_slice).collect();
+    for classifier in CLASSIFIERS {
+        let (name, (_, text)) = (classifier.name(), kept(classifier.name()));
+        let refused = |text: &str, shape: Shape| match classifier.read(text, shape) {
+            Err(fault) => fault.to_string().contains("cannot be read: "),
+            Ok(fitted) => {
+                assert_eq!(fitted.probabilities(&rows).unwrap().len(), rows.len(), "{name}");
+                false
+            }
+        };
+        for cut in (0..text.len()).step_by(text.len() / 50 + 1) {
+            assert!(refused(&text[..cut], SHAPE), "{name} cut at {cut}");
+        }
+        assert!(refused(&text, Shape { classes: 4, ..SHAPE }), "{name} of more classes");
+        assert!(refused(&text, Shape { classes: 2, ..SHAPE }), "{name} of fewer classes");
+        assert!(name == "majority" || refused(&text, Shape { features: 1, ..SHAPE }), "{name} of fewer features");
+        for change in 0..400 {
+            let mut bytes = text.clone().into_bytes();
+            let at = change * 7919 % bytes.len();
+            bytes[at] = *[b'9', b'0', b'-', b',', b']', b'e'].get(change % 6).unwrap();
+            refused(&String::from_utf8(bytes).unwrap(), SHAPE);
+        }
+        assert!(refused(&"[".repeat(100_000), SHAPE), "{name}");
+    }
+}
+
+#[test]
+fn what_a_kept_classifier_claims_is_not_believed() {
+    let refused = |name: &str, text: &str, what: &str| {
+        let fault = classifier(name).unwrap().read(text, SHAPE).err().map(|fault| fault.to_string());
+        assert!(fault.as_ref().is_some_and(|fault| fault.contains(what)), "{name}: {fault:?}");
+    };
+    let leaf = "[-1,0,0]";
+    refused(
+        "random_forest",
+        &format!(r#"{{"trees":[{{"nodes":[[0,1,0],{leaf}],"shares":[]}}],"classes":3}}"#),
+        "leads nowhere",
+    );
+    refused(
+        "random_forest",
+        &format!(r#"{{"trees":[{{"nodes":[[6,1,1],{leaf},{leaf}],"shares":[]}}],"classes":3}}"#),
+        "leads nowhere",
+    );
+    refused(
+        "random_forest",
+        r#"{"trees":[{"nodes":[[-2,0,4294967295]],"shares":[1,0,0]}],"classes":3}"#,
+        "leads nowhere",
+    );
+    refused("random_forest", r#"{"trees":[{"nodes":[[-2,0,0]],"shares":[1,1,0]}],"classes":3}"#, "leads nowhere");
+    refused("random_forest", r#"{"trees":[],"classes":3}"#, "no trees");
+    refused(
+        "gradient_boosting",
+        r#"{"start":[0,0,0],"rounds":[[[[0,1,0]],[[-1,1,0]],[[-1,1,0]]]],"classes":3}"#,
+        "leads nowhere",
+    );
+    refused("gradient_boosting", r#"{"start":[0,0,0],"rounds":[[[[-1,1,0]]]],"classes":3}"#, "3 trees");
+    let scale = r#""scale":{"mean":[0,0,0,0,0,0],"std":[1,1,1,1,1,1]}"#;
+    let sizes = r#""sizes":{"inputs":6,"layers":8,"hidden":4000000000000000000,"classes":3}"#;
+    refused("mlp", &format!(r#"{{{scale},{sizes},"epochs":1,"best":1,"weights":{{}}}}"#), "are not those of");
+    let none = r#""sizes":{"inputs":6,"layers":4000000000,"hidden":0,"classes":3}"#;
+    let three = r#""weights":{"logits.bias":[0,0,0]}"#;
+    refused("mlp", &format!(r#"{{{scale},{none},"epochs":1,"best":1,{three}}}"#), "are not those of");
+    let point = r#""points":[0,0,0,0,0,0],"classes":3,"temperature":1"#;
+    refused("knn", &format!(r#"{{{scale},{point},"labels":[3],"nearness":"cosine","k":1}}"#), "label");
+    refused("knn", &format!(r#"{{{scale},{point},"labels":[0],"nearness":"cosine","k":2}}"#), "2 neighbours");
+    refused("knn", &format!(r#"{{{scale},{point},"labels":[0],"nearness":"far","k":1}}"#), "no nearness");
+    refused("majority", "[0.5,0.25,0.5]", "no shares");
 }
 
 #[test]

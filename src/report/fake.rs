@@ -267,7 +267,7 @@ fn features(out: &Path, seed: u64, quality: f64, rows: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let size = 8;
     let names = (0..size).map(|i| format!("latent_{i}")).chain(["magpsf".into()]).collect();
-    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
+    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into(), recipe: None };
     let (numbers, mut rows) = (0..rows, Vec::new());
     for number in numbers {
         let class = number % CLASSES.len();

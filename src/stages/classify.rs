@@ -4,16 +4,20 @@ mod labels;
 
 use std::collections::BTreeSet;
 
+use serde_json::value::RawValue;
+
+use crate::artifacts::fitted::FittedFacts;
 use crate::artifacts::predictions::{LabelsTaken, Prediction, Predictions, PredictionsFacts};
 use crate::artifacts::scores::{self, Metric};
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
-use crate::classifiers::{CLASSIFIERS, Classifier, ClassifierError, Labelled, Task, classifier};
+use crate::classifiers::{CLASSIFIERS, Classifier, ClassifierError, Fitted, Labelled, Task, classifier};
 use crate::keys;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variant, Variants};
 
 use super::calibration::{Calibrate, calibrated};
+use super::encoder;
 use super::vectors::Vectors;
 
 /// Key that chooses the classifier.
@@ -45,10 +49,10 @@ impl StageKind for Classify {
         "classify"
     }
     fn summary(&self) -> &'static str {
-        "Fits a classifier on the labelled training rows and gives class probabilities of the validation and test rows."
+        "Fits a classifier on the labelled training rows and gives class probabilities of the validation and test rows; `predict` lets it judge other alerts."
     }
     fn version(&self) -> u32 {
-        2
+        3
     }
     fn ports(&self) -> &'static [Port] {
         &[Port {
@@ -117,6 +121,7 @@ impl StageKind for Classify {
         let found = found.into_iter().map(|found| calibrated(temperature, found));
         let rows = judged.iter().zip(found).map(|(row, found)| table.prediction(*row, found)).collect();
         Predictions { facts, rows }.write(job.out)?;
+        table.keep(name, &*fitted, job)?;
         let facts = fitted.facts().into_iter().map(|(fact, value)| (TRAIN, fact, value, task.training.rows.len()));
         let warmth = temperature.map(|t| (VALIDATION, "temperature", t.0, task.validation.rows.len()));
         let metric = |(split, fact, value, n)| Metric::new(name, split, fact, Some(value), n);
@@ -210,6 +215,24 @@ impl<'a> LabelledTable<'a> {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Writes the fitted classifier with all that it takes to make more vectors: these features and, if any, the network behind
+    /// them.
+    fn keep(&self, classifier: &str, fitted: &dyn Fitted, job: &Job) -> Result<(), StageError> {
+        let facts = &self.vectors.features.facts;
+        if let Some(digest) = facts.recipe.as_ref().and_then(|recipe| recipe.encoder.as_ref()) {
+            encoder::keep(&encoder::open(job.input("features")?, digest)?, job.out)?;
+        }
+        let json = |text| RawValue::from_string(text).map_err(|fault| StageError::failed(fault.to_string()));
+        let kept = FittedFacts {
+            classifier: classifier.into(),
+            features: facts.names.clone(),
+            classes: self.present.iter().map(|class| facts.classes[*class].clone()).collect(),
+            recipe: facts.recipe.clone(),
+            fitted: json(fitted.written()?)?,
+        };
+        Ok(kept.write(job.out)?)
     }
 
     /// Class of a row by its place in `present`.

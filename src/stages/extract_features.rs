@@ -2,13 +2,15 @@
 //! principal components. Knows no classifier.
 
 mod columns;
-mod latent;
+pub(super) mod latent;
 pub(super) mod likeness;
 mod source;
 
+use super::encoder;
 use super::views::Views;
-use crate::artifacts::features::{FeaturesFacts, FeaturesWriter};
+use crate::artifacts::features::{FeaturesFacts, FeaturesRecipe, FeaturesWriter};
 use crate::artifacts::scores::write_metrics;
+use crate::artifacts::stamps::StampsFacts;
 use crate::spec::keys::{Key, Keys};
 use crate::spec::value::Params;
 use crate::stage::{Around, ArtifactType, Job, Port, StageError, StageKind};
@@ -31,6 +33,13 @@ choice! {
         Pca = "pca",
         /// What the model leaves of each channel.
         Error = "error",
+    }
+}
+
+impl Part {
+    /// Whether it takes a model.
+    fn by_model(self) -> bool {
+        matches!(self, Self::Latent | Self::Error)
     }
 }
 
@@ -62,7 +71,7 @@ impl StageKind for ExtractFeatures {
         "principal components: eigenvectors of the covariance, crate faer"
     }
     fn version(&self) -> u32 {
-        3
+        4
     }
     fn ports(&self) -> &'static [Port] {
         const fn port(name: &'static str, accepts: &'static [ArtifactType], help: &'static str) -> Port {
@@ -91,7 +100,7 @@ impl StageKind for ExtractFeatures {
     }
     fn check_around(&self, params: &Params, around: &Around) -> Vec<(&'static str, String)> {
         let columns = ExtractKeys::read(params).map(|keys| keys.columns).unwrap_or_default();
-        let needs_model = columns.iter().find(|part| matches!(part, Part::Latent | Part::Error));
+        let needs_model = columns.iter().find(|part| part.by_model());
         let no_model = needs_model.filter(|_| !around.has("model")).map(|part| {
             let part = part.word();
             let what = format!("`columns` asks for \"{part}\", but no model is connected: add `model` to `inputs`");
@@ -113,7 +122,8 @@ impl StageKind for ExtractFeatures {
         if names.is_empty() {
             return Err(StageError::failed("there are no columns: the input has no metadata"));
         }
-        let facts = FeaturesFacts { names, classes: source.classes().to_vec() };
+        let recipe = Some(recipe(&keys, &source, job)?);
+        let facts = FeaturesFacts { names, classes: source.facts().classes.clone(), recipe };
         let mut writer = FeaturesWriter::create(job.out, &facts)?;
         let rows = source.rows();
         let mut vector = Vec::with_capacity(facts.names.len());
@@ -132,6 +142,24 @@ impl StageKind for ExtractFeatures {
         }
         Ok(writer.finish()?)
     }
+}
+
+/// How the vectors are made; of single stamps with the network that makes their codes, for more of them may come.
+fn recipe(keys: &ExtractKeys, source: &Source, job: &Job) -> Result<FeaturesRecipe, StageError> {
+    let (sequences, facts) = (matches!(source, Source::Sequences { .. }), source.facts());
+    let network = job.optional_input("model").filter(|_| !sequences && keys.columns.iter().any(|part| part.by_model()));
+    let metadata = if sequences || !keys.columns.contains(&Part::Metadata) {
+        Vec::new()
+    } else {
+        columns::positions(source, keys.metadata.as_deref())?.iter().map(|at| facts.metadata[*at].clone()).collect()
+    };
+    Ok(FeaturesRecipe {
+        sequences,
+        columns: keys.columns.iter().map(|part| part.word().into()).collect(),
+        views: keys.views.word().into(),
+        encoder: network.map(|folder| encoder::keep(folder, job.out)).transpose()?,
+        stamps: StampsFacts { metadata, ..facts.clone() },
+    })
 }
 
 fn faults(keys: &ExtractKeys) -> Vec<(&'static str, String)> {

@@ -28,6 +28,9 @@ const AVX2: &str = "gnu x86_64 AVX2";
 /// since somebody had a processor without AVX-512, or half an hour for `qemu-x86_64`.
 const AVX512: &str = "gnu x86_64 AVX-512 48K 32K 2048K 266240K";
 
+/// Networks whose bytes changed since somebody had a processor of one of these.
+const NOT_YET: Digests = &[];
+
 /// This machine: C library, what [`Backend::arithmetic`] says, sizes of the caches as Linux tells them.
 fn here() -> String {
     let is_gnu = cfg!(all(target_os = "linux", target_env = "gnu"));
@@ -82,18 +85,12 @@ fn of_features() -> Vec<Case> {
         case("cluster", FEATURES, &[method("kmeans"), few.clone()], 1, &[(LIBRARY, "3a4227fd84d3dd77")]),
         case("cluster", FEATURES, &mixed("diagonal"), 1, &[(LIBRARY, "940f5d72643a52f1")]),
         case("cluster", FEATURES, &mixed("full"), 1, &[(LIBRARY, "eac99182cdbf3c0c")]),
-        case("classify", FEATURES, &[by("logistic")], 2, &[(VECTOR, "33688f42feeb9957")]),
-        case("classify", FEATURES, &[by("knn"), ("k", Value::List(vec![int(5)]))], 2, &[(VECTOR, "0f82132077b2e348")]),
-        case("classify", FEATURES, &[by("random_forest"), ("trees", int(5))], 2, &[(EVERYWHERE, "9b9a14bd38d89b03")]),
-        case("classify", FEATURES, &boosted, 2, &[(LIBRARY, "1a04e31ad864dc09")]),
-        case(
-            "classify",
-            FEATURES,
-            &[by("mlp"), ("epochs", int(3))],
-            2,
-            &[(AVX2, "add5551e071df253"), (AVX512, "8dd089e573333073")],
-        ),
-        case("classify", FEATURES, &few_labels, 2, &[(VECTOR, "64cb50fa8ee29d9c")]),
+        case("classify", FEATURES, &[by("logistic")], 3, &[(VECTOR, "81684e33d7bdba93")]),
+        case("classify", FEATURES, &[by("knn"), ("k", Value::List(vec![int(5)]))], 3, &[(VECTOR, "41a9475007ed7367")]),
+        case("classify", FEATURES, &[by("random_forest"), ("trees", int(5))], 3, &[(EVERYWHERE, "26b07333c75f16cd")]),
+        case("classify", FEATURES, &boosted, 3, &[(LIBRARY, "9bfd4040d35e6341")]),
+        case("classify", FEATURES, &[by("mlp"), ("epochs", int(3))], 3, NOT_YET),
+        case("classify", FEATURES, &few_labels, 3, &[(VECTOR, "c7c80542e7c873a3")]),
         case(
             "detect_anomalies",
             FEATURES,
@@ -109,7 +106,7 @@ fn of_features() -> Vec<Case> {
             &[(VECTOR, "013fa04b43062416")],
         ),
         case("detect_anomalies", FEATURES, &[score("sum"), normal], 2, &[(EVERYWHERE, "9cd24a13b019ca2c")]),
-        case("classify", FEATURES, &[by("majority")], 2, &[(EVERYWHERE, "0b3bca80bf1b03df")]),
+        case("classify", FEATURES, &[by("majority")], 3, &[(EVERYWHERE, "2f7232afcfab2b75")]),
     ]
 }
 
@@ -175,6 +172,7 @@ fn of_classifiers() -> Vec<Case> {
             1,
             &[(AVX512, "eba03b52713a376f")],
         ),
+        case("predict", &[("alerts", "alerts"), ("model", "fitted")], &[("rank_by", text("SN"))], 1, NOT_YET),
     ]
 }
 
@@ -256,26 +254,14 @@ fn of_coders() -> Vec<Case> {
             5,
             &[(AVX2, "89f6c145e7332031"), (AVX512, "c102230004a74db1")],
         ),
-        case(
-            "extract_features",
-            &[("stamps", "stamps"), ("model", "model")],
-            &all,
-            3,
-            &[(AVX2, "8a81848bc0202561"), (AVX512, "761c3cb49adf493a")],
-        ),
-        case(
-            "extract_features",
-            &[("sequences", "sequences"), ("model", "model")],
-            &[],
-            3,
-            &[(AVX2, "d144cfdd65b93a5f"), (AVX512, "007c9741e773aa59")],
-        ),
+        case("extract_features", &[("stamps", "stamps"), ("model", "model")], &all, 4, NOT_YET),
+        case("extract_features", &[("sequences", "sequences"), ("model", "model")], &[], 4, NOT_YET),
         case(
             "extract_features",
             &[("stamps", "stamps"), ("model", "model")],
             &[("views", text("dihedral"))],
-            3,
-            &[(AVX2, "be42c1a03b4bfaec"), (AVX512, "39ebe268bb2688b9")],
+            4,
+            NOT_YET,
         ),
     ]
 }

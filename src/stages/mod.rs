@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod command;
 pub mod compare;
 pub mod detect_anomalies;
+mod encoder;
 pub mod extract_features;
 #[cfg(test)]
 mod golden;

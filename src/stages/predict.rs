@@ -1,20 +1,20 @@
-//! `predict`: what a trained network makes of alerts that it never saw, such as those of a new night. Stamps are made as those
-//! that it learned from, with the statistics of that training split. Knows no split, and no label but those in the alerts.
+//! `predict`: what a trained network, or a classifier fitted to codes, makes of alerts that it never saw, such as those of a new
+//! night. Stamps are made as those that it learned from, with the statistics of that training split. Knows no split, and no label
+//! but those in the alerts.
+
+mod fitted;
+mod network;
+mod seen;
 
 use rayon::prelude::*;
 
 use crate::artifacts::candidates::{self, Candidate};
-use crate::artifacts::judged::Judged;
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};
 use crate::artifacts::table::Table;
-use crate::classifiers::temperature::Temperature;
-use crate::models;
-use crate::nn::{Backend, Column, Model, Rows as NetworkRows};
 use crate::spec::keys::{Key, KeyType, Keys};
 use crate::spec::value::Value;
 use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
 
-use super::calibration::calibrated;
 use super::preprocess::again::Again;
 use super::preprocess::columns;
 use super::preprocess::metadata::{clip, field, standardise};
@@ -22,12 +22,15 @@ use super::preprocess::pixels::{Cutouts, NanPolicy};
 use super::preprocess::rows::{Row, Rows, ShapePolicy, reason};
 use super::preprocess::source::{self, Source};
 use super::preprocess::write;
-use super::train_classifier;
-use super::training::{Work, on_device};
-use super::views::{View, Views};
+use super::views::Views;
+use fitted::ByVectors;
+use seen::Stamps;
 
 /// Alerts that are judged at once: 18 MB of cutouts.
 const CHUNK: usize = 384;
+
+/// What to do where something was made by another program, or damaged.
+const MAKE_AGAIN: &str = "let it be made again by this program";
 
 crate::keys! {
     /// Keys of [`Predict`].
@@ -37,7 +40,7 @@ crate::keys! {
     }
 }
 
-/// Judges alerts by a trained classifier.
+/// Judges alerts by a trained network or a fitted classifier.
 pub struct Predict;
 
 impl StageKind for Predict {
@@ -45,7 +48,7 @@ impl StageKind for Predict {
         "predict"
     }
     fn summary(&self) -> &'static str {
-        "What a trained network of single stamps makes of alerts that it never saw: class probabilities of each, ranked."
+        "What a trained network of single stamps, or a classifier fitted to codes of such, makes of alerts that it never saw: class probabilities of each, ranked."
     }
     fn version(&self) -> u32 {
         1
@@ -60,9 +63,9 @@ impl StageKind for Predict {
             },
             Port {
                 name: "model",
-                accepts: &[ArtifactType::Classifier],
+                accepts: &[ArtifactType::Classifier, ArtifactType::Predictions],
                 required: true,
-                help: "Who judges: its stamps, the statistics of its training split, its views and temperature are taken from it.",
+                help: "Who judges, of kind `train_classifier` or `classify`: its stamps, the statistics of its training split, its views and temperature are taken from it, and the network behind its codes.",
             },
         ];
         PORTS
@@ -75,20 +78,18 @@ impl StageKind for Predict {
     }
     fn run(&self, job: &Job) -> Result<(), StageError> {
         let folder = job.input("model")?;
-        let judged = Judged::open(folder)?;
-        if judged.sequences {
-            let what = "the model judges sequences of an object's detections, and here each alert is judged by itself";
-            return Err(StageError::with_hint(what, "connect a model of single stamps"));
-        }
         let facts = Predictions::open(folder)?.facts;
         let keys: PredictKeys = job.keys()?;
         let rank_by = keys.rank_by.map(|class| place_of(&class, &facts)).transpose()?;
-        let views = Views::read(&Value::Text(judged.views.clone())).ok_or_else(|| {
-            let what = format!("the model averages over views `{}`, which this program does not know", judged.views);
-            StageError::with_hint(what, "let it be trained again by this one")
-        })?;
-        let again = Again::like(&judged.stamps)?;
-        on_device(job, &Judging { job, again, judged: &judged, views, facts: &facts, rank_by })
+        if fitted::is_in(folder) {
+            let (judge, again) = ByVectors::open(folder, &facts)?;
+            Night { job, again, facts: &facts, rank_by }.judge(&judge)
+        } else if network::is_in(folder) {
+            network::judge(job, &facts, rank_by)
+        } else {
+            let what = "the model holds class probabilities alone, nothing that could judge other alerts";
+            Err(StageError::with_hint(what, "connect a stage of kind `train_classifier` or `classify`"))
+        }
     }
 }
 
@@ -99,17 +100,30 @@ fn place_of(class: &str, facts: &PredictionsFacts) -> Result<usize, StageError> 
     })
 }
 
+/// The views over which a model averages.
+fn views(word: &str) -> Result<Views, StageError> {
+    Views::read(&Value::Text(word.into())).ok_or_else(|| {
+        let what = format!("the model averages over views `{word}`, which this program does not know");
+        StageError::with_hint(what, MAKE_AGAIN)
+    })
+}
+
+/// Who judges stamps.
+trait Judge {
+    /// Probabilities of all classes of each.
+    fn judge(&self, stamps: &Stamps) -> Result<Vec<Vec<f64>>, StageError>;
+}
+
 /// One run of the stage.
-struct Judging<'a> {
+struct Night<'a> {
     job: &'a Job<'a>,
+    /// How stamps are made.
     again: Again,
-    judged: &'a Judged,
-    views: Views,
     facts: &'a PredictionsFacts,
     rank_by: Option<usize>,
 }
 
-impl Judging<'_> {
+impl Night<'_> {
     /// Rows that can be judged, and those that cannot.
     fn select(&self, sources: &[Source], table: Table) -> Result<Rows, StageError> {
         let mut rows = self.again.reading().rows(sources, vec![table])?;
@@ -140,21 +154,6 @@ impl Judging<'_> {
         rows.par_iter().map(image).collect()
     }
 
-    /// Probabilities of all classes of some stamps.
-    fn judge<B: Backend>(&self, model: &Model<B>, stamps: &Stamps) -> Result<Vec<Vec<f64>>, StageError> {
-        let learnt: Vec<usize> =
-            (0..self.facts.classes.len()).filter(|class| self.facts.train_counts[*class] > 0).collect();
-        let found =
-            train_classifier::probabilities(model, self.views, learnt.len(), |view| Box::new(Seen { stamps, view }))?;
-        let temperature = self.facts.temperature.map(Temperature);
-        let of_all = |found: &[f64]| {
-            let mut all = vec![0.0; self.facts.classes.len()];
-            learnt.iter().zip(calibrated(temperature, found.to_vec())).for_each(|(class, p)| all[*class] = p);
-            all
-        };
-        Ok(found.chunks_exact(learnt.len()).map(of_all).collect())
-    }
-
     /// What a reader of the run should know of the result.
     fn closing(&self, found: &[Candidate], dropped: usize) -> String {
         let count = |class| found.iter().filter(|row| row.predicted() == class).count();
@@ -164,12 +163,10 @@ impl Judging<'_> {
             if dropped == 0 { String::new() } else { format!("; {dropped} left out: see {{out}}/dropped.csv") };
         format!("{} alerts judged, {counts}: see {{out}}/candidates.csv{dropped}", found.len())
     }
-}
 
-impl Work for Judging<'_> {
-    fn run<B: Backend>(&self) -> Result<(), StageError> {
+    /// Judges all alerts and writes the artifact.
+    fn judge(&self, judge: &dyn Judge) -> Result<(), StageError> {
         let job = self.job;
-        let model = models::load::<B>(job.input("model")?)?;
         let (source, table) = source::open_one("alerts", job.input("alerts")?, None)?;
         let sources = [source];
         let rows = self.select(&sources, table)?;
@@ -181,8 +178,8 @@ impl Work for Judging<'_> {
             let first = found.len();
             job.progress(first as u64, rows.kept.len() as u64, "alerts")?;
             let metadata = metadata.iter().map(|column| &column[first..first + chunk.len()]).collect();
-            let stamps = Stamps { side: self.judged.stamps.side, images: self.images(&sources[0], chunk), metadata };
-            let judged = self.judge(&model, &stamps)?;
+            let images = self.images(&sources[0], chunk);
+            let judged = judge.judge(&Stamps { side: self.again.side, images, metadata, rows: chunk })?;
             found.extend(chunk.iter().zip(judged).map(|(row, probabilities)| Candidate {
                 candid: row.candid,
                 object_id: rows.names.object(row.object).into(),
@@ -198,43 +195,6 @@ impl Work for Judging<'_> {
         write::dropped(job, &sources, &rows)?;
         job.pulse.told(&self.closing(&found, rows.dropped.len()));
         Ok(())
-    }
-}
-
-/// Stamps that are judged at once.
-struct Stamps<'a> {
-    side: usize,
-    images: Vec<Vec<f32>>,
-    /// By column and stamp.
-    metadata: Vec<&'a [f32]>,
-}
-
-/// The same as rows for a network, in one view.
-struct Seen<'a> {
-    stamps: &'a Stamps<'a>,
-    view: View,
-}
-
-impl NetworkRows for Seen<'_> {
-    fn len(&self) -> usize {
-        self.stamps.images.len()
-    }
-
-    fn columns(&self) -> Vec<Column> {
-        vec![
-            Column { name: "stamps", width: self.stamps.images.first().map_or(0, Vec::len) },
-            Column { name: "metadata", width: self.stamps.metadata.len() },
-            Column { name: "class", width: 1 },
-        ]
-    }
-
-    /// The class is 0: nothing reads it.
-    fn copy_row(&self, row: usize, column: usize, into: &mut [f32]) {
-        match column {
-            0 => self.view.copy(&self.stamps.images[row], self.stamps.side, into),
-            1 => into.iter_mut().zip(&self.stamps.metadata).for_each(|(value, column)| *value = column[row]),
-            _ => into.fill(0.0),
-        }
     }
 }
 

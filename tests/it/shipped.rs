@@ -64,6 +64,8 @@ fn small(target: &Path) -> Vec<String> {
     if name.contains("fine_tuning") {
         set = vec!["simulated.objects=60", "on_simulated.epochs=1"];
         set.extend(["from_scratch.epochs=1", "fine_tuned.epochs=1", "dense_layers_tuned.epochs=1"]);
+    } else if name.contains("new_night_codes") {
+        set.extend(["alerts.objects=60", "night.objects=20", "forest.trees=10"]);
     } else if name.contains("new_night") {
         set = vec!["alerts.objects=60", "night.objects=20", "classifier.epochs=1"];
     } else if name.contains("networks") {
@@ -128,6 +130,19 @@ fn every_shipped_experiment_runs() {
         let figures = std::fs::read_dir(results.join("figures")).unwrap().count();
         assert!(figures >= 8, "{name} has {figures} figures");
         estampa(&world, "run", &target, &set).expect(0, "ran 0,");
+    }
+}
+
+#[test]
+fn every_pipeline_of_a_new_night_ranks_its_alerts_and_the_next_night_trains_nothing() {
+    for target in matching("pipelines/new_night*.toml") {
+        let (world, mut set) = (World::new(), small(&target));
+        estampa(&world, "run", &target, &set).expect(0, "failed 0, skipped 0");
+        let table = world.path("results").join(target.file_stem().unwrap()).join("tables/candidates-ranked.csv");
+        let text = std::fs::read_to_string(&table).unwrap_or_else(|fault| panic!("{}: {fault}", table.display()));
+        assert!(text.lines().count() > 15 && text.lines().next().unwrap().contains("p_SN"), "{text}");
+        set.push("night.objects=25".into());
+        estampa(&world, "run", &target, &set).expect(0, "ran 2,");
     }
 }
 

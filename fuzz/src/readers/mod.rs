@@ -2,13 +2,14 @@
 //! words; it may not panic, hang, or take memory that nothing in the bytes pays for, and where it has a quick way, that must
 //! agree with the slow one.
 
+mod classifiers;
 mod files;
 mod inflate;
 mod packets;
 mod tables;
 
 /// Every reader with the name of its target.
-pub(crate) const READERS: [(&str, fn(&[u8])); 12] = [
+pub(crate) const READERS: [(&str, fn(&[u8])); 13] = [
     ("avro", packets::avro),
     ("record", packets::record),
     ("fits", packets::fits),
@@ -19,6 +20,7 @@ pub(crate) const READERS: [(&str, fn(&[u8])); 12] = [
     ("weights", files::weights),
     ("pickle", files::pickle),
     ("npy", files::npy),
+    ("classifiers", classifiers::classifiers),
     ("csv", tables::csv),
     ("toml", files::toml),
 ];

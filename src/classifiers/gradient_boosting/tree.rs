@@ -1,7 +1,10 @@
 //! One tree: leaves are split in the order of their gain, by histograms of the first and second derivatives of the loss.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use super::super::ClassifierError;
+use super::super::written::ensure;
 use super::bins::{BINS, Binned};
 
 /// Least sum of second derivatives in a leaf (scikit-learn's).
@@ -72,13 +75,41 @@ struct Leaf {
     split: Option<Split>,
 }
 
-/// A node: an inner one has children, a leaf a value.
+/// A node: an inner one has children, the second after the first; a leaf has a value.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "WrittenNode", try_from = "WrittenNode")]
 enum Node {
-    Inner { feature: usize, limit: f64, children: [usize; 2] },
+    Inner { feature: usize, limit: f64, first_child: usize },
     Leaf(f64),
 }
 
-/// A grown tree.
+/// A node as it is kept: feature, limit and first child; or -1, the value and 0.
+type WrittenNode = (i64, f64, usize);
+
+impl From<Node> for WrittenNode {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::Inner { feature, limit, first_child } => (feature as i64, limit, first_child),
+            Node::Leaf(value) => (-1, value, 0),
+        }
+    }
+}
+
+impl TryFrom<WrittenNode> for Node {
+    type Error = String;
+
+    fn try_from((feature, number, first_child): WrittenNode) -> Result<Self, String> {
+        if feature == -1 {
+            return Ok(Self::Leaf(number));
+        }
+        usize::try_from(feature)
+            .map(|feature| Self::Inner { feature, limit: number, first_child })
+            .map_err(|_| format!("{feature} is no feature of a node"))
+    }
+}
+
+/// A grown tree; its first node is the root.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Tree(Vec<Node>);
 
 impl Tree {
@@ -102,15 +133,27 @@ impl Tree {
             let Leaf { node, rows, depth, .. } = leaves.remove(best);
             let goes_left = |row: &usize| usize::from(binned.columns[feature][*row]) <= bin;
             let (left, right): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(goes_left);
-            let children = [nodes.len(), nodes.len() + 1];
-            nodes[node] = Node::Inner { feature, limit: binned.limits[feature][bin], children };
+            let first_child = nodes.len();
+            nodes[node] = Node::Inner { feature, limit: binned.limits[feature][bin], first_child };
             nodes.extend([Node::Leaf(0.0), Node::Leaf(0.0)]);
-            leaves.extend([leaf(children[0], left, depth + 1), leaf(children[1], right, depth + 1)]);
+            leaves.extend([leaf(first_child, left, depth + 1), leaf(first_child + 1, right, depth + 1)]);
         }
         for leaf in leaves {
             nodes[leaf.node] = Node::Leaf(growth.rate * leaf.sum.best(growth.l2).0);
         }
         Self(nodes)
+    }
+
+    /// Refuses one that was read and of which a row would not find a leaf: children come after their parent.
+    pub(super) fn check(&self, features: usize) -> Result<(), ClassifierError> {
+        let nodes = self.0.len();
+        ensure(nodes > 0, || "a tree has no nodes".into())?;
+        for (at, node) in self.0.iter().enumerate() {
+            let Node::Inner { feature, first_child, .. } = *node else { continue };
+            let leads_on = feature < features && at < first_child && first_child < nodes - 1;
+            ensure(leads_on, || format!("node {at} of the {nodes} of a tree leads nowhere"))?;
+        }
+        Ok(())
     }
 
     /// What the tree says of a row.
@@ -119,8 +162,8 @@ impl Tree {
         loop {
             match &self.0[at] {
                 Node::Leaf(value) => return *value,
-                Node::Inner { feature, limit, children } => {
-                    at = children[usize::from(f64::from(row[*feature]) > *limit)];
+                Node::Inner { feature, limit, first_child } => {
+                    at = first_child + usize::from(f64::from(row[*feature]) > *limit);
                 }
             }
         }

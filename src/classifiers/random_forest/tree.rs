@@ -5,7 +5,10 @@ use std::ops::Range;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
+use super::super::ClassifierError;
+use super::super::written::{Shape, are_shares, ensure};
 use super::columns::Columns;
 
 /// Training rows as all trees see them.
@@ -28,7 +31,8 @@ pub(super) struct Growth {
 }
 
 /// A node of a grown tree.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "WrittenNode", try_from = "WrittenNode")]
 pub(super) enum Node {
     /// Values up to the limit go to the node `children`, larger ones to the next.
     Split { feature: u32, limit: f64, children: u32 },
@@ -38,8 +42,35 @@ pub(super) enum Node {
     Mixed(u32),
 }
 
+/// A node as it is kept: feature, limit and first child; or -1, 0 and the class; or -2, 0 and where the shares begin.
+type WrittenNode = (i64, f64, u32);
+
+impl From<Node> for WrittenNode {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::Split { feature, limit, children } => (feature.into(), limit, children),
+            Node::Pure(class) => (-1, 0.0, class),
+            Node::Mixed(first) => (-2, 0.0, first),
+        }
+    }
+}
+
+impl TryFrom<WrittenNode> for Node {
+    type Error = String;
+
+    fn try_from((feature, limit, to): WrittenNode) -> Result<Self, String> {
+        match feature {
+            -1 => Ok(Self::Pure(to)),
+            -2 => Ok(Self::Mixed(to)),
+            _ => u32::try_from(feature)
+                .map(|feature| Self::Split { feature, limit, children: to })
+                .map_err(|_| format!("{feature} is no feature of a node")),
+        }
+    }
+}
+
 /// A grown tree; its first node is the root.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     /// `[mixed leaf, class]`.
@@ -77,6 +108,26 @@ impl Tree {
         let (first, all) = (self.shares.len(), counts.iter().sum::<f64>());
         self.shares.extend(counts.iter().map(|count| count / all));
         Node::Mixed(first as u32)
+    }
+
+    /// Refuses one that was read and of which a row would not find a leaf: children come after their parent.
+    pub(super) fn check(&self, shape: Shape) -> Result<(), ClassifierError> {
+        let nodes = self.nodes.len();
+        ensure(nodes > 0, || "a tree has no nodes".into())?;
+        for (at, node) in self.nodes.iter().enumerate() {
+            let leads_on = match *node {
+                Node::Split { feature, children, .. } => {
+                    (feature as usize) < shape.features && at < children as usize && (children as usize) < nodes - 1
+                }
+                Node::Pure(class) => (class as usize) < shape.classes,
+                Node::Mixed(first) => {
+                    let first = first as usize;
+                    self.shares.get(first..first.saturating_add(shape.classes)).is_some_and(are_shares)
+                }
+            };
+            ensure(leads_on, || format!("node {at} of the {nodes} of a tree leads nowhere"))?;
+        }
+        Ok(())
     }
 
     /// Adds the share of each class in the leaf of a row.

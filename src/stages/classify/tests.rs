@@ -11,8 +11,11 @@ use crate::stage::{Device, Silent};
 type Row = (&'static str, &'static str, i64, f32);
 
 fn write(folder: &Path, rows: &[Row]) {
-    let facts =
-        FeaturesFacts { names: vec!["x".into(), "zero".into()], classes: ["a", "b", "c"].map(String::from).into() };
+    let facts = FeaturesFacts {
+        names: vec!["x".into(), "zero".into()],
+        classes: ["a", "b", "c"].map(String::from).into(),
+        recipe: None,
+    };
     let identity = |(i, row): (usize, &Row)| FeatureRow {
         candid: 1000 + i as i64,
         object_id: format!("Z{i}"),
@@ -158,7 +161,8 @@ fn fewer_labels_are_among_the_more_and_a_class_without_enough_keeps_all() {
 #[test]
 fn copies_go_with_what_they_are_copies_of() {
     let (folder, rows) = (tempfile::tempdir().unwrap(), many());
-    let facts = FeaturesFacts { names: vec!["x".into()], classes: ["a", "b", "c"].map(String::from).into() };
+    let facts =
+        FeaturesFacts { names: vec!["x".into()], classes: ["a", "b", "c"].map(String::from).into(), recipe: None };
     let identity = |i: usize, copy: i64| FeatureRow {
         candid: i as i64,
         object_id: format!("Z{i}"),

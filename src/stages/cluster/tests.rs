@@ -28,7 +28,7 @@ const ROWS: &[Row] = &[
 
 fn write(folder: &Path, rows: &[Row]) {
     let names = ["x", "same"].map(String::from).into();
-    let facts = FeaturesFacts { names, classes: ["a", "b"].map(String::from).into() };
+    let facts = FeaturesFacts { names, classes: ["a", "b"].map(String::from).into(), recipe: None };
     let identity = |(i, row): (usize, &Row)| FeatureRow {
         candid: 1000 + i as i64,
         object_id: format!("Z{i}"),

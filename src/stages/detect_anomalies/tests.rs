@@ -46,7 +46,7 @@ fn run(rows: &Rows, score: &str, set: &[(&'static str, Value)]) -> Result<Bench,
     all.extend(set.iter().cloned());
     let write = |_: &str, folder: &Path| {
         let names = (0..6).map(|j| format!("x{j}")).collect();
-        let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
+        let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into(), recipe: None };
         Features::write(folder, &facts, rows.iter().map(|(row, vector)| (row, vector.as_slice()))).unwrap();
     };
     Bench::new(&["features"], write).run_with(&DetectAnomalies, &["features"], 1, &all)

@@ -65,20 +65,26 @@ fn latent<'a>(
 
 fn metadata<'a>(source: &'a Source, wanted: Option<&[String]>) -> Result<Block<'a>, StageError> {
     let there = source.metadata_names();
-    let names = wanted.map_or_else(|| there.clone(), <[String]>::to_vec);
-    let mut positions = Vec::with_capacity(names.len());
-    for name in &names {
-        let position = there.iter().position(|n| n == name).ok_or_else(|| {
-            let hint = if there.is_empty() { "it has none".into() } else { format!("it has: {}", there.join(", ")) };
-            StageError::with_hint(format!("the input has no metadata column `{name}`"), hint)
-        })?;
-        positions.push(position);
-    }
+    let positions = positions(source, wanted)?;
+    let names = positions.iter().map(|position| there[*position].clone()).collect();
     let append = move |row: usize, vector: &mut Vec<f32>| {
         let all = source.metadata(row);
         vector.extend(positions.iter().map(|position| all[*position]));
     };
     Ok(Block { names, append: Box::new(append) })
+}
+
+/// Places of the wanted metadata columns among those that there are; `None`: all.
+pub(super) fn positions(source: &Source, wanted: Option<&[String]>) -> Result<Vec<usize>, StageError> {
+    let there = source.metadata_names();
+    let Some(wanted) = wanted else { return Ok((0..there.len()).collect()) };
+    let position = |name: &String| {
+        there.iter().position(|n| n == name).ok_or_else(|| {
+            let hint = if there.is_empty() { "it has none".into() } else { format!("it has: {}", there.join(", ")) };
+            StageError::with_hint(format!("the input has no metadata column `{name}`"), hint)
+        })
+    };
+    wanted.iter().map(position).collect()
 }
 
 fn pixels(source: &Source) -> Block<'_> {

@@ -4,7 +4,7 @@ use crate::artifacts::array::Array;
 use crate::artifacts::features::FeatureRow;
 use crate::artifacts::sequences::Sequences;
 use crate::artifacts::split;
-use crate::artifacts::stamps::Stamps;
+use crate::artifacts::stamps::{Stamps, StampsFacts};
 use crate::stage::{Job, StageError};
 
 /// What vectors are made from.
@@ -66,20 +66,17 @@ impl Source {
         (0..table.rows()).map(row).collect()
     }
 
-    /// Class labels in order.
-    pub(super) fn classes(&self) -> &[String] {
+    /// What was done to the stamps.
+    pub(super) fn facts(&self) -> &StampsFacts {
         match self {
-            Self::Stamps(stamps) => &stamps.facts.classes,
-            Self::Sequences { sequences, .. } => &sequences.facts.stamps.classes,
+            Self::Stamps(stamps) => &stamps.facts,
+            Self::Sequences { sequences, .. } => &sequences.facts.stamps,
         }
     }
 
     /// Names of the channels of an image.
     pub(super) fn channels(&self) -> &[String] {
-        match self {
-            Self::Stamps(stamps) => &stamps.facts.channels,
-            Self::Sequences { sequences, .. } => &sequences.facts.stamps.channels,
-        }
+        &self.facts().channels
     }
 
     /// Number of pixels of a row.

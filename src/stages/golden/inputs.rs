@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::artifacts::alerts::AlertsWriter;
 use crate::artifacts::array::ArrayWriter;
-use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts};
+use crate::artifacts::features::{FeatureRow, Features, FeaturesFacts, FeaturesRecipe};
+use crate::artifacts::fitted::FittedFacts;
 use crate::artifacts::judged::Judged;
 use crate::artifacts::light_curves::LightCurvesWriter;
 use crate::artifacts::predictions::{Prediction, Predictions, PredictionsFacts};
@@ -13,6 +14,7 @@ use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, Seq
 use crate::artifacts::stamps::{MetadataColumn, StampRow, StampsFacts, StampsWriter};
 use crate::models;
 use crate::nn::{Kernels, Model, ModelCard};
+use crate::stages::encoder;
 use crate::ztf::alert::{Alert, FIELDS, SIDE, Stamp};
 use crate::ztf::history::{Point, PointKind};
 use crate::ztf::writer::PacketSink;
@@ -36,6 +38,7 @@ pub(super) fn write(name: &str, folder: &Path) {
         "sequences" => sequences(folder),
         "model" => model(folder),
         "classifier" => classifier(folder),
+        "fitted" => fitted(folder),
         "features" => features(folder),
         "predictions" => predictions(folder, 4),
         "other predictions" => predictions(folder, 7),
@@ -175,15 +178,45 @@ fn classifier(folder: &Path) {
         temperature: Some(2.0),
     };
     Predictions { facts, rows: Vec::new() }.write(folder).unwrap();
+    Judged { sequences: false, views: "one".into(), stamps: made_stamps() }.write(folder).unwrap();
+}
+
+/// Stamps that can be made again.
+fn made_stamps() -> StampsFacts {
     let recipe = [("crop", "9"), ("nan", "zero"), ("shape", "drop"), ("sign", "physical"), ("sentinel", "clip")];
     let recipe = recipe.into_iter().chain([("softening", "1")]).map(|(key, word)| (key.into(), word.into()));
-    let stamps = StampsFacts { normalise: "min_max".into(), recipe: recipe.collect(), ..stamps_facts() };
-    Judged { sequences: false, views: "one".into(), stamps }.write(folder).unwrap();
+    StampsFacts { normalise: "min_max".into(), recipe: recipe.collect(), ..stamps_facts() }
+}
+
+/// A tree that knows two of three classes by a code and a column of metadata.
+fn fitted(folder: &Path) {
+    let from = folder.join("model");
+    std::fs::create_dir(&from).unwrap();
+    model(&from);
+    let classes: Vec<String> = CLASSES.map(String::from).into();
+    let tree = r#"{"nodes":[[0,0.0,1],[-1,0.0,1],[4,5.0,3],[-2,0.0,0],[-2,0.0,2]],"shares":[0.75,0.25,0.125,0.875]}"#;
+    let kept = FittedFacts {
+        classifier: "random_forest".into(),
+        features: ["latent_0", "latent_1", "latent_2", "magpsf", "ra"].map(String::from).into(),
+        classes: classes[..2].to_vec(),
+        recipe: Some(FeaturesRecipe {
+            sequences: false,
+            columns: vec!["latent".into(), "metadata".into()],
+            views: "dihedral".into(),
+            encoder: Some(encoder::keep(&from, folder).unwrap()),
+            stamps: made_stamps(),
+        }),
+        fitted: serde_json::from_str(&format!(r#"{{"trees":[{tree}],"classes":2}}"#)).unwrap(),
+    };
+    kept.write(folder).unwrap();
+    let (classifier, train_counts) = (kept.classifier, vec![3, 5, 0]);
+    let facts = PredictionsFacts { classes, classifier, train_counts, labels: None, temperature: Some(2.0) };
+    Predictions { facts, rows: Vec::new() }.write(folder).unwrap();
 }
 
 fn features(folder: &Path) {
     let names = ["a", "b", "c", "d"].map(String::from).into();
-    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into() };
+    let facts = FeaturesFacts { names, classes: CLASSES.map(String::from).into(), recipe: None };
     let row = |i: usize| FeatureRow {
         candid: i as i64,
         object_id: format!("ZTF{i:03}"),

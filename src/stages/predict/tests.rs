@@ -1,5 +1,7 @@
 //! The kind behind those that make what it needs.
 
+mod vectors;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -30,9 +32,14 @@ fn stage(name: &str, inputs: &[(&str, &Bench)], set: &[(&'static str, Value)]) -
 }
 
 fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
     for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        let (file, to) = (file.as_ref().unwrap().path(), to.join(file.as_ref().unwrap().file_name()));
+        if file.is_dir() {
+            copy(&file, &to);
+        } else {
+            std::fs::copy(file, to).unwrap();
+        }
     }
 }
 
@@ -40,11 +47,15 @@ fn simulated(objects: i64) -> Bench {
     stage("simulate", &[], &[("objects", Value::Int(objects)), ("max_detections", Value::Int(2))]).unwrap()
 }
 
-/// Every setting is another than its default, so that whatever is not taken from the model shows.
 fn stamps(alerts: &Bench) -> Bench {
+    stamps_of(alerts, 15)
+}
+
+/// Every setting is another than its default, so that whatever is not taken from the model shows.
+fn stamps_of(alerts: &Bench, crop: i64) -> Bench {
     let set = [
         ("detections", text("all")),
-        ("crop", Value::Int(15)),
+        ("crop", Value::Int(crop)),
         ("channels", list(&["difference", "template", "difference_snr"])),
         ("metadata", list(&["magpsf", "sgscore1", "gal_lat"])),
         ("normalise", text("asinh")),

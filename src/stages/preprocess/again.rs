@@ -7,11 +7,15 @@ use crate::artifacts::stamps::{MetadataColumn, StampsFacts};
 use crate::spec::keys::KeyType;
 use crate::spec::value::Value;
 use crate::stage::StageError;
+use crate::ztf::alert::SIDE;
 
 use super::PreprocessKeys;
 use super::metadata::Sentinel;
 use super::pixels::{Recipe, centre};
 use super::rows::{LabelFrom, Reading, ShapePolicy, Sign};
+
+/// What to do about stamps that nobody can make again.
+const BY_PREPROCESS: &str = "let them be made by a stage of kind `preprocess`";
 
 impl PreprocessKeys {
     /// What pixels and metadata depend on beside the other facts, as [`StampsFacts::recipe`] has it.
@@ -38,18 +42,26 @@ pub struct Again {
     pub columns: Vec<MetadataColumn>,
     /// What -999 means.
     pub sentinel: Sentinel,
+    /// Side of what is shown of them, pixels.
+    pub side: usize,
     sign: Sign,
-    side: usize,
 }
 
 impl Again {
     /// As the stamps with these facts were made.
     pub fn like(facts: &StampsFacts) -> Result<Self, StageError> {
-        let channels = facts.channels.iter().map(|channel| read("channels", channel)).collect::<Result<_, _>>()?;
+        let channels: Vec<_> =
+            facts.channels.iter().map(|channel| read("channels", channel)).collect::<Result<_, _>>()?;
+        let crop = number(facts, "crop")?;
+        if channels.is_empty() || !(1..=SIDE).contains(&crop) || !(1..=crop).contains(&facts.side) {
+            let (side, channels) = (facts.side, channels.len());
+            let what = format!("no stamps have {channels} channels of {side} px cut from {crop} px");
+            return Err(StageError::with_hint(what, BY_PREPROCESS));
+        }
         Ok(Self {
             recipe: Recipe {
                 channels,
-                crop: number(facts, "crop")?,
+                crop,
                 nan: word(facts, "nan")?,
                 normalise: read("normalise", &facts.normalise)?,
                 softening: number(facts, "softening")?,
@@ -80,7 +92,7 @@ impl Again {
 fn written<'a>(facts: &'a StampsFacts, key: &str) -> Result<&'a str, StageError> {
     facts.recipe.get(key).map(String::as_str).ok_or_else(|| {
         let what = format!("the stamps that the model learned from do not tell their `{key}`");
-        StageError::with_hint(what, "let them be made by a stage of kind `preprocess`")
+        StageError::with_hint(what, BY_PREPROCESS)
     })
 }
 
@@ -100,5 +112,5 @@ fn number<T: std::str::FromStr>(facts: &StampsFacts, key: &str) -> Result<T, Sta
 fn unknown(key: &str, word: &str) -> StageError {
     let what =
         format!("the stamps that the model learned from say {key} = \"{word}\", which `preprocess` does not know");
-    StageError::with_hint(what, "let them be made by a stage of kind `preprocess`")
+    StageError::with_hint(what, BY_PREPROCESS)
 }

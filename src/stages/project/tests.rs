@@ -8,7 +8,7 @@ use crate::artifacts::scores::read_metrics;
 /// Two clumps in three features, in all splits; every seventh row is a copy. `change` may spoil values.
 fn write(folder: &Path, rows: usize, change: &dyn Fn(usize, &mut [f32; 3])) {
     let names = ["a", "b", "c"].map(String::from).into();
-    let facts = FeaturesFacts { names, classes: vec!["SN".into(), "VS".into()] };
+    let facts = FeaturesFacts { names, classes: vec!["SN".into(), "VS".into()], recipe: None };
     let identity = |i: usize| FeatureRow {
         candid: 1000 + i as i64,
         object_id: format!("Z{i}"),

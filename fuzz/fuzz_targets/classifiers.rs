@@ -1,0 +1,2 @@
+#![no_main]
+estampa_fuzz::target!("classifiers");
