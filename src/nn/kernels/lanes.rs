@@ -60,7 +60,7 @@ pub(super) trait Task {
 }
 
 /// What loops run with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(super) enum Registers {
     /// Arrays of eight values, on any processor.
     Plain,
@@ -82,45 +82,34 @@ thread_local! {
 }
 
 impl Registers {
-    /// The widest of this processor.
+    /// Those of this thread.
     pub(super) fn here() -> Self {
+        let widest = Self::widest();
+        #[cfg(test)]
+        return WANTED.get().filter(|wanted| *wanted == Self::Wide || *wanted <= widest).unwrap_or(widest);
+        #[cfg(not(test))]
+        widest
+    }
+
+    /// The widest of this processor.
+    fn widest() -> Self {
         #[cfg(target_arch = "x86_64")]
-        {
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let widest = match has_avx2 {
-                true if is_x86_feature_detected!("avx512f") => Self::Avx512,
-                true => Self::Avx2,
-                false => Self::Plain,
-            };
-            #[cfg(test)]
-            return match (WANTED.get(), widest) {
-                (Some(Self::Avx512), _) | (Some(Self::Avx2), Self::Plain) | (None, _) => widest,
-                (Some(wanted), _) => wanted,
-            };
-            #[cfg(not(test))]
-            widest
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return if is_x86_feature_detected!("avx512f") { Self::Avx512 } else { Self::Avx2 };
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            #[cfg(test)]
-            return WANTED.get().unwrap_or(Self::Plain);
-            #[cfg(not(test))]
-            Self::Plain
-        }
+        Self::Plain
     }
 }
 
-/// Width of the panels that so many channels are cut into. Registers of sixteen values want two for each row: their results
-/// come four cycles later, two every cycle, and six rows alone would wait for them.
+/// Width of the panels that so many channels are cut into. Registers of sixteen values want two for each row: a sum is there
+/// four cycles after it began, and up to eight begin meanwhile, more than there are rows.
 pub(super) fn panel(channels: usize) -> usize {
     let is_wide = match Registers::here() {
-        Registers::Plain => false,
         #[cfg(test)]
         Registers::Wide => true,
         #[cfg(target_arch = "x86_64")]
-        Registers::Avx2 => false,
-        #[cfg(target_arch = "x86_64")]
         Registers::Avx512 => true,
+        _ => false,
     };
     if is_wide && channels.is_multiple_of(WIDEST) { WIDEST } else { PANEL }
 }
