@@ -82,7 +82,7 @@ impl StageKind for ExtractFeatures {
                 port(
                     "model",
                     &[ArtifactType::Model],
-                    "Network whose codes are the columns \"latent\" and whose reconstructions those of \"error\".",
+                    "Network whose codes are the columns \"latent\" and whose reconstructions those of \"error\". One that sees metadata gets those of the stamps, the same columns that it learned from.",
                 ),
                 port("stamps", &[ArtifactType::Stamps], "One vector for each stamp. Either this or `sequences`."),
                 port("sequences", &[ArtifactType::Sequences], "One vector for each object. Either this or `stamps`."),

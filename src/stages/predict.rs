@@ -11,10 +11,12 @@ use rayon::prelude::*;
 use crate::artifacts::candidates::{self, Candidate};
 use crate::artifacts::predictions::{Predictions, PredictionsFacts};
 use crate::artifacts::table::Table;
+use crate::classifiers::temperature::Temperature;
 use crate::spec::keys::{Key, KeyType, Keys};
 use crate::spec::value::Value;
 use crate::stage::{ArtifactType, Job, Port, StageError, StageKind};
 
+use super::calibration::calibrated;
 use super::preprocess::again::Again;
 use super::preprocess::columns;
 use super::preprocess::metadata::{clip, field, standardise};
@@ -112,6 +114,24 @@ fn views(word: &str) -> Result<Views, StageError> {
 trait Judge {
     /// Probabilities of all classes of each.
     fn judge(&self, stamps: &Stamps) -> Result<Vec<Vec<f64>>, StageError>;
+}
+
+/// The classes that a judge tells, among all that the model knows.
+struct Told {
+    /// Place of each.
+    places: Vec<usize>,
+    /// Number of all.
+    classes: usize,
+    temperature: Option<Temperature>,
+}
+
+impl Told {
+    /// Probabilities of all classes, from those of the classes that are told.
+    fn among_all(&self, found: Vec<f64>) -> Vec<f64> {
+        let mut all = vec![0.0; self.classes];
+        self.places.iter().zip(calibrated(self.temperature, found)).for_each(|(class, p)| all[*class] = p);
+        all
+    }
 }
 
 /// One run of the stage.

@@ -196,9 +196,10 @@ fn shown<'a>(stamps: &'a Stamps, rows: &'a [usize]) -> Shown<'a> {
     Shown { rows: Box::new(ImageRows::new(&stamps.images, rows)), facts: &stamps.facts }
 }
 
-/// Some rows of an array of images, each seen so.
+/// Some rows of an array of images, each seen so, with their metadata where these are given.
 pub(super) struct ImageRows<'a> {
     images: &'a Array,
+    metadata: Option<&'a Array>,
     rows: &'a [usize],
     view: View,
 }
@@ -206,7 +207,7 @@ pub(super) struct ImageRows<'a> {
 impl<'a> ImageRows<'a> {
     /// The rows at `rows`, as they are.
     pub(super) fn new(images: &'a Array, rows: &'a [usize]) -> Self {
-        Self { images, rows, view: View::ALL[0] }
+        Self { images, metadata: None, rows, view: View::ALL[0] }
     }
 }
 
@@ -215,26 +216,30 @@ impl Rows for ImageRows<'_> {
         self.rows.len()
     }
     fn columns(&self) -> Vec<Column> {
-        vec![Column { name: "stamps", width: self.images.row_len() }]
+        let metadata = self.metadata.map(|metadata| Column { name: "metadata", width: metadata.row_len() });
+        [Column { name: "stamps", width: self.images.row_len() }].into_iter().chain(metadata).collect()
     }
-    fn copy_row(&self, row: usize, _: usize, into: &mut [f32]) {
-        let side = self.images.shape().last().copied().unwrap_or(1);
-        self.view.copy(self.images.row(self.rows[row]), side, into);
+    fn copy_row(&self, row: usize, column: usize, into: &mut [f32]) {
+        if let Some(metadata) = self.metadata.filter(|_| column == 1) {
+            into.copy_from_slice(metadata.row(self.rows[row]));
+        } else {
+            let side = self.images.shape().last().copied().unwrap_or(1);
+            self.view.copy(self.images.row(self.rows[row]), side, into);
+        }
     }
 }
 
-/// Codes of chosen rows of images, each seen so, by the model in `folder`, handed over batch by batch as `[row, latent]` with
-/// their number.
+/// Codes of chosen rows of images and their metadata, each seen so, by `model`, handed over batch by batch as `[row, latent]`
+/// with their number.
 pub(super) fn encode(
-    folder: &Path,
-    images: &Array,
+    model: &Model<Kernels>,
+    (images, metadata): (&Array, Option<&Array>),
     rows: &[usize],
     view: View,
     mut take: impl FnMut(&[f32], usize) -> Result<(), StageError>,
 ) -> Result<(), StageError> {
-    let model = models::load::<Kernels>(folder)?;
     for rows in rows.chunks(INFERENCE_BATCH) {
-        take(&model.encode(&ImageRows { images, rows, view }, INFERENCE_BATCH)?, rows.len())?;
+        take(&model.encode(&ImageRows { images, metadata, rows, view }, INFERENCE_BATCH)?, rows.len())?;
     }
     Ok(())
 }

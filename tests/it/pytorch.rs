@@ -15,10 +15,23 @@ const DATA: &str = "[pipeline]\nseed = 10\n\
     channels = [\"science\", \"template\"]\n\
     [stages.sequences]\nkind = \"sequences\"\ninputs = { stamps = \"stamps\" }\nlength = 3\nat_least = 1\n";
 
-/// What the weights move by: a gradient, and ten steps of Adam; over the whole split, so that the order of rows is of no account.
-/// The rate of the gradient is that of a network whose loss is a mean: as high as may be, as weights in single precision hide
-/// what is smaller than their last digit.
-const STEPS: [(&str, &str, f64, usize); 2] = [("gradient", "sgd", 1.0, 1), ("ten", "adam", 1e-5, 10)];
+/// What moves the weights.
+struct Steps {
+    name: &'static str,
+    optimiser: &'static str,
+    /// For a network whose loss is a mean.
+    rate: f64,
+    steps: usize,
+    momentum: f64,
+}
+
+/// A gradient, ten steps with momentum and ten of Adam; over the whole split, so that the order of rows is of no account.
+/// The rate of the gradient is as high as may be, as weights in single precision hide what is smaller than their last digit.
+const STEPS: [Steps; 3] = [
+    Steps { name: "gradient", optimiser: "sgd", rate: 1.0, steps: 1, momentum: 0.0 },
+    Steps { name: "momentum", optimiser: "sgd", rate: 0.01, steps: 10, momentum: 0.9 },
+    Steps { name: "adam", optimiser: "adam", rate: 1e-5, steps: 10, momentum: 0.0 },
+];
 
 /// A network: its name here, the kind that trains it, its inputs, its keys.
 struct Case {
@@ -76,10 +89,15 @@ impl Case {
         ["vae", "headless", "vade"].contains(&self.name)
     }
 
-    /// Rate of `what`, which is `rate` where the loss is a mean.
-    fn rate(&self, what: &str, rate: f64) -> f64 {
+    /// Rate of `moved`, less where the loss is a sum over pixels, not a mean.
+    fn rate(&self, moved: &Steps) -> f64 {
         let sums_over_pixels = self.kind == "train_autoencoder" || self.name == "sequence_joint";
-        if sums_over_pixels && what == "gradient" { rate / 100.0 } else { rate }
+        if sums_over_pixels && moved.optimiser == "sgd" { moved.rate / 100.0 } else { moved.rate }
+    }
+
+    /// The steps that the weights of this network take.
+    fn moved(&self) -> impl Iterator<Item = &'static Steps> {
+        STEPS.iter().filter(|_| !self.draws())
     }
 
     fn stages(&self) -> String {
@@ -96,12 +114,14 @@ impl Case {
             text += &format!("[stages.{name}_features]\nkind = \"extract_features\"\ninputs = {{ {inputs} }}\n");
             text += &format!("columns = [{columns}]\n");
         }
-        for (what, optimiser, rate, steps) in STEPS.iter().filter(|_| !self.draws()) {
+        for moved in self.moved() {
             let dropout = if self.is_classifier() { "dropout = 0.0\n" } else { "" };
-            let rate = self.rate(what, *rate);
+            let Steps { name: what, optimiser, steps, momentum, .. } = moved;
+            let rate = self.rate(moved);
+            let momentum = if *momentum > 0.0 { format!("momentum = {momentum}\n") } else { String::new() };
             let schedule =
                 format!("optimiser = {optimiser:?}\nrate = {rate}\nsteps = {steps}\nvalidate_every = {steps}\n");
-            let more = format!("batch = 1000\ndecay = \"constant\"\n{schedule}{dropout}{jitter}");
+            let more = format!("batch = 1000\ndecay = \"constant\"\n{schedule}{momentum}{dropout}{jitter}");
             text += &stage(&format!("{name}_{what}"), &format!("{inputs}, init = \"{name}\""), &more);
         }
         text
@@ -138,12 +158,13 @@ fn trained_networks_are_the_same_in_pytorch() {
             let features = ["--features".into(), path(&format!("{}_features", case.name))];
             checks.last_mut().unwrap().extend(features);
         }
-        for (what, optimiser, rate, steps) in STEPS.iter().filter(|_| !case.draws()) {
-            let told = ["--before", &path(case.name), "--optimiser", optimiser].map(String::from);
-            let numbers = ["--rate".into(), case.rate(what, *rate).to_string(), "--steps".into(), steps.to_string()];
-            checks.push(
-                [vec![path(&format!("{}_{what}", case.name)), data.clone()], told.into(), numbers.into()].concat(),
-            );
+        for moved in case.moved() {
+            let told = ["--before", &path(case.name), "--optimiser", moved.optimiser].map(String::from);
+            let (rate, steps, momentum) = (case.rate(moved), moved.steps, moved.momentum);
+            let numbers = format!("--rate {rate} --steps {steps} --momentum {momentum}");
+            let model = path(&format!("{}_{}", case.name, moved.name));
+            let numbers = numbers.split(' ').map(String::from).collect();
+            checks.push([vec![model, data.clone()], told.into(), numbers].concat());
         }
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch/check.py");

@@ -7,6 +7,7 @@ use super::super::train_sequence_autoencoder;
 use super::super::views::{View, Views};
 use super::likeness::{self, cosine};
 use super::source::Source;
+use crate::artifacts::judged::Judged;
 use crate::artifacts::scores::Metric;
 use crate::metrics::images::squared_distance;
 use crate::models;
@@ -122,11 +123,15 @@ fn codes(
             "connect `sequences` in place of `stamps`",
         )),
         source => {
+            let model = models::load::<Kernels>(folder)?;
+            if model.network.columns().iter().any(|column| column.name == "metadata") {
+                check_metadata(folder, source)?;
+            }
             let (images, rows) = source.image_rows();
             let (mut codes, count) = (Vec::new(), rows.len());
             let mut done = number * count;
             let rows = whole_batches(rows);
-            train_autoencoder::encode(folder, images, &rows, view, |batch, n| {
+            train_autoencoder::encode(&model, (images, source.metadata_rows()), &rows, view, |batch, n| {
                 codes.extend_from_slice(batch);
                 done += n;
                 job.progress(done.min((number + 1) * count) as u64, (views * count) as u64, "codes")
@@ -135,4 +140,20 @@ fn codes(
             Ok(codes)
         }
     }
+}
+
+/// The network in `folder` sees metadata: these must be the columns that it learned from, in their order.
+fn check_metadata(folder: &Path, source: &Source) -> Result<(), StageError> {
+    if matches!(source, Source::Sequences { .. }) {
+        let what = "the model sees the metadata of single stamps, but the input holds sequences";
+        return Err(StageError::with_hint(what, "connect `stamps` in place of `sequences`"));
+    }
+    let learned = Judged::open(folder)?.stamps.metadata.into_iter().map(|column| column.name).collect::<Vec<_>>();
+    let there = source.metadata_names();
+    if learned == there {
+        return Ok(());
+    }
+    let named = |columns: &[String]| if columns.is_empty() { "none".into() } else { columns.join(", ") };
+    let what = format!("the model learned from the metadata {}; the stamps have {}", named(&learned), named(&there));
+    Err(StageError::with_hint(what, "give `preprocess` the same `metadata`, or connect the stamps that it learned from"))
 }

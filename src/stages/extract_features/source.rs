@@ -100,6 +100,14 @@ impl Source {
         }
     }
 
+    /// The array of metadata whose rows lie beside those of the images; of sequences there is none.
+    pub(super) fn metadata_rows(&self) -> Option<&Array> {
+        match self {
+            Self::Stamps(stamps) => Some(&stamps.metadata).filter(|metadata| metadata.row_len() > 0),
+            Self::Sequences { .. } => None,
+        }
+    }
+
     fn images(&self) -> &Array {
         match self {
             Self::Stamps(stamps) => &stamps.images,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::views::View;
 use super::*;
 use crate::artifacts::features::Features;
+use crate::artifacts::judged::Judged;
 use crate::artifacts::scores::{Metric, read_metrics};
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
 use crate::artifacts::stamps::{MetadataColumn, StampRow, StampsFacts, StampsWriter};
@@ -284,4 +285,37 @@ fn the_likeness_of_views_is_measured_by_split_beside_that_of_other_objects() {
     // four quarter turns are averaged within the network: only mirrors are left to differ
     let (_, Some(turned)) = latent_of("stamp_classifier", "stamps", "dihedral", false) else { panic!("no metrics") };
     assert!(turned[0].value.unwrap() > metrics[0].value.unwrap());
+}
+
+/// Three stamps of one image, of which the second has other metadata, and a network that sees both and learned from `learned`.
+fn codes_with_metadata(learned: &[&str]) -> Result<Features, StageError> {
+    let column = |name: &&str| MetadataColumn { name: (*name).into(), low: None, high: None, mean: 0.0, std: 1.0 };
+    let seen = |names: &[&str]| StampsFacts { side: SIDE, metadata: names.iter().map(column).collect(), ..facts() };
+    let (stamps, model) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut writer = StampsWriter::create(stamps.path(), &seen(&["magpsf", "fwhm"]), false).unwrap();
+    let image: Vec<f32> = (0..SIDE * SIDE).map(|p| (p as f32 * 0.37).sin()).collect();
+    for (candid, magnitude) in [(1, 0.5), (2, -2.0), (3, 0.5)] {
+        let (object_id, label) = (format!("Z{candid}"), "SN".into());
+        let row = StampRow { candid, object_id, jd: 0.0, fid: 1, label, split: "train".into(), copy: 0 };
+        writer.push(&row, &image, &[magnitude, 1.0], None).unwrap();
+    }
+    writer.finish().unwrap();
+    let settings = serde_json::json!({
+        "channels": 1, "crop": SIDE, "metadata": 2, "classes": 2, "kernel": 5, "dropout": 0.5,
+        "entropy": 0.0, "rotations": { "count": 4, "jitter": 0.0, "cut": 0 }
+    });
+    let card = ModelCard { model: "stamp_classifier".into(), settings };
+    models::build::<Kernels>(card, 4).unwrap().save(model.path()).unwrap();
+    Judged { sequences: false, views: "one".into(), stamps: seen(learned) }.write(model.path()).unwrap();
+    run(&[("stamps", stamps.path()), ("model", model.path())], &[])
+}
+
+#[test]
+fn a_network_that_sees_metadata_gets_the_columns_that_it_learned_from() {
+    let features = codes_with_metadata(&["magpsf", "fwhm"]).unwrap();
+    let code = |row| features.values.row(row);
+    assert_eq!(code(0), code(2));
+    assert_ne!(code(0), code(1), "the metadata of the second stamp are others");
+    let fault = codes_with_metadata(&["fwhm", "magpsf"]).err().unwrap().to_string();
+    assert!(fault.contains("learned from the metadata fwhm, magpsf; the stamps have magpsf, fwhm"), "{fault}");
 }

@@ -11,6 +11,7 @@ use crate::artifacts::features::FeatureRow;
 use crate::artifacts::scores::Metric;
 use crate::artifacts::split;
 use crate::artifacts::stamps::Stamps;
+use crate::models;
 use crate::nn::{Kernels, Model};
 use crate::stage::{Job, StageError};
 use crate::stages::extract_features::likeness::{self, Likeness};
@@ -89,7 +90,8 @@ impl<'a> Codes<'a> {
 
 fn encode(job: &Job, folder: &Path, stamps: &Stamps, rows: &[usize], view: View) -> Result<Vec<f32>, StageError> {
     let mut codes = Vec::new();
-    train_autoencoder::encode(folder, &stamps.images, rows, view, |batch, _| {
+    let model = models::load::<Kernels>(folder)?;
+    train_autoencoder::encode(&model, (&stamps.images, None), rows, view, |batch, _| {
         codes.extend_from_slice(batch);
         job.progress(0, 0, "codes")
     })?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::seen::{Seen, Stamps};
-use super::{Judge, MAKE_AGAIN, views};
+use super::{Judge, MAKE_AGAIN, Told, views};
 use crate::artifacts::features::FeaturesRecipe;
 use crate::artifacts::fitted::{self, FittedFacts};
 use crate::artifacts::predictions::PredictionsFacts;
@@ -16,7 +16,6 @@ use crate::nn::{Kernels, Model};
 use crate::spec::keys::KeyType;
 use crate::spec::value::Value;
 use crate::stage::StageError;
-use crate::stages::calibration::calibrated;
 use crate::stages::encoder;
 use crate::stages::extract_features::Part;
 use crate::stages::extract_features::latent::{channel_errors, mean_codes, whole_batches};
@@ -38,10 +37,7 @@ pub(super) struct ByVectors {
     views: Views,
     encoder: Option<Model<Kernels>>,
     channels: usize,
-    /// Place of each class that it tells among all of them, which are so many.
-    places: Vec<usize>,
-    classes: usize,
-    temperature: Option<Temperature>,
+    told: Told,
 }
 
 impl ByVectors {
@@ -66,9 +62,11 @@ impl ByVectors {
             encoder: network(folder, recipe, &parts)?,
             views: views(&recipe.views)?,
             channels: recipe.stamps.channels.len(),
-            places: kept.classes.iter().map(place).collect::<Result<_, _>>()?,
-            classes: facts.classes.len(),
-            temperature: facts.temperature.map(Temperature),
+            told: Told {
+                places: kept.classes.iter().map(place).collect::<Result<_, _>>()?,
+                classes: facts.classes.len(),
+                temperature: facts.temperature.map(Temperature),
+            },
             names: kept.features.clone(),
             parts,
         };
@@ -91,13 +89,13 @@ impl ByVectors {
                 Part::Latent => append(&self.codes(stamps)?),
                 Part::Error => append(&self.errors(stamps)?),
                 Part::Pixels => append(&stamps.images.concat()),
-                _ => vectors.iter_mut().enumerate().for_each(|(row, vector)| {
+                Part::Metadata => vectors.iter_mut().enumerate().for_each(|(row, vector)| {
                     vector.extend(stamps.metadata.iter().map(|column| column[row]));
                 }),
+                Part::Pca => return Err(no_components()),
             }
         }
-        let widths = vectors.iter().map(Vec::len).find(|width| *width != self.names.len());
-        if let Some(width) = widths {
+        if let Some(width) = vectors.iter().map(Vec::len).find(|width| *width != self.names.len()) {
             let what = format!("the classifier was fitted to {} numbers, its recipe makes {width}", self.names.len());
             return Err(StageError::with_hint(what, MAKE_AGAIN));
         }
@@ -152,8 +150,7 @@ impl Judge for ByVectors {
         }
         let found = self.fitted.probabilities(&vectors.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
         let of_all = |found: Vec<f64>| {
-            let mut all = vec![0.0; self.classes];
-            self.places.iter().zip(calibrated(self.temperature, found)).for_each(|(class, p)| all[*class] = p);
+            let all = self.told.among_all(found);
             let sum: f64 = all.iter().sum();
             if (sum - 1.0).abs() < 1e-6 && all.iter().all(|p| *p >= 0.0) {
                 return Ok(all);
@@ -177,12 +174,14 @@ fn recipe(kept: &FittedFacts) -> Result<&FeaturesRecipe, StageError> {
     Ok(recipe)
 }
 
+fn no_components() -> StageError {
+    let what = "the classifier was fitted to principal components (\"pca\"), which are not kept with it";
+    StageError::with_hint(what, "take \"pca\" out of `columns`, or \"latent\" or \"pixels\" in its place")
+}
+
 fn parts(recipe: &FeaturesRecipe) -> Result<Vec<Part>, StageError> {
     let part = |word: &String| match Part::read(&Value::Text(word.clone())) {
-        Some(Part::Pca) => {
-            let what = "the classifier was fitted to principal components (\"pca\"), which are not kept with it";
-            Err(StageError::with_hint(what, "take \"pca\" out of `columns`, or \"latent\" or \"pixels\" in its place"))
-        }
+        Some(Part::Pca) => Err(no_components()),
         Some(part) => Ok(part),
         None => {
             let what = format!("the classifier was fitted to \"{word}\", which this program does not know");
@@ -204,5 +203,10 @@ fn network(folder: &Path, recipe: &FeaturesRecipe, parts: &[Part]) -> Result<Opt
             "the network behind the codes reads sequences of detections, and here each alert is judged by itself";
         return Err(StageError::with_hint(what, "connect a classifier of codes of single stamps"));
     }
-    Ok(Some(models::load(&folder)?))
+    let model: Model<Kernels> = models::load(&folder)?;
+    if model.network.columns().iter().any(|column| column.name == "metadata") {
+        let what = "the network behind the codes sees metadata, which are not kept with the classifier";
+        return Err(StageError::with_hint(what, "connect that network itself, a stage of kind `train_classifier`"));
+    }
+    Ok(Some(model))
 }

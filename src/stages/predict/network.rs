@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use super::seen::{Seen, Stamps};
-use super::{Judge, MAKE_AGAIN, Night, views};
+use super::{Judge, MAKE_AGAIN, Night, Told, views};
 use crate::artifacts::judged::{self, Judged};
 use crate::artifacts::predictions::PredictionsFacts;
 use crate::classifiers::temperature::Temperature;
 use crate::models;
 use crate::nn::{Backend, Model};
 use crate::stage::{Job, StageError};
-use crate::stages::calibration::calibrated;
 use crate::stages::preprocess::again::Again;
 use crate::stages::train_classifier;
 use crate::stages::training::{Work, on_device};
@@ -65,12 +64,9 @@ impl<B: Backend> Judge for ByNetwork<'_, B> {
                 format!("the network does not tell the {} classes that it is said to have learned", learnt.len());
             return Err(StageError::with_hint(what, MAKE_AGAIN));
         }
+        let width = learnt.len().max(1);
         let temperature = self.facts.temperature.map(Temperature);
-        let of_all = |found: &[f64]| {
-            let mut all = vec![0.0; self.facts.classes.len()];
-            learnt.iter().zip(calibrated(temperature, found.to_vec())).for_each(|(class, p)| all[*class] = p);
-            all
-        };
-        Ok(found.chunks_exact(learnt.len().max(1)).map(of_all).collect())
+        let told = Told { places: learnt, classes: self.facts.classes.len(), temperature };
+        Ok(found.chunks_exact(width).map(|found| told.among_all(found.to_vec())).collect())
     }
 }

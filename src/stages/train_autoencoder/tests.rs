@@ -58,7 +58,8 @@ fn it_writes_a_model_with_history_metrics_and_examples() {
     }
     let stamps = Stamps::open(&bench.path("stamps")).unwrap();
     let mut codes = Vec::new();
-    encode(&bench.out(), &stamps.images, &[0, 5], View::ALL[0], |batch, _| {
+    let model = models::load::<Kernels>(&bench.out()).unwrap();
+    encode(&model, (&stamps.images, None), &[0, 5], View::ALL[0], |batch, _| {
         codes.extend_from_slice(batch);
         Ok(())
     })

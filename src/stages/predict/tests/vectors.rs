@@ -187,6 +187,9 @@ fn what_nobody_can_make_again_is_refused_by_name() {
     let stamps = stamps_of(&night, 9);
     let components = features(&stamps, &autoencoder(&stamps, 3), &["pca"], &[]);
     let pca = classified(&components, "logistic", &[]);
+    let supervised = classified(&features(&stamps, &trained(&stamps, &[]), &["latent"], &[]), "logistic", &[]);
+    let refused = predict(&night, &supervised, &[]).err().unwrap().to_string();
+    assert!(refused.contains("the network behind the codes sees metadata"), "{refused}");
     let refused = predict(&night, &pca, &[]).err().unwrap().to_string();
     assert!(refused.contains("principal components (\"pca\"), which are not kept"), "{refused}");
     let fitted = FittedFacts::open(&pca.out()).unwrap();
