@@ -1,7 +1,5 @@
 //! `classify`: class probabilities from feature vectors. Classifiers themselves are in [`crate::classifiers`].
 
-mod labels;
-
 use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
@@ -18,6 +16,7 @@ use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, V
 
 use super::calibration::{Calibrate, calibrated};
 use super::encoder;
+use super::few_labels::FewLabels;
 use super::vectors::Vectors;
 
 /// Key that chooses the classifier.
@@ -32,10 +31,6 @@ keys! {
     pub struct ClassifyKeys {
         /// Train on augmented copies too, where the features have them.
         copies: bool = true;
-        /// Train on so many labels of each class, drawn from the training split by the seed; 0: all. A class with fewer keeps all, and `predictions.json` says so. More labels hold the fewer, so an axis of this key makes a label-efficiency curve. What is chosen on the validation split (settings of a classifier, when it stops, the temperature) is chosen by as many labels there; all of them are judged.
-        labels_per_class: usize = 0, added_later();
-        /// Train on this share of the labels of each class, drawn in the same way.
-        label_fraction: f64 = 1.0, range(1e-6, 1), added_later();
         /// "temperature": divides the scores by the number that makes the log loss on the validation split smallest, so that probabilities are as sure as they are right (Guo et al. 2017); no prediction changes its class.
         calibrate: Calibrate = Calibrate::None, added_later();
     }
@@ -66,7 +61,7 @@ impl StageKind for Classify {
         ArtifactType::Predictions
     }
     fn keys(&self) -> Vec<Key> {
-        ClassifyKeys::keys()
+        [ClassifyKeys::keys(), FewLabels::keys()].concat()
     }
     fn variants(&self) -> Option<Variants> {
         let variant =
@@ -74,17 +69,11 @@ impl StageKind for Classify {
         Some(Variants { key: CLASSIFIER, list: CLASSIFIERS.iter().map(variant).collect() })
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
-        let both =
-            ClassifyKeys::read(params).is_some_and(|keys| keys.labels_per_class > 0 && keys.label_fraction < 1.0);
-        if both {
-            vec![("label_fraction", "stands beside `labels_per_class`: give one of them".into())]
-        } else {
-            Vec::new()
-        }
+        FewLabels::faults(params)
     }
     fn randomness(&self, params: &Params) -> Randomness {
         let Some(Value::Text(name)) = params.get(CLASSIFIER) else { return Randomness::None };
-        let draws = ClassifyKeys::read(params).is_some_and(|keys| labels::is_some(&keys));
+        let draws = FewLabels::read(params).is_some_and(|few| few.is_some());
         let random = draws || classifier(name).is_some_and(Classifier::is_random);
         if random { Randomness::PerReplicate } else { Randomness::None }
     }
@@ -93,7 +82,7 @@ impl StageKind for Classify {
         let name = job.word(CLASSIFIER);
         let kind = classifier(name).ok_or_else(|| StageError::failed(format!("there is no classifier `{name}`")))?;
         let vectors = Vectors::open(job.input("features")?)?;
-        let table = LabelledTable::new(&vectors, &keys, job.seed)?;
+        let table = LabelledTable::new(&vectors, keys.copies, &job.keys()?, job.seed)?;
         let task = Task {
             training: table.labelled(&table.training),
             validation: table.labelled(&table.choosing),
@@ -153,7 +142,7 @@ struct LabelledTable<'a> {
 }
 
 impl<'a> LabelledTable<'a> {
-    fn new(vectors: &'a Vectors, keys: &ClassifyKeys, seed: u64) -> Result<Self, StageError> {
+    fn new(vectors: &'a Vectors, copies: bool, few: &FewLabels, seed: u64) -> Result<Self, StageError> {
         let labelled = |rows: Vec<usize>| -> Vec<usize> {
             rows.into_iter().filter(|row| vectors.labels[*row].is_some()).collect()
         };
@@ -163,16 +152,14 @@ impl<'a> LabelledTable<'a> {
             (0..vectors.classes().len()).map(of_class).collect()
         };
         let (training_by_class, mut choosing) = (by_class(&originals), validation.clone());
-        let mut training = if keys.copies { labelled(vectors.of(TRAIN)) } else { originals };
+        let mut training = if copies { labelled(vectors.of(TRAIN)) } else { originals };
         let mut taken = None;
-        if labels::is_some(keys) {
-            let found = labels::take(keys, &training_by_class, TRAIN, seed);
-            let candids: BTreeSet<i64> = found.rows.iter().map(|row| vectors.candid(*row)).collect();
+        if few.is_some() {
+            let found = few.take(&training_by_class, &by_class(&validation), vectors.classes(), seed);
+            let candids: BTreeSet<i64> = found.training.iter().map(|row| vectors.candid(*row)).collect();
             training.retain(|row| candids.contains(&vectors.candid(*row))); // copies go with what they are copies of
-            let to_choose = labels::take(keys, &by_class(&validation), VALIDATION, seed);
-            choosing = to_choose.rows.into_iter().collect();
-            let short = found.short.iter().map(|class| vectors.classes()[*class].clone()).collect();
-            taken = Some(LabelsTaken { per_class: found.per_class, validation: to_choose.per_class, short });
+            choosing = found.validation.into_iter().collect();
+            taken = Some(found.facts);
         }
         let is_present = |class: &usize| training.iter().any(|row| vectors.labels[*row] == Some(*class));
         let table = Self {

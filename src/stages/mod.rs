@@ -9,6 +9,7 @@ pub mod compare;
 pub mod detect_anomalies;
 mod encoder;
 pub mod extract_features;
+pub mod few_labels;
 #[cfg(test)]
 mod golden;
 pub mod health;

@@ -23,6 +23,7 @@ use crate::spec::value::{Params, Value};
 use crate::stage::{ArtifactType, Job, Port, Randomness, StageError, StageKind, Variants};
 
 use super::calibration::{Calibrate, calibrated};
+use super::few_labels::FewLabels;
 use super::training::{BalanceWord, INIT, TrainingKeys, Work, anew, on_device, prepare, report, wide, write_history};
 use super::views::{View, Views};
 use data::Data;
@@ -82,13 +83,18 @@ impl StageKind for TrainClassifier {
         ArtifactType::Classifier
     }
     fn keys(&self) -> Vec<Key> {
-        [TrainingKeys::keys_with(&[("decay", Value::Text("constant".into()))]), ClassifierKeys::keys()].concat()
+        [
+            TrainingKeys::keys_with(&[("decay", Value::Text("constant".into()))]),
+            ClassifierKeys::keys(),
+            FewLabels::keys(),
+        ]
+        .concat()
     }
     fn variants(&self) -> Option<Variants> {
         Some(Variants { key: "model", list: OFFERS.iter().map(offers::Offer::variant).collect() })
     }
     fn check(&self, params: &Params) -> Vec<(&'static str, String)> {
-        TrainingKeys::faults(params)
+        [TrainingKeys::faults(params), FewLabels::faults(params)].concat()
     }
     fn randomness(&self, _: &Params) -> Randomness {
         Randomness::PerReplicate
@@ -97,7 +103,7 @@ impl StageKind for TrainClassifier {
         let keys: ClassifierKeys = job.keys()?;
         let data = Data::open(job)?;
         let wide = data.open_wide(job)?;
-        let labels = Labels::new(data.identities(), data.labels())?;
+        let labels = Labels::new(data.identities(), data.labels(), &job.keys()?, job.seed)?;
         on_device(job, &Training { job, data: &data, wide: wide.as_ref(), labels: &labels, keys })
     }
 }
@@ -152,7 +158,7 @@ impl Training<'_> {
             classes: labels.names.clone(),
             classifier: model.card.model.clone(),
             train_counts: labels.train_counts.clone(),
-            labels: None,
+            labels: labels.taken.clone(),
             temperature: temperature.map(|temperature| temperature.0),
         };
         let found = found.into_iter().map(|found| calibrated(temperature, found));

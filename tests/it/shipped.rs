@@ -91,7 +91,7 @@ fn small(target: &Path) -> Vec<String> {
     } else if name.contains("clusters") {
         set = vec!["alerts.objects=120", "vade.pretrain=1", "vade.epochs=1", "vade.maps=4", "vade.restarts=1"];
     } else if name.contains("label_efficiency") {
-        set.push("alerts.objects=200");
+        set.extend(["alerts.objects=200", "network.steps=4", "network.validate_every=2"]);
     } else if name.contains("coders") {
         set.extend(["augmented.copies=0", "forest.trees=20"]);
         if !name.contains("real_alerts") {

@@ -139,7 +139,7 @@ fn taken(rows: &[Row], seed: u64, set: &[(&'static str, Value)]) -> (LabelsTaken
     let vectors = Vectors::open(folder.path()).unwrap();
     let mut params: Params = Classify.keys().into_iter().map(|key| (key.name, key.default.unwrap())).collect();
     params.extend(set.iter().cloned());
-    let table = LabelledTable::new(&vectors, &ClassifyKeys::read(&params).unwrap(), seed).unwrap();
+    let table = LabelledTable::new(&vectors, true, &FewLabels::read(&params).unwrap(), seed).unwrap();
     assert_eq!(table.train_counts, [20, 8, 0], "counts are those of all labels");
     (table.taken.clone().unwrap(), table.training.iter().copied().collect())
 }
@@ -174,8 +174,8 @@ fn copies_go_with_what_they_are_copies_of() {
     Features::write(folder.path(), &facts, identities.iter().map(|row| (row, &[1.0_f32][..]))).unwrap();
     let vectors = Vectors::open(folder.path()).unwrap();
     let of = |copies| {
-        let keys = ClassifyKeys { copies, labels_per_class: 4, label_fraction: 1.0, calibrate: Calibrate::None };
-        LabelledTable::new(&vectors, &keys, 1).unwrap().training
+        let few = FewLabels { labels_per_class: 4, label_fraction: 1.0 };
+        LabelledTable::new(&vectors, copies, &few, 1).unwrap().training
     };
     let (with, without) = (of(true), of(false));
     assert_eq!((with.len(), without.len()), (16, 8));

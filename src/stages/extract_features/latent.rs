@@ -155,5 +155,8 @@ fn check_metadata(folder: &Path, source: &Source) -> Result<(), StageError> {
     }
     let named = |columns: &[String]| if columns.is_empty() { "none".into() } else { columns.join(", ") };
     let what = format!("the model learned from the metadata {}; the stamps have {}", named(&learned), named(&there));
-    Err(StageError::with_hint(what, "give `preprocess` the same `metadata`, or connect the stamps that it learned from"))
+    Err(StageError::with_hint(
+        what,
+        "give `preprocess` the same `metadata`, or connect the stamps that it learned from",
+    ))
 }

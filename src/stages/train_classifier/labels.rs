@@ -1,8 +1,11 @@
 //! The classes of labelled rows by split, and which of them can be learnt. Knows no pixels.
 
-use crate::artifacts::predictions::Prediction;
+use std::collections::BTreeSet;
+
+use crate::artifacts::predictions::{LabelsTaken, Prediction};
 use crate::artifacts::split::{TEST, TRAIN, VALIDATION};
 use crate::stage::StageError;
+use crate::stages::few_labels::FewLabels;
 
 /// Rows with their classes.
 pub(super) struct Labels {
@@ -10,10 +13,12 @@ pub(super) struct Labels {
     pub(super) names: Vec<String>,
     /// Classes with training rows, by position in `names`: only these can be learnt.
     pub(super) learnt: Vec<usize>,
-    /// Of each row the class by position in `learnt`; `None`: unlabelled, or of a class without training rows.
+    /// Of each row the class by position in `learnt`; `None`: unlabelled, of a class without training rows, or not taken.
     pub(super) classes: Vec<Option<usize>>,
     /// Training rows per class without augmented copies, in the order of `names`.
     pub(super) train_counts: Vec<usize>,
+    /// What was taken of the labels, if not all.
+    pub(super) taken: Option<LabelsTaken>,
     rows: Vec<Row>,
 }
 
@@ -42,8 +47,13 @@ impl Row {
 }
 
 impl Labels {
-    /// The rows, with labels among `names`.
-    pub(super) fn new(identities: Vec<Identity>, names: &[String]) -> Result<Self, StageError> {
+    /// The rows, with labels among `names`, of which `few` are taken by the seed.
+    pub(super) fn new(
+        identities: Vec<Identity>,
+        names: &[String],
+        few: &FewLabels,
+        seed: u64,
+    ) -> Result<Self, StageError> {
         let names = names.to_vec();
         let number = |label: &String| names.iter().position(|name| name == label);
         let row = |identity: Identity| Row { label: number(&identity.label), identity };
@@ -54,9 +64,31 @@ impl Labels {
         }
         let learnt: Vec<usize> = (0..names.len()).filter(|class| train_counts[*class] > 0).collect();
         let classes = rows.iter().map(|row| learnt.iter().position(|class| Some(*class) == row.label)).collect();
-        let labels = Self { names, learnt, classes, train_counts, rows };
+        let mut labels = Self { names, learnt, classes, train_counts, taken: None, rows };
+        if few.is_some() {
+            labels.take(few, seed);
+        }
         labels.check()?;
         Ok(labels)
+    }
+
+    /// Forgets what the labels of training and validation rows say that are not taken: copies with what they are copies of.
+    fn take(&mut self, few: &FewLabels, seed: u64) {
+        let of_class = |split, class| {
+            let rows = self.rows.iter().enumerate();
+            rows.filter(|(_, row)| row.is_original(split) && row.label == Some(class)).map(|(i, _)| i).collect()
+        };
+        let [training, validation] = [TRAIN, VALIDATION]
+            .map(|split| (0..self.names.len()).map(|class| of_class(split, class)).collect::<Vec<_>>());
+        let found = few.take(&training, &validation, &self.names, seed);
+        let kept: BTreeSet<i64> =
+            found.training.iter().chain(&found.validation).map(|row| self.rows[*row].identity.candid).collect();
+        for (row, class) in self.rows.iter().zip(&mut self.classes) {
+            if row.identity.split != TEST && !kept.contains(&row.identity.candid) {
+                *class = None;
+            }
+        }
+        self.taken = Some(found.facts);
     }
 
     fn check(&self) -> Result<(), StageError> {
@@ -113,5 +145,31 @@ impl Labels {
             split: split.clone(),
             probabilities,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each alert with a copy: ten of two classes for training, four for validation, two for the test.
+    #[test]
+    fn copies_go_with_what_they_are_copies_of() {
+        let split = |candid: i64| if candid < 10 { TRAIN } else { [VALIDATION, TEST][usize::from(candid > 13)] };
+        let identity = |candid: i64, copy: i64| Identity {
+            candid,
+            object_id: format!("Z{candid}"),
+            label: ["a", "b"][candid as usize % 2].into(),
+            split: split(candid).into(),
+            copy,
+        };
+        let identities = || (0..16).flat_map(|candid| [identity(candid, 0), identity(candid, 1)]).collect();
+        let few = |labels_per_class| FewLabels { labels_per_class, label_fraction: 1.0 };
+        let of = |n| Labels::new(identities(), &["a", "b"].map(String::from), &few(n), 1).unwrap();
+        let (labels, all) = (of(2), of(0));
+        let training = labels.training();
+        assert_eq!((training.len(), labels.originals(VALIDATION).len(), all.training().len()), (8, 4, 20));
+        assert!(training.chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1), "{training:?}");
+        assert_eq!((labels.judged(), labels.originals(TEST)), (all.judged(), all.originals(TEST)));
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::artifacts::predictions::Prediction;
 use crate::artifacts::scores::read_metrics;
 use crate::artifacts::sequences::{Detection, SequenceObject, SequencesFacts, SequencesWriter};
 use crate::artifacts::stamps::{MetadataColumn, StampRow, Stamps, StampsFacts, StampsWriter};
@@ -89,6 +90,29 @@ fn it_learns_and_judges_the_labelled_rows() {
     let losses = read_metrics(&bench.out()).unwrap();
     assert_eq!(losses.len(), 3);
     assert!(losses.iter().all(|loss| loss.value.unwrap().is_finite()));
+}
+
+/// Few labels: these alone train and choose, all are judged.
+#[test]
+fn labels_that_are_not_taken_neither_train_nor_choose() {
+    let all = Predictions::open(&run(1, &[]).unwrap().out()).unwrap();
+    let few = |n| run(1, &[("labels_per_class", Value::Int(n)), ("calibrate", text("temperature"))]).unwrap();
+    let bench = few(2);
+    let found = Predictions::open(&bench.out()).unwrap();
+    let taken = found.facts.labels.unwrap();
+    assert_eq!((taken.per_class, taken.validation), (vec![2, 0, 0, 2], vec![2, 0, 0, 2]));
+    assert_eq!(taken.short, ["SN", "VS"], "classes without labels");
+    assert_eq!((all.facts.labels, found.facts.train_counts), (None, all.facts.train_counts));
+    let judged = |rows: &[Prediction]| rows.iter().map(|row| (row.candid, row.label)).collect::<Vec<_>>();
+    assert_eq!(judged(&found.rows), judged(&all.rows));
+    let metrics = read_metrics(&bench.out()).unwrap();
+    let n = |split: &str, word: &str| metrics.iter().find(|m| m.split == split && m.metric == word).unwrap().n;
+    assert_eq!([n(TRAIN, "training_loss"), n(VALIDATION, "training_loss"), n(VALIDATION, "temperature")], [4, 4, 4]);
+    assert!(n(TEST, "training_loss") > 4);
+    let weights = |bench: &Bench| bench.bytes().remove("weights.safetensors");
+    assert!(weights(&few(99)) == weights(&run(1, &[]).unwrap()), "as many as there are");
+    let both = [("labels_per_class", Value::Int(2)), ("label_fraction", Value::Float(0.5))];
+    assert_eq!(TrainClassifier.check(&both.into_iter().collect()).len(), 1, "both at once");
 }
 
 #[test]
